@@ -1,0 +1,1 @@
+//! Mailwarden stands in front of a mail catcher and makes it safe to share.
