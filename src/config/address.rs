@@ -1,0 +1,321 @@
+//! Addresses as the configuration writes them: where to listen, and whom to believe.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use ipnet::{IpNet, Ipv4Net};
+
+/// The longest path that a Unix socket address can hold, in bytes.
+const UNIX_PATH_MAX: usize = 107;
+
+/// One place where connections are accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Listen {
+    /// A TCP address. An IPv6 address is IPv6 only.
+    Tcp {
+        /// The address; port 0 lets the system choose.
+        addr: SocketAddr,
+        /// Whether to go on without it when the machine has no IPv6: so for the default's `[::]` only.
+        optional: bool,
+    },
+    /// A Unix stream socket at an absolute path.
+    Unix(PathBuf),
+}
+
+impl Listen {
+    /// Reads `ADDRESS:PORT`, `[IPV6]:PORT` or `unix:/PATH`.
+    ///
+    /// # Errors
+    /// Why the text is none of them, and what to write.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return unix_path(path).map(Listen::Unix);
+        }
+        if text == "systemd" || text.starts_with("systemd:") {
+            return Err(
+                "this version does not take sockets over from systemd yet; write an address"
+                    .to_owned(),
+            );
+        }
+        let addr: SocketAddr = text.parse().map_err(|_| tcp_hint(text))?;
+        match addr.ip() {
+            IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some() => Err(format!(
+                "is an IPv4 address written as IPv6; write \"{}:{}\"",
+                addr.ip().to_canonical(),
+                addr.port()
+            )),
+            _ => Ok(Listen::Tcp {
+                addr,
+                optional: false,
+            }),
+        }
+    }
+
+    /// The same place, but not missed where the machine has no IPv6.
+    pub(super) fn optional_if_ipv6(self) -> Self {
+        match self {
+            Listen::Tcp { addr, .. } => Listen::Tcp {
+                addr,
+                optional: addr.is_ipv6(),
+            },
+            unix @ Listen::Unix(_) => unix,
+        }
+    }
+}
+
+/// As the configuration writes it.
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Listen::Tcp { addr, .. } => write!(f, "{addr}"),
+            Listen::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+fn unix_path(path: &str) -> Result<PathBuf, String> {
+    if !path.starts_with('/') {
+        return Err("the path after unix: must begin with /".to_owned());
+    }
+    if path.len() > UNIX_PATH_MAX {
+        return Err(format!(
+            "the path is over {UNIX_PATH_MAX} bytes, which no Unix socket can have"
+        ));
+    }
+    if path.contains('\0') || path.ends_with('/') {
+        return Err("is not the path of a file".to_owned());
+    }
+    Ok(PathBuf::from(path))
+}
+
+/// What to write instead, guessed from the usual short forms of other programs.
+fn tcp_hint(text: &str) -> String {
+    const FORM: &str = "an address with its port: \"0.0.0.0:8080\", \"[::]:8080\" or \"unix:/run/mailwarden/http.sock\"";
+    let port = |text: &str| text.parse::<u16>().is_ok();
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        return format!("has no port; write \"{}\"", SocketAddr::new(ip, 8080));
+    }
+    match text.rsplit_once(':') {
+        None if port(text) => format!(
+            "has no address; write \"0.0.0.0:{text}\" for all of IPv4, \"127.0.0.1:{text}\" for this machine only"
+        ),
+        Some(("" | "*", digits)) if port(digits) => format!(
+            "has no address; write \"0.0.0.0:{digits}\" for all of IPv4, \"[::]:{digits}\" for all of IPv6"
+        ),
+        Some(("localhost", digits)) if port(digits) => {
+            format!(
+                "names are not looked up here; write \"127.0.0.1:{digits}\" or \"[::1]:{digits}\""
+            )
+        }
+        _ => format!("is not {FORM}"),
+    }
+}
+
+/// Whose forwarding headers are believed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TrustedProxies {
+    /// Networks of proxies; IPv4 ones are IPv4 here even if written as IPv6.
+    pub nets: Vec<IpNet>,
+    /// Whether a peer on a Unix socket is one.
+    pub unix: bool,
+}
+
+impl TrustedProxies {
+    /// Whether the peer or forwarded address is a trusted proxy's, an IPv4 address in an IPv6 socket's form included.
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.nets.iter().any(|net| net.contains(&ip))
+    }
+
+    /// Whether nobody is trusted.
+    pub fn is_empty(&self) -> bool {
+        self.nets.is_empty() && !self.unix
+    }
+
+    /// Adds one entry of the list: a network, a single address or `unix`.
+    pub(super) fn add(&mut self, text: &str) -> Result<(), String> {
+        if text == "unix" {
+            self.unix = true;
+            return Ok(());
+        }
+        self.nets.push(network(text)?);
+        Ok(())
+    }
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let net = match text.parse::<IpAddr>() {
+        Ok(ip) => IpNet::from(ip),
+        Err(_) => text.parse::<IpNet>().map_err(|_| {
+            "is not an address (192.0.2.7), a network (10.0.0.0/8) or \"unix\"".to_owned()
+        })?,
+    };
+    Ok(canonical(net.trunc()))
+}
+
+/// Peers' addresses are compared in their IPv4 form where they have one, so networks must be in it too.
+fn canonical(net: IpNet) -> IpNet {
+    const MAPPED_BITS: u8 = 96;
+    let IpNet::V6(v6) = net else { return net };
+    let v4 = v6
+        .network()
+        .to_ipv4_mapped()
+        .zip(v6.prefix_len().checked_sub(MAPPED_BITS))
+        .and_then(|(ip, prefix)| Ipv4Net::new(ip, prefix).ok());
+    v4.map_or(net, IpNet::V4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listen_takes_addresses_and_unix_paths() {
+        for text in [
+            "0.0.0.0:8080",
+            "127.0.0.1:0",
+            "[::]:8080",
+            "[::1]:65535",
+            "unix:/run/mailwarden/http.sock",
+        ] {
+            assert_eq!(
+                Listen::parse(text).map(|listen| listen.to_string()),
+                Ok(text.to_owned())
+            );
+        }
+    }
+
+    #[test]
+    fn listen_says_what_to_write_instead() {
+        let long = format!("unix:/{}", "x".repeat(UNIX_PATH_MAX));
+        let table = [
+            (
+                "8080",
+                "has no address; write \"0.0.0.0:8080\" for all of IPv4, \"127.0.0.1:8080\" for this machine only",
+            ),
+            (
+                ":8080",
+                "has no address; write \"0.0.0.0:8080\" for all of IPv4, \"[::]:8080\" for all of IPv6",
+            ),
+            (
+                "*:80",
+                "has no address; write \"0.0.0.0:80\" for all of IPv4, \"[::]:80\" for all of IPv6",
+            ),
+            (
+                "localhost:8080",
+                "names are not looked up here; write \"127.0.0.1:8080\" or \"[::1]:8080\"",
+            ),
+            ("127.0.0.1", "has no port; write \"127.0.0.1:8080\""),
+            ("::1", "has no port; write \"[::1]:8080\""),
+            (
+                "[::ffff:192.0.2.1]:80",
+                "is an IPv4 address written as IPv6; write \"192.0.2.1:80\"",
+            ),
+            (
+                "systemd",
+                "this version does not take sockets over from systemd yet; write an address",
+            ),
+            (
+                "systemd:web",
+                "this version does not take sockets over from systemd yet; write an address",
+            ),
+            ("unix:http.sock", "the path after unix: must begin with /"),
+            ("unix:@mailwarden", "the path after unix: must begin with /"),
+            ("unix:/run/", "is not the path of a file"),
+            (
+                &long,
+                "the path is over 107 bytes, which no Unix socket can have",
+            ),
+        ];
+        for (text, reason) in table {
+            assert_eq!(Listen::parse(text), Err(reason.to_owned()), "{text}");
+        }
+        for text in [
+            "",
+            "x",
+            "99999",
+            "1.2.3.4:99999",
+            "[::1]",
+            "http://127.0.0.1:80",
+            "a:b:c",
+        ] {
+            let reason = Listen::parse(text).expect_err(text);
+            assert!(
+                reason.starts_with("is not an address with its port"),
+                "{text}: {reason}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_an_ipv6_address_can_be_missed() {
+        let optional = |text: &str| Listen::parse(text).map(Listen::optional_if_ipv6);
+        assert!(matches!(
+            optional("[::]:8080"),
+            Ok(Listen::Tcp { optional: true, .. })
+        ));
+        assert!(matches!(
+            optional("0.0.0.0:8080"),
+            Ok(Listen::Tcp {
+                optional: false,
+                ..
+            })
+        ));
+    }
+
+    fn trusted(entries: &[&str]) -> TrustedProxies {
+        let mut trusted = TrustedProxies::default();
+        for entry in entries {
+            trusted.add(entry).unwrap();
+        }
+        trusted
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_network_holds_its_addresses_in_both_spellings() {
+        let proxies = trusted(&["10.1.2.3/8", "192.0.2.7", "2001:db8::/32"]);
+        for inside in ["10.255.0.1", "::ffff:10.0.0.1", "192.0.2.7", "2001:db8::1"] {
+            assert!(proxies.contains(ip(inside)), "{inside}");
+        }
+        for outside in ["11.0.0.1", "192.0.2.8", "2001:db9::1", "::1"] {
+            assert!(!proxies.contains(ip(outside)), "{outside}");
+        }
+        assert!(!proxies.unix);
+    }
+
+    #[test]
+    fn a_mapped_network_is_its_ipv4_network() {
+        for entry in ["::ffff:10.0.0.0/104", "::ffff:10.1.2.3/104"] {
+            assert_eq!(trusted(&[entry]), trusted(&["10.0.0.0/8"]), "{entry}");
+        }
+        assert_eq!(trusted(&["::ffff:192.0.2.7"]), trusted(&["192.0.2.7/32"]));
+        assert_eq!(trusted(&["::ffff:0:0/96"]), trusted(&["0.0.0.0/0"]));
+    }
+
+    #[test]
+    fn unix_is_no_network() {
+        let proxies = trusted(&["unix"]);
+        assert!(proxies.unix && proxies.nets.is_empty() && !proxies.is_empty());
+        assert!(!proxies.contains(ip("127.0.0.1")));
+    }
+
+    #[test]
+    fn names_and_broken_networks_are_refused() {
+        for entry in [
+            "",
+            "localhost",
+            "10.0.0.0/33",
+            "10.0.0/8",
+            "::/129",
+            "10.0.0.1:80",
+            "Unix",
+        ] {
+            assert!(TrustedProxies::default().add(entry).is_err(), "{entry}");
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! What is true: the configuration as the daemon uses it.
+//!
+//! Everything here was checked while it was made from what was written, so no field has to be checked again and none
+//! is an `Option` that must be `Some`. What a reload can change is in [`LiveConfig`]; a change of anything in
+//! [`StartConfig`] needs a restart.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use super::address::{Listen, TrustedProxies};
+pub use super::upstream::{Prefix, Secret, UpstreamConfig, UpstreamCredentials, UpstreamHost};
+use crate::permission::{Permission, PermissionSet};
+
+/// The whole configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// What holds from start to stop.
+    pub start: StartConfig,
+    /// What a reload replaces, whole.
+    pub live: LiveConfig,
+}
+
+/// What is fixed at start: sockets, threads, limits, logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartConfig {
+    /// Where connections are accepted: at least one address, none twice.
+    pub listen: Vec<Listen>,
+    /// The permission bits of Unix sockets that are made, at most 0o777.
+    pub unix_socket_mode: u32,
+    /// How many runtimes serve, each on a thread of its own.
+    pub workers: NonZeroUsize,
+    /// How much a client may send and open.
+    pub limits: Limits,
+    /// How long each step may take.
+    pub timeouts: Timeouts,
+    /// What is logged and how.
+    pub log: LogConfig,
+}
+
+/// How much a client may send and open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest request body, in bytes; over it the answer is 413.
+    pub body: u64,
+    /// The longest request head (request line and header block), in bytes.
+    pub head: usize,
+    /// The most connections at one time, over all listeners; at least 1.
+    pub connections: usize,
+    /// The most connections at one time from one address; at least 1. Loopback and trusted proxies have no limit.
+    pub connections_per_address: usize,
+}
+
+/// How long each step may take. None is zero.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timeouts {
+    /// How long a client's connection may stay open without a request.
+    pub keep_alive: Duration,
+    /// How long a request head may take from its first byte to its last.
+    pub request_head: Duration,
+    /// How long may pass between two reads of a request body.
+    pub request_body: Duration,
+    /// How long a connection to the catcher may take to be made.
+    pub upstream_connect: Duration,
+    /// How long may pass between a request to the catcher and the head of its answer, and between two reads of the
+    /// answer.
+    pub upstream_answer: Duration,
+    /// The same for a request that clears: a real catcher takes over a minute with a full list.
+    pub upstream_clear: Duration,
+    /// How long an unused connection to the catcher is kept; the catcher closes its end after 30 s.
+    pub upstream_idle: Duration,
+    /// How long a client may take no byte of an answer that waits for it.
+    pub send: Duration,
+    /// How long open connections may go on after the daemon was told to stop.
+    pub stop: Duration,
+}
+
+/// What is logged and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogConfig {
+    /// The least important level that is written.
+    pub level: LogLevel,
+    /// Whether each request gets a line.
+    pub access: bool,
+    /// The form of the lines.
+    pub format: LogFormat,
+}
+
+/// How important a log line must be to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// What stops the daemon or a part of it from working.
+    Error,
+    /// And what somebody should look at.
+    Warn,
+    /// And what happens in a day of service.
+    Info,
+    /// And each decision.
+    Debug,
+    /// And each step.
+    Trace,
+}
+
+impl LogLevel {
+    /// Every level by its name in the configuration.
+    pub(super) const NAMES: &[(&str, LogLevel)] = &[
+        ("error", LogLevel::Error),
+        ("warn", LogLevel::Warn),
+        ("info", LogLevel::Info),
+        ("debug", LogLevel::Debug),
+        ("trace", LogLevel::Trace),
+    ];
+}
+
+impl From<LogLevel> for tracing::Level {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Error => tracing::Level::ERROR,
+            LogLevel::Warn => tracing::Level::WARN,
+            LogLevel::Info => tracing::Level::INFO,
+            LogLevel::Debug => tracing::Level::DEBUG,
+            LogLevel::Trace => tracing::Level::TRACE,
+        }
+    }
+}
+
+impl fmt::Display for LogLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(name_of(LogLevel::NAMES, *self))
+    }
+}
+
+/// The form of the log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// A JSON object a line.
+    Json,
+    /// Access lines as nginx and Apache write them, for tools that read those; all else as text.
+    Combined,
+}
+
+impl LogFormat {
+    /// Every format by its name in the configuration.
+    pub(super) const NAMES: &[(&str, LogFormat)] = &[
+        ("text", LogFormat::Text),
+        ("json", LogFormat::Json),
+        ("combined", LogFormat::Combined),
+    ];
+}
+
+impl fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(name_of(LogFormat::NAMES, *self))
+    }
+}
+
+/// What a reload replaces, whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveConfig {
+    /// Whose forwarding headers are believed.
+    pub trusted_proxies: TrustedProxies,
+    /// Who is let in.
+    pub auth: AuthConfig,
+    /// The catcher behind the gate and what people may do with it.
+    pub site: SiteConfig,
+}
+
+/// Who is let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthConfig {
+    /// The name in the challenge, without control characters; `"` and `\` are still to be escaped in the header.
+    pub realm: String,
+    /// The htpasswd file.
+    pub users_file: UsersFile,
+}
+
+/// The htpasswd file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsersFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether somebody named a path other than the default: then a missing file is an error at start, and not just
+    /// a file that is still to be made.
+    pub configured: bool,
+}
+
+/// One catcher behind the gate and what people may do with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteConfig {
+    /// Where the catcher is.
+    pub upstream: UpstreamConfig,
+    /// Which catcher it is.
+    pub catcher: CatcherKind,
+    /// What people may do.
+    pub access: AccessConfig,
+}
+
+/// Which catcher is behind the gate: it decides the routes and their permissions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CatcherKind {
+    /// MailCatcher.
+    MailCatcher,
+    /// Any HTTP service: GET and HEAD are `view`, all else is `write`.
+    Generic,
+}
+
+impl CatcherKind {
+    /// Every catcher by its name in the configuration.
+    pub(super) const NAMES: &[(&str, CatcherKind)] = &[
+        ("mailcatcher", CatcherKind::MailCatcher),
+        ("generic", CatcherKind::Generic),
+    ];
+
+    /// The permissions that mean something with this catcher.
+    pub fn permissions(self) -> PermissionSet {
+        match self {
+            CatcherKind::MailCatcher => [
+                Permission::View,
+                Permission::Delete,
+                Permission::Clear,
+                Permission::Quit,
+            ]
+            .into_iter()
+            .collect(),
+            CatcherKind::Generic => [Permission::View, Permission::Write].into_iter().collect(),
+        }
+    }
+
+    /// What a logged-in user may do when `access.default` is not given.
+    pub fn default_permissions(self) -> PermissionSet {
+        match self {
+            CatcherKind::MailCatcher => [Permission::View, Permission::Delete, Permission::Clear]
+                .into_iter()
+                .collect(),
+            CatcherKind::Generic => [Permission::View, Permission::Write].into_iter().collect(),
+        }
+    }
+}
+
+impl fmt::Display for CatcherKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(name_of(CatcherKind::NAMES, *self))
+    }
+}
+
+/// What people may do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AccessConfig {
+    /// What a logged-in user may do who has no list of their own; `None` is the catcher's own default,
+    /// [`CatcherKind::default_permissions`].
+    pub default: Option<PermissionSet>,
+    /// Users with a list of their own, which replaces the default. Names are bytes, as in a users file.
+    pub users: BTreeMap<Vec<u8>, PermissionSet>,
+}
+
+fn name_of<T: PartialEq>(names: &'static [(&'static str, T)], wanted: T) -> &'static str {
+    names
+        .iter()
+        .find(|(_, value)| *value == wanted)
+        .map_or("", |(name, _)| name)
+}
