@@ -34,7 +34,7 @@ impl Listen {
         }
         if text == "systemd" || text.starts_with("systemd:") {
             return Err(
-                "this version does not take sockets over from systemd yet; write an address"
+                "is not built yet: this version takes no sockets over from systemd; write an address"
                     .to_owned(),
             );
         }
@@ -76,11 +76,11 @@ impl fmt::Display for Listen {
 
 fn unix_path(path: &str) -> Result<PathBuf, String> {
     if !path.starts_with('/') {
-        return Err("the path after unix: must begin with /".to_owned());
+        return Err("has a path that does not begin with /".to_owned());
     }
     if path.len() > UNIX_PATH_MAX {
         return Err(format!(
-            "the path is over {UNIX_PATH_MAX} bytes, which no Unix socket can have"
+            "has a path over {UNIX_PATH_MAX} bytes, which no Unix socket can have"
         ));
     }
     if path.contains('\0') || path.ends_with('/') {
@@ -105,7 +105,7 @@ fn tcp_hint(text: &str) -> String {
         ),
         Some(("localhost", digits)) if port(digits) => {
             format!(
-                "names are not looked up here; write \"127.0.0.1:{digits}\" or \"[::1]:{digits}\""
+                "has a name for an address, which is not looked up here; write \"127.0.0.1:{digits}\" or \"[::1]:{digits}\""
             )
         }
         _ => format!("is not {FORM}"),
@@ -204,7 +204,7 @@ mod tests {
             ),
             (
                 "localhost:8080",
-                "names are not looked up here; write \"127.0.0.1:8080\" or \"[::1]:8080\"",
+                "has a name for an address, which is not looked up here; write \"127.0.0.1:8080\" or \"[::1]:8080\"",
             ),
             ("127.0.0.1", "has no port; write \"127.0.0.1:8080\""),
             ("::1", "has no port; write \"[::1]:8080\""),
@@ -214,18 +214,18 @@ mod tests {
             ),
             (
                 "systemd",
-                "this version does not take sockets over from systemd yet; write an address",
+                "is not built yet: this version takes no sockets over from systemd; write an address",
             ),
             (
                 "systemd:web",
-                "this version does not take sockets over from systemd yet; write an address",
+                "is not built yet: this version takes no sockets over from systemd; write an address",
             ),
-            ("unix:http.sock", "the path after unix: must begin with /"),
-            ("unix:@mailwarden", "the path after unix: must begin with /"),
+            ("unix:http.sock", "has a path that does not begin with /"),
+            ("unix:@mailwarden", "has a path that does not begin with /"),
             ("unix:/run/", "is not the path of a file"),
             (
                 &long,
-                "the path is over 107 bytes, which no Unix socket can have",
+                "has a path over 107 bytes, which no Unix socket can have",
             ),
         ];
         for (text, reason) in table {

@@ -1,7 +1,116 @@
 //! The configuration: what was written, what is true, and the way from one to the other.
+//!
+//! [`load`] fills a flat map of keys from the defaults, the file, the environment and the flags, each over the one
+//! before ([`raw`]), then reads it key by key into the [`model`]. Whatever is wrong is told at once, each fault with
+//! its place. Only modules of this directory see what was written; all others see the model.
 
 mod address;
+mod error;
+mod keys;
 pub mod model;
+mod raw;
+mod read;
+pub(crate) mod units;
 mod upstream;
 
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use error::{ConfigError, ConfigErrors, Place};
 pub use model::Config;
+use raw::Raw;
+
+/// Where the file is if nobody says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/mailwarden/mailwarden.toml";
+
+/// Where a configuration comes from. It is kept for reloads, which read the same again.
+#[derive(Debug, Clone, Default)]
+pub struct Source {
+    /// The file that somebody named; `None` is [`DEFAULT_PATH`], where no file is fine.
+    pub path: Option<PathBuf>,
+    /// The environment, whole: the variables that are not ours are passed over.
+    pub env: Vec<(OsString, OsString)>,
+    /// Flags of the command line that stand for keys, in the order in which they were given.
+    pub flags: Vec<Flag>,
+}
+
+impl Source {
+    /// The source of a process: its environment with the file and the flags of its command line.
+    pub fn of_process(path: Option<PathBuf>, flags: Vec<Flag>) -> Self {
+        Source {
+            path,
+            env: std::env::vars_os().collect(),
+            flags,
+        }
+    }
+
+    /// The path of the file, the default one included.
+    pub fn file(&self) -> &Path {
+        self.path
+            .as_deref()
+            .unwrap_or_else(|| Path::new(DEFAULT_PATH))
+    }
+}
+
+/// A flag of the command line that stands for a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flag {
+    /// Its name without dashes, as in the table of keys.
+    pub name: &'static str,
+    /// What was given; a list may have commas, and may be given in several flags.
+    pub value: String,
+}
+
+/// Loads a configuration: the defaults, over them the file, over that the environment, over that the flags.
+///
+/// Reads the file and the file of `upstream.password_file`; the users file is not looked at.
+///
+/// # Errors
+/// Everything that is wrong with any of them, each with its place and what to do.
+pub fn load(source: &Source) -> Result<Config, ConfigErrors> {
+    let content = read_file(source)?;
+    assemble(source, content.as_deref())
+}
+
+/// [`load`] with the file's content at hand.
+fn assemble(source: &Source, content: Option<&[u8]>) -> Result<Config, ConfigErrors> {
+    let mut raw = Raw::defaults();
+    if let Some(content) = content {
+        raw.add_file(source.file(), content)
+            .map_err(ConfigErrors::new)?;
+    }
+    raw.add_environment(&source.env);
+    raw.add_flags(&source.flags);
+    read::config(raw)
+}
+
+/// The configuration of a machine where nobody wrote anything.
+///
+/// # Errors
+/// None, as a test shows; the defaults go the way of every other value.
+pub fn defaults() -> Result<Config, ConfigErrors> {
+    read::config(Raw::defaults())
+}
+
+/// The file's content; `None` where there need be no file and is none.
+fn read_file(source: &Source) -> Result<Option<Vec<u8>>, ConfigErrors> {
+    let path = source.file();
+    match std::fs::read(path) {
+        Ok(content) => Ok(Some(content)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && source.path.is_none() => Ok(None),
+        Err(error) => Err(ConfigErrors::from(ConfigError {
+            place: Place::File {
+                path: path.to_owned(),
+                line: None,
+                column: None,
+            },
+            key: None,
+            reason: format!("cannot be read: {}", error::os_reason(&error)),
+            excerpt: None,
+        })),
+    }
+}

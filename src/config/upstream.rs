@@ -166,7 +166,7 @@ impl UpstreamUrl {
             .split_once("://")
             .ok_or("is not a URL; write it as \"http://127.0.0.1:1080\"")?;
         if scheme.eq_ignore_ascii_case("https") {
-            return Err("https:// to the catcher is not supported; write http:// and keep the way to it private".to_owned());
+            return Err("is https, which is not spoken to the catcher; write http:// and keep the way to it private".to_owned());
         }
         if !scheme.eq_ignore_ascii_case("http") {
             return Err("is not an http:// URL; write it as \"http://127.0.0.1:1080\"".to_owned());
@@ -307,7 +307,7 @@ mod tests {
             ),
             (
                 "https://mail.test",
-                "https:// to the catcher is not supported; write http:// and keep the way to it private",
+                "is https, which is not spoken to the catcher; write http:// and keep the way to it private",
             ),
             (
                 "http://me:secret@mail.test",

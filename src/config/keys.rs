@@ -1,0 +1,415 @@
+//! Every key that the product knows, in one table: the built ones with kind and default, the planned ones by name.
+//!
+//! The defaults here are the defaults: the loader reads them as if somebody had written them. The names of
+//! environment variables follow from the paths, and so do the answers to keys that nobody knows.
+
+use std::fmt;
+
+/// What kind of value a key takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A string; its form is the key's own.
+    Text,
+    /// A list of strings.
+    List,
+    /// A whole number.
+    Integer,
+    /// `true` or `false`.
+    Bool,
+    /// A table from user names to lists; only the file can hold it.
+    UserTable,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Text => "a text in quotes",
+            Kind::List => "a list of texts",
+            Kind::Integer => "a whole number",
+            Kind::Bool => "true or false",
+            Kind::UserTable => "a table of users",
+        })
+    }
+}
+
+/// What holds when nobody gives the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Default {
+    /// This TOML value.
+    Value(&'static str),
+    /// No value; the text is an example, and says what holds instead after `#`.
+    Unset(&'static str),
+}
+
+/// A key that is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Key {
+    /// Its tables and its name, with dots between them.
+    pub(super) path: &'static str,
+    pub(super) kind: Kind,
+    pub(super) default: Default,
+    /// The flag of `serve` that sets it, without its dashes.
+    pub(super) flag: Option<&'static str>,
+}
+
+const fn key(path: &'static str, kind: Kind, default: &'static str) -> Key {
+    Key {
+        path,
+        kind,
+        default: Default::Value(default),
+        flag: None,
+    }
+}
+
+const fn unset(path: &'static str, kind: Kind, example: &'static str) -> Key {
+    Key {
+        path,
+        kind,
+        default: Default::Unset(example),
+        flag: None,
+    }
+}
+
+impl Key {
+    const fn flag(mut self, name: &'static str) -> Self {
+        self.flag = Some(name);
+        self
+    }
+}
+
+/// Every key that is built, in the order of the annotated example.
+pub(super) const KEYS: &[Key] = &[
+    key("listen", Kind::List, r#"["0.0.0.0:8080", "[::]:8080"]"#).flag("listen"),
+    key("trusted_proxies", Kind::List, "[]"),
+    key("unix_socket_mode", Kind::Text, r#""0660""#),
+    unset("workers", Kind::Integer, "4 # one a core"),
+    key("upstream.url", Kind::Text, r#""http://127.0.0.1:1080""#).flag("upstream"),
+    key("upstream.catcher", Kind::Text, r#""mailcatcher""#).flag("catcher"),
+    unset(
+        "upstream.username",
+        Kind::Text,
+        r#""mailwarden" # the catcher has no login of its own"#,
+    ),
+    unset(
+        "upstream.password_file",
+        Kind::Text,
+        r#""/etc/mailwarden/catcher-password" # the catcher has no login of its own"#,
+    ),
+    key("auth.realm", Kind::Text, r#""Restricted""#).flag("realm"),
+    key(
+        "auth.users_file",
+        Kind::Text,
+        r#""/etc/mailwarden/htpasswd""#,
+    )
+    .flag("users-file"),
+    unset(
+        "access.default",
+        Kind::List,
+        r#"["view", "delete", "clear"] # the catcher's own default"#,
+    ),
+    key("access.users", Kind::UserTable, "{}"),
+    key("limits.body", Kind::Text, r#""1MiB""#),
+    key("limits.head", Kind::Text, r#""64KiB""#),
+    key("limits.connections", Kind::Integer, "4096"),
+    key("limits.connections_per_address", Kind::Integer, "512"),
+    key("timeouts.keep_alive", Kind::Text, r#""75s""#),
+    key("timeouts.request_head", Kind::Text, r#""60s""#),
+    key("timeouts.request_body", Kind::Text, r#""60s""#),
+    key("timeouts.upstream_connect", Kind::Text, r#""10s""#),
+    key("timeouts.upstream_answer", Kind::Text, r#""60s""#),
+    key("timeouts.upstream_clear", Kind::Text, r#""300s""#),
+    key("timeouts.upstream_idle", Kind::Text, r#""10s""#),
+    key("timeouts.send", Kind::Text, r#""5m""#),
+    key("timeouts.stop", Kind::Text, r#""8s""#),
+    key("log.level", Kind::Text, r#""info""#).flag("log-level"),
+    key("log.access", Kind::Bool, "true"),
+    key("log.format", Kind::Text, r#""text""#).flag("log-format"),
+];
+
+/// Keys and tables of capabilities that this version does not have, and what it does not do. To accept and ignore one
+/// would be to promise what does not happen.
+const NOT_YET: &[(&str, &str)] = &[
+    ("access.groups", "this version has no groups yet"),
+    (
+        "access.anonymous",
+        "this version lets nobody in without credentials yet",
+    ),
+    ("allowed_origins", "this version does not check origins yet"),
+    (
+        "anonymous_from",
+        "this version lets nobody in without credentials yet",
+    ),
+    ("auth.allow_plaintext", "this version does not know it yet"),
+    (
+        "auth.anonymous_from",
+        "this version lets nobody in without credentials yet",
+    ),
+    ("auth.login_page", "this version has no login page yet"),
+    (
+        "health_path",
+        "this version answers nothing without credentials yet",
+    ),
+    (
+        "hosts",
+        "this version accepts any Host and cannot limit them yet",
+    ),
+    ("mail", "this version does not change messages yet"),
+    ("page", "this version does not change pages yet"),
+    ("purge", "this version does not purge yet"),
+    ("redirect", "this version does not redirect yet"),
+    ("site", "this version serves one catcher only yet"),
+    ("state_dir", "this version keeps no state yet"),
+    ("status", "this version has no status listener yet"),
+    ("tls", "this version does not speak TLS yet"),
+];
+
+/// What a path in the configuration is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// A key that is built.
+    Key(&'static Key),
+    /// A table with keys that are built.
+    Table,
+    /// Of a capability that is not built yet; the text says which.
+    NotYet(&'static str),
+    /// Nothing that the product knows.
+    Unknown,
+}
+
+/// What `path` is.
+pub(super) fn find(path: &str) -> Known {
+    if let Some(key) = KEYS.iter().find(|key| key.path == path) {
+        return Known::Key(key);
+    }
+    let below = |table: &str| {
+        path.strip_prefix(table)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    if let Some((_, what)) = NOT_YET.iter().find(|(table, _)| below(table)) {
+        return Known::NotYet(what);
+    }
+    if tables().any(|table| table == path) {
+        Known::Table
+    } else {
+        Known::Unknown
+    }
+}
+
+/// A value that a text key could have, in its quotes.
+pub(super) fn example(path: &str) -> Option<&'static str> {
+    let key = KEYS
+        .iter()
+        .find(|key| key.path == path && key.kind == Kind::Text)?;
+    let (Default::Value(text) | Default::Unset(text)) = key.default;
+    Some(text.split_once(" #").map_or(text, |(value, _)| value))
+}
+
+/// The key that a flag of `serve` sets.
+pub(super) fn by_flag(flag: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.flag == Some(flag))
+}
+
+/// The tables that hold keys; one may come several times.
+fn tables() -> impl Iterator<Item = &'static str> {
+    KEYS.iter()
+        .filter_map(|key| key.path.rsplit_once('.'))
+        .map(|(table, _)| table)
+}
+
+/// The path that was probably meant by one that nobody knows, with what else there is to say about it.
+pub(super) fn suggestion(path: &str) -> Option<String> {
+    let paths = || KEYS.iter().map(|key| key.path);
+    if let Some(close) = closest(path, paths().chain(tables())) {
+        return Some(format!("did you mean {close}?"));
+    }
+    let name = last_part(path);
+    let same_name = paths().find(|known| last_part(known) == name)?;
+    Some(if same_name.contains('.') {
+        format!("did you mean {same_name}?")
+    } else {
+        format!("did you mean {same_name}? It belongs above the first [table]")
+    })
+}
+
+/// The word that was probably meant, if one is near: a third of the letters may be wrong.
+pub(super) fn closest<'a>(wrong: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    words
+        .map(|word| (strsim::osa_distance(wrong, word), word))
+        .filter(|(distance, word)| *distance <= word.len().max(3) / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}
+
+fn last_part(path: &str) -> &str {
+    path.rsplit_once('.').map_or(path, |(_, name)| name)
+}
+
+/// What begins the name of each of our environment variables.
+pub(super) const ENV_PREFIX: &str = "MAILWARDEN_";
+
+/// The environment variable of a key: capitals, and `__` between tables.
+pub(super) fn env_name(path: &str) -> String {
+    format!(
+        "{ENV_PREFIX}{}",
+        path.to_ascii_uppercase().replace('.', "__")
+    )
+}
+
+/// The path that a variable's name stands for, if it is one of the form that [`env_name`] makes.
+pub(super) fn env_path(name: &str) -> Option<String> {
+    let path = name
+        .strip_prefix(ENV_PREFIX)?
+        .replace("__", ".")
+        .to_ascii_lowercase();
+    (env_name(&path) == name).then_some(path)
+}
+
+/// Whether container engines set a variable of this name for a service that is called mailwarden.
+pub(super) fn is_injected(name: &str) -> bool {
+    name.strip_prefix(ENV_PREFIX)
+        .is_some_and(|rest| rest.starts_with("PORT") || rest.starts_with("SERVICE_"))
+}
+
+/// The variable that was probably meant by one that nobody knows.
+pub(super) fn env_suggestion(name: &str) -> Option<String> {
+    let names: Vec<String> = KEYS.iter().map(|key| env_name(key.path)).collect();
+    // The common beginning must not make everything look alike.
+    let short = |name: &str| name.get(ENV_PREFIX.len()..).unwrap_or_default().to_owned();
+    let shorts: Vec<String> = names.iter().map(|name| short(name)).collect();
+    closest(&short(name), shorts.iter().map(String::as_str))
+        .map(|close| format!("did you mean {ENV_PREFIX}{close}?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn no_path_flag_or_variable_stands_for_two_keys() {
+        let distinct =
+            |names: Vec<String>| names.iter().collect::<BTreeSet<_>>().len() == names.len();
+        assert!(distinct(
+            KEYS.iter().map(|key| key.path.to_owned()).collect()
+        ));
+        assert!(distinct(
+            KEYS.iter().map(|key| env_name(key.path)).collect()
+        ));
+        assert!(distinct(
+            KEYS.iter()
+                .filter_map(|key| key.flag)
+                .map(str::to_owned)
+                .collect()
+        ));
+        assert!(KEYS.iter().all(|key| !is_injected(&env_name(key.path))));
+    }
+
+    #[test]
+    fn nothing_is_both_built_and_planned() {
+        for key in KEYS {
+            assert_eq!(find(key.path), Known::Key(key), "{}", key.path);
+        }
+        for (path, what) in NOT_YET {
+            assert_eq!(find(path), Known::NotYet(what), "{path}");
+            assert_eq!(find(&format!("{path}.x")), Known::NotYet(what), "{path}");
+        }
+    }
+
+    #[test]
+    fn paths_are_found_whole() {
+        assert_eq!(find("upstream"), Known::Table);
+        assert_eq!(
+            find("purge.archive.max_age"),
+            Known::NotYet("this version does not purge yet")
+        );
+        for path in [
+            "",
+            "upstream.",
+            "upstream.url.x",
+            "purger",
+            "Listen",
+            "sites",
+        ] {
+            assert_eq!(find(path), Known::Unknown, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_path_gets_the_near_one() {
+        let table = [
+            ("listne", Some("did you mean listen?")),
+            ("upsteam", Some("did you mean upstream?")),
+            ("upstream.ulr", Some("did you mean upstream.url?")),
+            ("users_file", Some("did you mean auth.users_file?")),
+            (
+                "log.listen",
+                Some("did you mean listen? It belongs above the first [table]"),
+            ),
+            ("auth.user_file", Some("did you mean auth.users_file?")),
+            ("proxy_read_timeout", None),
+            ("x", None),
+        ];
+        for (path, expected) in table {
+            assert_eq!(suggestion(path).as_deref(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_variable_gets_the_near_one() {
+        let table = [
+            (
+                "MAILWARDEN_UPSTREAM_URL",
+                Some("did you mean MAILWARDEN_UPSTREAM__URL?"),
+            ),
+            (
+                "MAILWARDEN_LISTENS",
+                Some("did you mean MAILWARDEN_LISTEN?"),
+            ),
+            ("MAILWARDEN_CONFIG", None),
+        ];
+        for (name, expected) in table {
+            assert_eq!(env_suggestion(name).as_deref(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn variables_have_capitals_and_two_underlines_between_tables() {
+        assert_eq!(env_name("upstream.url"), "MAILWARDEN_UPSTREAM__URL");
+        assert_eq!(
+            env_path("MAILWARDEN_AUTH__USERS_FILE").as_deref(),
+            Some("auth.users_file")
+        );
+        assert_eq!(env_path("MAILWARDEN_upstream__url"), None);
+        assert_eq!(env_path("MAILWARDENX"), None);
+    }
+
+    #[test]
+    fn what_engines_inject_is_known() {
+        for name in [
+            "MAILWARDEN_PORT",
+            "MAILWARDEN_PORT_8080_TCP_ADDR",
+            "MAILWARDEN_SERVICE_HOST",
+        ] {
+            assert!(is_injected(name), "{name}");
+        }
+        for name in ["MAILWARDEN_SERVICES", "MAILWARDEN_LISTEN", "PORT"] {
+            assert!(!is_injected(name), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_comes_back_from_its_variable(path in "[a-z]([a-z]|_[a-z]){0,8}(\\.[a-z]([a-z]|_[a-z]){0,8}){0,2}") {
+            prop_assert_eq!(env_path(&env_name(&path)), Some(path));
+        }
+
+        #[test]
+        fn no_name_panics(name: String) {
+            let name = format!("{ENV_PREFIX}{name}");
+            let _ = (env_path(&name), env_suggestion(&name), suggestion(&name), find(&name), is_injected(&name));
+        }
+    }
+}

@@ -1,0 +1,570 @@
+//! From what was written to what is true, key by key.
+//!
+//! Every reading function notes what is wrong and goes on, so that one run tells all. It then has no value to give
+//! back but [`Noted`], which only the noting makes: a model that lacks a part without a fault does not compile.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::address::{Listen, TrustedProxies};
+use super::error::{ConfigError, ConfigErrors, Place, os_reason};
+use super::keys;
+use super::model::{
+    AccessConfig, AuthConfig, CatcherKind, Config, Limits, LiveConfig, LogConfig, LogFormat,
+    LogLevel, SiteConfig, StartConfig, Timeouts, UsersFile,
+};
+use super::raw::{Entry, Raw, Value};
+use super::units::{format_duration, format_size, parse_duration, parse_size};
+use super::upstream::{Secret, UpstreamConfig, UpstreamCredentials, UpstreamUrl};
+use crate::permission::{Permission, PermissionSet};
+
+/// Above all that a wait of a proxy is for, and far from what clocks can add.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// A catcher closes a kept connection after 30 s; one that we keep as long would be closed under a request.
+const LONGEST_UPSTREAM_IDLE: Duration = Duration::from_secs(20);
+/// What the HTTP library needs at the least, and what is too much to hold for each connection.
+const HEAD_BYTES: RangeInclusive<u64> = 8 << 10..=1 << 20;
+/// Chunked bodies are held in memory up to the limit.
+const BODY_BYTES: RangeInclusive<u64> = 0..=1 << 30;
+const CONNECTIONS: RangeInclusive<usize> = 1..=1_000_000;
+const WORKERS: RangeInclusive<usize> = 1..=1_024;
+/// The longest that people write, far below what a file of one secret can hold by mistake.
+const PASSWORD_FILE_BYTES: u64 = 4 << 10;
+
+/// Names of catchers that later versions know.
+const LATER_CATCHERS: [&str; 6] = [
+    "auto",
+    "mailpit",
+    "maildev",
+    "mailhog",
+    "maildump",
+    "mailtutan",
+];
+
+/// A fault was noted, so there is no value.
+struct Noted(());
+
+type Read<T> = Result<T, Noted>;
+
+/// Reads everything.
+///
+/// # Errors
+/// All faults, those noted before included.
+pub(super) fn config(mut raw: Raw) -> Result<Config, ConfigErrors> {
+    let errors = std::mem::take(&mut raw.errors);
+    let mut reader = Reader { raw: &raw, errors };
+    let (start, live) = (reader.start(), reader.live());
+    match (start, live) {
+        (Ok(start), Ok(live)) if reader.errors.is_empty() => Ok(Config { start, live }),
+        _ => Err(ConfigErrors::new(reader.errors)),
+    }
+}
+
+struct Reader<'a> {
+    raw: &'a Raw,
+    errors: Vec<ConfigError>,
+}
+
+impl<'a> Reader<'a> {
+    fn start(&mut self) -> Read<StartConfig> {
+        let listen = self.listen();
+        let unix_socket_mode = self.parsed("unix_socket_mode", parse_mode);
+        let workers = self.workers();
+        let limits = self.limits();
+        let timeouts = self.timeouts();
+        let log = self.log();
+        Ok(StartConfig {
+            listen: listen?,
+            unix_socket_mode: unix_socket_mode?,
+            workers: workers?,
+            limits: limits?,
+            timeouts: timeouts?,
+            log: log?,
+        })
+    }
+
+    fn listen(&mut self) -> Read<Vec<Listen>> {
+        const PATH: &str = "listen";
+        let items = self.list(PATH)?;
+        let entry = self.required(PATH)?;
+        if items.is_empty() {
+            return Err(self.fault(entry, PATH, "is empty; name at least one address"));
+        }
+        let mut found: Vec<Listen> = Vec::new();
+        let mut noted = None;
+        for (item, text) in &items {
+            match Listen::parse(text) {
+                Ok(listen) if found.contains(&listen) => {
+                    noted = Some(self.fault(
+                        item,
+                        PATH,
+                        format!("{text:?} is there twice; remove one"),
+                    ));
+                }
+                Ok(listen) => found.push(listen),
+                Err(reason) => noted = Some(self.fault(item, PATH, format!("{text:?} {reason}"))),
+            }
+        }
+        // The default stays the default when somebody copies it into a file.
+        match noted {
+            Some(noted) => Err(noted),
+            None if self.raw.is_default(PATH) => {
+                Ok(found.into_iter().map(Listen::optional_if_ipv6).collect())
+            }
+            None => Ok(found),
+        }
+    }
+
+    fn workers(&mut self) -> Read<NonZeroUsize> {
+        const PATH: &str = "workers";
+        match self.raw.get(PATH) {
+            None => Ok(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
+            Some(_) => {
+                Ok(NonZeroUsize::new(self.integer(PATH, WORKERS)?).unwrap_or(NonZeroUsize::MIN))
+            }
+        }
+    }
+
+    fn limits(&mut self) -> Read<Limits> {
+        let body = self.size("limits.body", BODY_BYTES);
+        let head = self.size("limits.head", HEAD_BYTES);
+        let connections = self.integer("limits.connections", CONNECTIONS);
+        let connections_per_address = self.integer("limits.connections_per_address", CONNECTIONS);
+        Ok(Limits {
+            body: body?,
+            head: usize::try_from(head?).unwrap_or(usize::MAX),
+            connections: connections?,
+            connections_per_address: connections_per_address?,
+        })
+    }
+
+    fn timeouts(&mut self) -> Read<Timeouts> {
+        let keep_alive = self.duration("timeouts.keep_alive", LONGEST);
+        let request_head = self.duration("timeouts.request_head", LONGEST);
+        let request_body = self.duration("timeouts.request_body", LONGEST);
+        let upstream_connect = self.duration("timeouts.upstream_connect", LONGEST);
+        let upstream_answer = self.duration("timeouts.upstream_answer", LONGEST);
+        let upstream_clear = self.duration("timeouts.upstream_clear", LONGEST);
+        let upstream_idle = self.duration("timeouts.upstream_idle", LONGEST_UPSTREAM_IDLE);
+        let send = self.duration("timeouts.send", LONGEST);
+        let stop = self.duration("timeouts.stop", LONGEST);
+        Ok(Timeouts {
+            keep_alive: keep_alive?,
+            request_head: request_head?,
+            request_body: request_body?,
+            upstream_connect: upstream_connect?,
+            upstream_answer: upstream_answer?,
+            upstream_clear: upstream_clear?,
+            upstream_idle: upstream_idle?,
+            send: send?,
+            stop: stop?,
+        })
+    }
+
+    fn log(&mut self) -> Read<LogConfig> {
+        let level = self.named("log.level", LogLevel::NAMES);
+        let access = self.boolean("log.access");
+        let format = self.named("log.format", LogFormat::NAMES);
+        Ok(LogConfig {
+            level: level?,
+            access: access?,
+            format: format?,
+        })
+    }
+
+    fn live(&mut self) -> Read<LiveConfig> {
+        let trusted_proxies = self.trusted_proxies();
+        let auth = self.auth();
+        let site = self.site();
+        Ok(LiveConfig {
+            trusted_proxies: trusted_proxies?,
+            auth: auth?,
+            site: site?,
+        })
+    }
+
+    fn trusted_proxies(&mut self) -> Read<TrustedProxies> {
+        const PATH: &str = "trusted_proxies";
+        let mut trusted = TrustedProxies::default();
+        let mut noted = None;
+        for (item, text) in self.list(PATH)? {
+            if let Err(reason) = trusted.add(text) {
+                noted = Some(self.fault(item, PATH, format!("{text:?} {reason}")));
+            }
+        }
+        noted.map_or(Ok(trusted), Err)
+    }
+
+    fn auth(&mut self) -> Read<AuthConfig> {
+        let realm = self.parsed("auth.realm", |text| {
+            match text.chars().any(char::is_control) {
+                true => Err("holds control characters".to_owned()),
+                false => Ok(text.to_owned()),
+            }
+        });
+        let users_file = self.parsed("auth.users_file", parse_path);
+        let configured = !self.raw.is_default("auth.users_file");
+        Ok(AuthConfig {
+            realm: realm?,
+            users_file: UsersFile {
+                path: users_file?,
+                configured,
+            },
+        })
+    }
+
+    fn site(&mut self) -> Read<SiteConfig> {
+        let upstream = self.upstream();
+        let catcher = self.catcher();
+        let access = self.access();
+        Ok(SiteConfig {
+            upstream: upstream?,
+            catcher: catcher?,
+            access: access?,
+        })
+    }
+
+    fn catcher(&mut self) -> Read<CatcherKind> {
+        const PATH: &str = "upstream.catcher";
+        let (entry, text) = self.text(PATH)?;
+        if LATER_CATCHERS.contains(&text) {
+            return Err(self.fault(
+                entry,
+                PATH,
+                format!("{text:?} is not built yet; write \"mailcatcher\", or \"generic\" to forward only"),
+            ));
+        }
+        self.named(PATH, CatcherKind::NAMES)
+    }
+
+    fn upstream(&mut self) -> Read<UpstreamConfig> {
+        let url = self.upstream_url();
+        let credentials = self.credentials();
+        let UpstreamUrl { host, port, prefix } = url?;
+        Ok(UpstreamConfig {
+            host,
+            port,
+            prefix,
+            credentials: credentials?,
+        })
+    }
+
+    fn upstream_url(&mut self) -> Read<UpstreamUrl> {
+        const PATH: &str = "upstream.url";
+        let (entry, text) = self.text(PATH)?;
+        UpstreamUrl::parse(text).map_err(|reason| {
+            // What stands before an @ may be a password, and this text goes to logs.
+            let shown = if text.contains('@') {
+                "the URL".to_owned()
+            } else {
+                format!("{text:?}")
+            };
+            self.fault(entry, PATH, format!("{shown} {reason}"))
+        })
+    }
+
+    fn credentials(&mut self) -> Read<Option<UpstreamCredentials>> {
+        const USERNAME: &str = "upstream.username";
+        const PASSWORD: &str = "upstream.password_file";
+        match (self.raw.get(USERNAME), self.raw.get(PASSWORD)) {
+            (None, None) => Ok(None),
+            (Some(entry), None) => Err(self.fault(
+                entry,
+                USERNAME,
+                format!("is there without {PASSWORD}; give both or none"),
+            )),
+            (None, Some(entry)) => Err(self.fault(
+                entry,
+                PASSWORD,
+                format!("is there without {USERNAME}; give both or none"),
+            )),
+            (Some(_), Some(_)) => {
+                let username = self.parsed(USERNAME, |text| match text {
+                    "" => Err("is empty".to_owned()),
+                    _ if text.contains(':') => {
+                        Err("has a colon, which no user name can have".to_owned())
+                    }
+                    _ if text.chars().any(char::is_control) => {
+                        Err("holds control characters".to_owned())
+                    }
+                    _ => Ok(text.to_owned()),
+                });
+                let password = self.parsed(PASSWORD, |text| read_secret(&parse_path(text)?));
+                Ok(Some(UpstreamCredentials {
+                    username: username?,
+                    password: password?,
+                }))
+            }
+        }
+    }
+
+    fn access(&mut self) -> Read<AccessConfig> {
+        const DEFAULT: &str = "access.default";
+        let default = match self.raw.get(DEFAULT) {
+            Some(entry) => self.permissions(entry, DEFAULT).map(Some),
+            None => Ok(None),
+        };
+        let users = self.access_users();
+        Ok(AccessConfig {
+            default: default?,
+            users: users?,
+        })
+    }
+
+    fn access_users(&mut self) -> Read<BTreeMap<Vec<u8>, PermissionSet>> {
+        const PATH: &str = "access.users";
+        let entry = self.required(PATH)?;
+        let Value::Table(table) = &entry.value else {
+            let found = entry.value.describe();
+            return Err(self.fault(
+                entry,
+                PATH,
+                format!("must be a table such as {{ ci-bot = [\"view\"] }}, not {found}"),
+            ));
+        };
+        let mut users = BTreeMap::new();
+        let mut noted = None;
+        for (name, entry) in table {
+            let path = format!("{PATH}.{}", key_text(name));
+            let permissions = match name.as_str() {
+                "" => Err(self.fault(entry, &path, "is no user name")),
+                _ if name.starts_with('@') => Err(self.fault(
+                    entry,
+                    &path,
+                    "this version has no groups yet; name the users",
+                )),
+                _ if name.contains(':') => {
+                    Err(self.fault(entry, &path, "has a colon, which no user name can have"))
+                }
+                _ => self.permissions(entry, &path),
+            };
+            match permissions {
+                Ok(permissions) => drop(users.insert(name.clone().into_bytes(), permissions)),
+                Err(one) => noted = Some(one),
+            }
+        }
+        noted.map_or(Ok(users), Err)
+    }
+
+    fn permissions(&mut self, entry: &'a Entry, path: &str) -> Read<PermissionSet> {
+        let mut found = PermissionSet::EMPTY;
+        let mut noted = None;
+        for (item, text) in self.items(entry, path)? {
+            match text.parse::<Permission>() {
+                Ok(permission) => found = found.with(permission),
+                Err(error) => {
+                    let hint =
+                        keys::closest(text, Permission::ALL.into_iter().map(Permission::name));
+                    let reason = match hint {
+                        Some(hint) => format!("{text:?} is no permission; did you mean {hint:?}?"),
+                        None => format!("{text:?} {error}"),
+                    };
+                    noted = Some(self.fault(item, path, reason));
+                }
+            }
+        }
+        noted.map_or(Ok(found), Err)
+    }
+}
+
+/// Reading values of the kinds that keys have.
+impl<'a> Reader<'a> {
+    fn fault(&mut self, entry: &Entry, path: &str, reason: impl Into<String>) -> Noted {
+        let key = match entry.place {
+            Place::File { .. } | Place::Default => Some(path.to_owned()),
+            // The variable's or the flag's name says it.
+            Place::Environment { .. } | Place::Flag { .. } => None,
+        };
+        self.errors.push(ConfigError {
+            place: entry.place.clone(),
+            key,
+            reason: reason.into(),
+            excerpt: None,
+        });
+        Noted(())
+    }
+
+    /// The value of a key that has a default.
+    fn required(&mut self, path: &str) -> Read<&'a Entry> {
+        let missing = Entry {
+            value: Value::Other("nothing"),
+            place: Place::Default,
+        };
+        self.raw
+            .get(path)
+            .ok_or_else(|| self.fault(&missing, path, "has no value"))
+    }
+
+    fn mismatch(&mut self, entry: &Entry, path: &str, wanted: impl fmt::Display) -> Noted {
+        let found = entry.value.describe();
+        self.fault(entry, path, format!("must be {wanted}, not {found}"))
+    }
+
+    fn text(&mut self, path: &str) -> Read<(&'a Entry, &'a str)> {
+        let entry = self.required(path)?;
+        match &entry.value {
+            Value::Text(text) => Ok((entry, text)),
+            _ => Err(match keys::example(path) {
+                Some(example) => self.mismatch(
+                    entry,
+                    path,
+                    format!("{} such as {example}", keys::Kind::Text),
+                ),
+                None => self.mismatch(entry, path, keys::Kind::Text),
+            }),
+        }
+    }
+
+    /// A text by its own rule, whose refusals begin with a verb.
+    fn parsed<T>(&mut self, path: &str, parse: impl Fn(&str) -> Result<T, String>) -> Read<T> {
+        let (entry, text) = self.text(path)?;
+        parse(text).map_err(|reason| self.fault(entry, path, format!("{text:?} {reason}")))
+    }
+
+    fn named<T: Copy>(&mut self, path: &str, names: &[(&str, T)]) -> Read<T> {
+        self.parsed(path, |text| {
+            let known = || names.iter().map(|(name, _)| *name);
+            names
+                .iter()
+                .find(|(name, _)| *name == text)
+                .map(|(_, value)| *value)
+                .ok_or_else(|| match keys::closest(text, known()) {
+                    Some(close) => format!("is unknown; did you mean {close:?}?"),
+                    None => format!(
+                        "is unknown; there are {}",
+                        known().collect::<Vec<_>>().join(", ")
+                    ),
+                })
+        })
+    }
+
+    fn boolean(&mut self, path: &str) -> Read<bool> {
+        let entry = self.required(path)?;
+        match entry.value {
+            Value::Bool(value) => Ok(value),
+            _ => Err(self.mismatch(entry, path, keys::Kind::Bool)),
+        }
+    }
+
+    fn integer(&mut self, path: &str, range: RangeInclusive<usize>) -> Read<usize> {
+        let entry = self.required(path)?;
+        let Value::Integer(number) = entry.value else {
+            return Err(self.mismatch(entry, path, keys::Kind::Integer));
+        };
+        usize::try_from(number)
+            .ok()
+            .filter(|number| range.contains(number))
+            .ok_or_else(|| {
+                let reason = format!(
+                    "{number} is out of range; it goes from {} to {}",
+                    range.start(),
+                    range.end()
+                );
+                self.fault(entry, path, reason)
+            })
+    }
+
+    fn size(&mut self, path: &str, range: RangeInclusive<u64>) -> Read<u64> {
+        self.parsed(path, |text| {
+            let bytes = parse_size(text)?;
+            if range.contains(&bytes) {
+                return Ok(bytes);
+            }
+            let (least, most) = (format_size(*range.start()), format_size(*range.end()));
+            Err(format!("is out of range; it goes from {least} to {most}"))
+        })
+    }
+
+    fn duration(&mut self, path: &str, longest: Duration) -> Read<Duration> {
+        self.parsed(path, |text| match parse_duration(text)? {
+            Duration::ZERO => Err("is no time at all; write at least \"1ms\"".to_owned()),
+            duration if duration > longest => {
+                Err(format!("is too long; at most {}", format_duration(longest)))
+            }
+            duration => Ok(duration),
+        })
+    }
+
+    fn list(&mut self, path: &str) -> Read<Vec<(&'a Entry, &'a str)>> {
+        let entry = self.required(path)?;
+        self.items(entry, path)
+    }
+
+    fn items(&mut self, entry: &'a Entry, path: &str) -> Read<Vec<(&'a Entry, &'a str)>> {
+        let items = match &entry.value {
+            Value::List(items) => items,
+            Value::Text(text) => {
+                return Err(self.fault(entry, path, format!("must be a list; write [{text:?}]")));
+            }
+            _ => return Err(self.mismatch(entry, path, keys::Kind::List)),
+        };
+        let mut texts = Vec::with_capacity(items.len());
+        let mut noted = None;
+        for item in items {
+            match &item.value {
+                Value::Text(text) => texts.push((item, text.as_str())),
+                other => {
+                    let reason =
+                        format!("must hold texts in quotes only, not {}", other.describe());
+                    noted = Some(self.fault(item, path, reason));
+                }
+            }
+        }
+        noted.map_or(Ok(texts), Err)
+    }
+}
+
+fn parse_mode(text: &str) -> Result<u32, String> {
+    let digits = text.strip_prefix("0o").unwrap_or(text);
+    let octal =
+        (3..=4).contains(&digits.len()) && digits.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+    octal
+        .then(|| u32::from_str_radix(digits, 8).ok())
+        .flatten()
+        .filter(|mode| *mode <= 0o777)
+        .ok_or_else(|| "is no mode; write one as \"0660\"".to_owned())
+}
+
+fn parse_path(text: &str) -> Result<PathBuf, String> {
+    match text {
+        "" => Err("is empty; write the path of a file".to_owned()),
+        _ if text.contains('\0') => Err("is no path".to_owned()),
+        _ => Ok(PathBuf::from(text)),
+    }
+}
+
+fn read_secret(path: &std::path::Path) -> Result<Secret, String> {
+    use std::io::Read as _;
+    let cannot = |error: std::io::Error| format!("cannot be read: {}", os_reason(&error));
+    let mut content = Zeroizing::new(Vec::with_capacity(PASSWORD_FILE_BYTES as usize + 1));
+    let file = std::fs::File::open(path).map_err(cannot)?;
+    file.take(PASSWORD_FILE_BYTES + 1)
+        .read_to_end(&mut content)
+        .map_err(cannot)?;
+    if content.len() as u64 > PASSWORD_FILE_BYTES {
+        return Err(format!(
+            "is over {}; write the password alone into it",
+            format_size(PASSWORD_FILE_BYTES)
+        ));
+    }
+    Secret::from_file(content)
+}
+
+/// A key as TOML would write it.
+fn key_text(name: &str) -> String {
+    let bare = !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if bare {
+        name.to_owned()
+    } else {
+        format!("{name:?}")
+    }
+}
