@@ -1,0 +1,3 @@
+//! What the tests share. Each thing here reads as a sentence where it is used, binds to port 0 and stops when dropped.
+
+pub(crate) mod catcher;
