@@ -1,0 +1,92 @@
+//! The one registry of degraded states: what is wrong at this moment, since when and why.
+//!
+//! Each change is said once in the log. Reading it costs nothing while all is well.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// What can be degraded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// The catcher takes connections.
+    Upstream,
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Condition::Upstream => "upstream",
+        })
+    }
+}
+
+/// The state of every condition.
+#[derive(Debug, Default)]
+pub struct Conditions {
+    upstream: State,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    is_degraded: AtomicBool,
+    since: Mutex<Option<Instant>>,
+}
+
+impl State {
+    fn since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Conditions {
+    /// `condition` is as it should be.
+    pub fn ok(&self, condition: Condition) {
+        let state = self.state(condition);
+        if !state.is_degraded.load(Ordering::Relaxed) {
+            return;
+        }
+        let since = state.since().take();
+        state.is_degraded.store(false, Ordering::Relaxed);
+        if let Some(since) = since {
+            tracing::info!(%condition, after_seconds = since.elapsed().as_secs(), "well again");
+        }
+    }
+
+    /// `condition` is not, for this reason.
+    pub fn degraded(&self, condition: Condition, why: &str) {
+        let state = self.state(condition);
+        let mut since = state.since();
+        if since.is_none() {
+            *since = Some(Instant::now());
+            state.is_degraded.store(true, Ordering::Relaxed);
+            tracing::warn!(%condition, why, "degraded; said once until it is well again");
+        }
+    }
+
+    fn state(&self, condition: Condition) -> &State {
+        match condition {
+            Condition::Upstream => &self.upstream,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_remembers_when_it_began_until_it_ends() {
+        let conditions = Conditions::default();
+        conditions.ok(Condition::Upstream);
+        assert!(conditions.upstream.since().is_none());
+        conditions.degraded(Condition::Upstream, "refused");
+        let since = conditions.upstream.since().unwrap();
+        conditions.degraded(Condition::Upstream, "refused again");
+        assert_eq!(conditions.upstream.since().unwrap(), since);
+        conditions.ok(Condition::Upstream);
+        assert!(conditions.upstream.since().is_none());
+    }
+}
