@@ -1,0 +1,193 @@
+//! From a [`Permit`] to the catcher's answer.
+//!
+//! The upstream request is put together here: method and target from the parsed action, header fields stripped and then
+//! added to ([`headers`]), a body only where the catcher reads one and then with a length, for MailCatcher takes the bytes
+//! of a chunked body for its next request. What comes back is cleaned and passed on as it arrives.
+
+pub mod frame;
+pub mod headers;
+pub mod relay;
+pub mod upgrade;
+pub mod upstream;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{self, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Response, Version};
+use http_body::Body as _;
+use zeroize::Zeroizing;
+
+use self::headers::{Believed, Way};
+use self::upgrade::Tunnels;
+use self::upstream::Upstream;
+use crate::access::Permit;
+use crate::body::{Body, BodyError, Unread};
+use crate::catcher::{Catcher, Operation};
+use crate::config::model::UpstreamCredentials;
+use crate::reject::Reject;
+
+/// What forwarding needs to know beside the request: the site's part and the daemon's.
+#[derive(Debug)]
+pub struct Forward<'a> {
+    /// Where to.
+    pub upstream: &'a Arc<Upstream>,
+    /// What reads it there.
+    pub catcher: &'a dyn Catcher,
+    /// The tunnels that an upgrade joins.
+    pub tunnels: &'a Tunnels,
+    /// The worker whose connections are used.
+    pub worker: usize,
+    /// The longest request body, in bytes.
+    pub body_limit: u64,
+    /// How long the head of an answer may take, and each part of its body.
+    pub answer_timeout: Duration,
+    /// The same for a clear.
+    pub clear_timeout: Duration,
+}
+
+/// An answer and how long the catcher took for its head.
+#[derive(Debug)]
+pub struct Answered {
+    /// Ready for the client.
+    pub response: Response<Body>,
+    /// From the last byte of the request's head to the last of the answer's.
+    pub took: Duration,
+}
+
+impl Forward<'_> {
+    /// Sends what `permit` allows and passes the answer on. Of `body` is taken what the catcher reads.
+    ///
+    /// # Errors
+    /// [`Reject`], with whose fault it was.
+    pub async fn forward(
+        &self,
+        permit: &Permit,
+        mut parts: Parts,
+        body: &mut Body,
+        way: Way<'_>,
+    ) -> Result<Answered, Reject> {
+        let operation = permit.action().operation;
+        let body = self.request_body(body).await?;
+        self.rewrite(&mut parts, permit, &way);
+        let asked = Instant::now();
+        let mut response = match operation.is_upgrade() {
+            true => {
+                let client = upgrade::client_side(&mut parts).ok_or(Reject::Internal("no upgrade offered"))?;
+                let request = upgrade::request(Request::from_parts(parts, Body::empty()), operation);
+                self.upgrade(client, request, operation, permit).await?
+            }
+            false => {
+                let limit = if operation == Operation::Clear { self.clear_timeout } else { self.answer_timeout };
+                self.upstream.exchange(Request::from_parts(parts, body), self.worker, limit).await?
+            }
+        };
+        let took = asked.elapsed();
+        *response.version_mut() = Version::HTTP_11;
+        if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+            headers::clean_answer(response.headers_mut());
+        }
+        if operation.is_mail() {
+            response.headers_mut().insert(header::CACHE_CONTROL, const { HeaderValue::from_static("no-store") });
+        }
+        Ok(Answered { response, took })
+    }
+
+    /// Makes the head of the upstream request out of the client's.
+    fn rewrite(&self, parts: &mut Parts, permit: &Permit, way: &Way<'_>) {
+        let action = permit.action();
+        parts.method = action.method.clone();
+        parts.uri = action.target.clone().into();
+        parts.version = Version::HTTP_11;
+
+        let fields = &mut parts.headers;
+        let believed = Believed::take(fields, way.client);
+        headers::strip_hop_by_hop(fields);
+        headers::strip_claims(fields);
+        // The body's own length is written when it is sent.
+        fields.remove(header::CONTENT_LENGTH);
+        headers::add_ours(fields, way, believed, permit.identity().header_value());
+        fields.insert(header::HOST, way.host.unwrap_or(self.upstream.authority()).clone());
+        match self.upstream.credentials() {
+            Some(ours) => fields.insert(header::AUTHORIZATION, ours.clone()),
+            None => fields.remove(header::AUTHORIZATION),
+        };
+        if !self.catcher.reads_cookies() {
+            fields.remove(header::COOKIE);
+        }
+    }
+
+    /// The body as the catcher gets it: none, one of known length as it arrives, or a chunked one collected.
+    async fn request_body(&self, body: &mut Body) -> Result<Body, Reject> {
+        if body.is_end_stream() {
+            return Ok(Body::empty());
+        }
+        let refused = |unread| match unread {
+            Unread::TooLarge => Reject::BodyTooLarge(self.body_limit),
+            Unread::Failed(BodyError::Stalled(_)) => Reject::BodyTimeout,
+            Unread::Failed(BodyError::Broken(_)) => Reject::BodyBroken,
+        };
+        if !self.catcher.reads_bodies() {
+            body.drained(self.body_limit).await.map_err(refused)?;
+            return Ok(Body::empty());
+        }
+        match body.size_hint().exact() {
+            Some(length) if length > self.body_limit => Err(Reject::BodyTooLarge(self.body_limit)),
+            Some(_) => Ok(std::mem::replace(body, Body::empty())),
+            None => Ok(Body::full(body.collected(self.body_limit).await.map_err(refused)?)),
+        }
+    }
+
+    async fn upgrade(
+        &self,
+        client: hyper::upgrade::OnUpgrade,
+        request: Request<Body>,
+        operation: Operation,
+        permit: &Permit,
+    ) -> Result<Response<Body>, Reject> {
+        let socket = upgrade::Socket { client, operation, user: permit.identity().clone() };
+        self.tunnels.open(self.upstream, request, socket, self.answer_timeout).await
+    }
+}
+
+/// The value of `Authorization` for a catcher's own login (RFC 7617 section 2).
+fn basic(credentials: &UpstreamCredentials) -> Option<HeaderValue> {
+    let mut pair = Zeroizing::new(Vec::from(credentials.username.as_bytes()));
+    pair.push(b':');
+    pair.extend_from_slice(credentials.password.expose());
+    let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(&*pair))).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// Whether a request is a WebSocket handshake, and a valid one (RFC 6455 section 4.2.1).
+///
+/// # Errors
+/// [`Reject::UpgradeRequired`] for another version of the protocol, [`Reject::BadRequest`] for a handshake without a key.
+/// Other protocols, and HTTP/1.0, are no handshake at all: their `Upgrade` is ignored, as RFC 9110 section 7.8 allows.
+pub fn is_websocket(parts: &Parts) -> Result<bool, Reject> {
+    let fields = &parts.headers;
+    if parts.method != Method::GET
+        || parts.version != Version::HTTP_11
+        || !fields.contains_key(header::UPGRADE)
+        || !headers::has_token(fields, header::UPGRADE, "websocket")
+        || !headers::has_token(fields, header::CONNECTION, "upgrade")
+    {
+        return Ok(false);
+    }
+    let only = |name| {
+        let mut lines = fields.get_all(name).iter();
+        lines.next().filter(|_| lines.next().is_none())
+    };
+    if only(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(Reject::UpgradeRequired);
+    }
+    let key = only(header::SEC_WEBSOCKET_KEY).and_then(|key| STANDARD.decode(key.as_bytes()).ok());
+    if key.is_none_or(|key| key.len() != 16) {
+        return Err(Reject::BadRequest("the WebSocket handshake has no valid Sec-WebSocket-Key"));
+    }
+    Ok(true)
+}

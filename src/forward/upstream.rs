@@ -1,0 +1,386 @@
+//! Connections to the catcher: made, kept, reused with care, and counted.
+//!
+//! Each worker keeps its own idle connections and takes the most recent first. Only GET and HEAD go on a kept
+//! connection and are tried again on a fresh one when it turns out to be dead; everything else gets a fresh connection
+//! and is sent once, for ids are reused and a repeated quit would end the catcher that was just restarted.
+//!
+//! MailCatcher keeps 100 connections, WebSockets included. A request is never refused for that; beyond it connections
+//! are closed after use instead of kept.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::header::{self, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::headers::has_token;
+use crate::body::{Body, BodyError, Keep};
+use crate::config::model::{UpstreamConfig, UpstreamHost};
+use crate::reject::{Reject, UpstreamFault};
+
+/// How many connections a catcher keeps open: thin, under MailCatcher, keeps 100.
+const KEPT: usize = 100;
+
+/// The longest answer head that is read, in bytes; longer is a malformed answer.
+const ANSWER_HEAD: usize = 64 * 1024;
+
+/// Where the catcher is, and the open connections to it.
+#[derive(Debug)]
+pub struct Upstream {
+    host: UpstreamHost,
+    port: u16,
+    authority: HeaderValue,
+    credentials: Option<HeaderValue>,
+    connect_timeout: Duration,
+    idle_timeout: Duration,
+    idle: Box<[Mutex<Vec<Idle>>]>,
+    open: Arc<AtomicUsize>,
+}
+
+/// A connection that waits for its next request.
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+/// A connection with HTTP/1.1 on it.
+pub struct Connection {
+    sender: SendRequest<Body>,
+    _counted: Counted,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("closed", &self.sender.is_closed()).finish()
+    }
+}
+
+/// One open connection in the count; what goes up comes down when it is dropped.
+#[derive(Debug)]
+pub struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(open: &Arc<AtomicUsize>) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(open))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Upstream {
+    /// The catcher of `config`, with room for the idle connections of `workers` runtimes.
+    #[must_use]
+    pub fn new(config: &UpstreamConfig, connect_timeout: Duration, idle_timeout: Duration, workers: usize) -> Self {
+        let authority = match &config.host {
+            UpstreamHost::Ip(IpAddr::V6(ip)) => format!("[{ip}]:{}", config.port),
+            UpstreamHost::Ip(ip) => format!("{ip}:{}", config.port),
+            UpstreamHost::Name(name) => format!("{name}:{}", config.port),
+        };
+        Self {
+            host: config.host.clone(),
+            port: config.port,
+            // The configuration takes only names and addresses that are valid here.
+            authority: HeaderValue::from_str(&authority).unwrap_or(const { HeaderValue::from_static("localhost") }),
+            credentials: config.credentials.as_ref().and_then(super::basic),
+            connect_timeout,
+            idle_timeout,
+            idle: (0..workers).map(|_| Mutex::default()).collect(),
+            open: Arc::default(),
+        }
+    }
+
+    /// The `Host` of a request that came without one (HTTP/1.0).
+    #[must_use]
+    pub fn authority(&self) -> &HeaderValue {
+        &self.authority
+    }
+
+    /// `Authorization` for a catcher with a login of its own.
+    #[must_use]
+    pub fn credentials(&self) -> Option<&HeaderValue> {
+        self.credentials.as_ref()
+    }
+
+    /// Sends `request` and waits for the head of the answer, for at most `limit`; the answer's body gives the connection
+    /// back to `worker`'s pool when it has ended well.
+    ///
+    /// # Errors
+    /// [`Reject::Upstream`], or what was wrong with the request's own body.
+    pub async fn exchange(
+        self: &Arc<Self>,
+        request: Request<Body>,
+        worker: usize,
+        limit: Duration,
+    ) -> Result<Response<Body>, Reject> {
+        let mut request = request;
+        let progress = request.body_mut().progress();
+        let exchange = self.exchange_untimed(request, worker, limit);
+        tokio::pin!(exchange);
+        let mut sent = 0;
+        loop {
+            match tokio::time::timeout(limit, exchange.as_mut()).await {
+                Ok(result) => return result,
+                Err(_elapsed) => {
+                    // The catcher's time begins when it has the request: as long as it takes more of a body, it is at
+                    // work, and a client that sends none has a limit of its own.
+                    let now = progress.as_ref().map_or(0, |progress| progress.load(Ordering::Relaxed));
+                    if now == sent {
+                        return Err(Reject::Upstream(UpstreamFault::AnswerTimeout(limit)));
+                    }
+                    sent = now;
+                }
+            }
+        }
+    }
+
+    async fn exchange_untimed(
+        self: &Arc<Self>,
+        mut request: Request<Body>,
+        worker: usize,
+        limit: Duration,
+    ) -> Result<Response<Body>, Reject> {
+        let again = is_repeatable(&request);
+        if again {
+            while let Some(mut kept) = self.take(worker) {
+                let spare = copy(&request);
+                match kept.send(request).await {
+                    Ok(answer) => return self.answer(answer, kept, worker, limit),
+                    // It was closed while it lay there, or just now. The next may be better, a fresh one will be.
+                    Err(_) => request = spare,
+                }
+            }
+        }
+        let whole_body = !request.body().is_streamed();
+        let mut fresh = self.connect().await?;
+        let answer = fresh.send(request).await.map_err(|error| fault(&error))?;
+        if whole_body {
+            self.answer(answer, fresh, worker, limit)
+        } else {
+            // The answer may have come before the body was read to its end: such a connection is not used again.
+            Ok(checked(answer)?.map(|incoming| Body::stream(incoming, Some(limit))))
+        }
+    }
+
+    /// Opens a connection of its own, which is never kept: for an upgrade, which may leave it in any state.
+    ///
+    /// # Errors
+    /// [`Reject::Upstream`].
+    pub async fn connect(&self) -> Result<Connection, Reject> {
+        let fault = |fault| Err(Reject::Upstream(fault));
+        let stream = match tokio::time::timeout(self.connect_timeout, self.dial()).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(found)) => return fault(found),
+            Err(_elapsed) => return fault(UpstreamFault::ConnectTimeout(self.connect_timeout)),
+        };
+        let handshake = http1::Builder::new().max_header_size(ANSWER_HEAD).handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = match handshake {
+            Ok(pair) => pair,
+            Err(error) => return fault(UpstreamFault::Closed(error.to_string())),
+        };
+        // Ends with the connection: when its sender is dropped, or either side closes. Errors reach the sender.
+        tokio::spawn(async move {
+            if let Err(error) = connection.with_upgrades().await {
+                tracing::debug!(%error, "a connection to the catcher ended");
+            }
+        });
+        Ok(Connection { sender, _counted: Counted::new(&self.open) })
+    }
+
+    async fn dial(&self) -> Result<TcpStream, UpstreamFault> {
+        let mut last = None;
+        for addr in self.addresses().await? {
+            match TcpStream::connect(addr).await {
+                Ok(stream) => {
+                    // A small request must not wait for the acknowledgement of the one before.
+                    let _ = stream.set_nodelay(true);
+                    return Ok(stream);
+                }
+                Err(error) => last = Some(format!("{addr}: {error}")),
+            }
+        }
+        Err(match last {
+            Some(why) => UpstreamFault::Unreachable(why),
+            None => UpstreamFault::Unresolved("the name exists, but has no address".to_owned()),
+        })
+    }
+
+    /// The addresses to try, in order. A name is resolved for each connection, so that a restarted container is found;
+    /// `localhost` is both loopback addresses whatever the hosts file says (RFC 6761 section 6.3).
+    async fn addresses(&self) -> Result<Vec<SocketAddr>, UpstreamFault> {
+        let at = |ip| SocketAddr::new(ip, self.port);
+        match &self.host {
+            UpstreamHost::Ip(ip) => Ok(vec![at(*ip)]),
+            UpstreamHost::Name(name) if name.eq_ignore_ascii_case("localhost") => {
+                Ok(vec![at(Ipv4Addr::LOCALHOST.into()), at(Ipv6Addr::LOCALHOST.into())])
+            }
+            UpstreamHost::Name(name) => match tokio::net::lookup_host((name.as_str(), self.port)).await {
+                Ok(found) => Ok(found.collect()),
+                Err(error) => Err(UpstreamFault::Unresolved(error.to_string())),
+            },
+        }
+    }
+
+    fn answer(
+        self: &Arc<Self>,
+        answer: Response<Incoming>,
+        connection: Connection,
+        worker: usize,
+        limit: Duration,
+    ) -> Result<Response<Body>, Reject> {
+        let answer = checked(answer)?;
+        let closing = has_token(answer.headers(), header::CONNECTION, "close");
+        // A stream of events may be quiet for as long as nothing happens.
+        let events = answer
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
+        let limit = (!events).then_some(limit);
+        Ok(answer.map(|incoming| {
+            let body = Body::stream(incoming, limit);
+            if closing {
+                // Still open until the body has ended, and then of no more use.
+                return body.keeping(Box::new(Closing(connection)));
+            }
+            body.keeping(Box::new(Reusable { upstream: Arc::clone(self), connection, worker }))
+        }))
+    }
+
+    /// The most recently used connection that is still good.
+    fn take(&self, worker: usize) -> Option<Connection> {
+        let mut idle = self.idle(worker)?;
+        while let Some(Idle { connection, since }) = idle.pop() {
+            if since.elapsed() >= self.idle_timeout {
+                // All below it are older still.
+                idle.clear();
+                return None;
+            }
+            if !connection.sender.is_closed() {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    fn put_back(&self, connection: Connection, worker: usize) {
+        if connection.sender.is_closed() || self.open.load(Ordering::Relaxed) > KEPT {
+            return;
+        }
+        if let Some(mut idle) = self.idle(worker) {
+            idle.push(Idle { connection, since: Instant::now() });
+        }
+    }
+
+    /// Makes room for a connection that stays: while more are open than the catcher keeps, idle ones are closed.
+    pub fn make_room(&self) {
+        for idle in &self.idle {
+            let mut idle = locked(idle);
+            while self.open.load(Ordering::Relaxed) > KEPT && !idle.is_empty() {
+                idle.remove(0);
+            }
+        }
+    }
+
+    /// Closes the idle connections of `worker` that are too old or dead. Called now and then, so that a catcher's own
+    /// limit never meets one of ours.
+    pub fn sweep(&self, worker: usize) {
+        if let Some(mut idle) = self.idle(worker) {
+            idle.retain(|idle| idle.since.elapsed() < self.idle_timeout && !idle.connection.sender.is_closed());
+        }
+    }
+
+    fn idle(&self, worker: usize) -> Option<MutexGuard<'_, Vec<Idle>>> {
+        self.idle.get(worker).map(locked)
+    }
+}
+
+fn locked(idle: &Mutex<Vec<Idle>>) -> MutexGuard<'_, Vec<Idle>> {
+    idle.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Connection {
+    /// Sends a request on it and waits for the answer's head.
+    pub(super) async fn send(&mut self, request: Request<Body>) -> hyper::Result<Response<Incoming>> {
+        self.sender.ready().await?;
+        self.sender.send_request(request).await
+    }
+}
+
+/// A connection that can be used again.
+#[derive(Debug)]
+struct Reusable {
+    upstream: Arc<Upstream>,
+    connection: Connection,
+    worker: usize,
+}
+
+impl Keep for Reusable {
+    fn body_ended(self: Box<Self>) {
+        self.upstream.put_back(self.connection, self.worker);
+    }
+}
+
+/// A connection that is closed when the answer on it has ended.
+#[derive(Debug)]
+pub(super) struct Closing(#[allow(dead_code, reason = "held open until the body has ended")] pub(super) Connection);
+
+impl Keep for Closing {
+    fn body_ended(self: Box<Self>) {}
+}
+
+/// GET and HEAD without a body: asking twice changes nothing (RFC 9110 section 9.2.2).
+fn is_repeatable(request: &Request<Body>) -> bool {
+    (request.method() == Method::GET || request.method() == Method::HEAD)
+        && http_body::Body::is_end_stream(request.body())
+}
+
+/// A repeatable request once more.
+fn copy(request: &Request<Body>) -> Request<Body> {
+    let mut copy = Request::new(Body::empty());
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    *copy.version_mut() = request.version();
+    copy.headers_mut().clone_from(request.headers());
+    copy
+}
+
+/// An answer to a plain request. One that switches protocols unasked would be a tunnel past every check.
+fn checked(answer: Response<Incoming>) -> Result<Response<Incoming>, Reject> {
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Reject::Upstream(UpstreamFault::Malformed("it switched protocols unasked".to_owned())));
+    }
+    Ok(answer)
+}
+
+/// Whose fault an exchange's failure is, and what it was.
+pub(super) fn fault(error: &hyper::Error) -> Reject {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        match cause.downcast_ref::<BodyError>() {
+            Some(BodyError::Stalled(_)) => return Reject::BodyTimeout,
+            Some(BodyError::Broken(_)) => return Reject::BodyBroken,
+            None => source = cause.source(),
+        }
+    }
+    let why = match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    };
+    Reject::Upstream(if error.is_parse() || error.is_parse_too_large() {
+        UpstreamFault::Malformed(why)
+    } else {
+        UpstreamFault::Closed(why)
+    })
+}
