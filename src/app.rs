@@ -1,0 +1,326 @@
+//! The story of a request, in order.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use http::header::HeaderValue;
+use http::request::Parts;
+use http::{Request, Response};
+
+use crate::access::Access;
+use crate::access_log::{AccessLog, Auth, Record};
+use crate::auth::{AuthFailure, Authenticator, Identity, Malformed, UserName, Users};
+use crate::body::Body;
+use crate::catcher::{self, Asked, Catcher, NoRoute};
+use crate::client_addr::{self, Client, Peer, X_FORWARDED_FOR};
+use crate::conditions::{Condition, Conditions};
+use crate::config::model::{CatcherKind, Limits, LiveConfig, SiteConfig, StartConfig, Timeouts, TrustedProxies};
+use crate::forward::headers::Way;
+use crate::forward::upgrade::Tunnels;
+use crate::forward::upstream::Upstream;
+use crate::forward::{self, Forward};
+use crate::guard;
+use crate::reject::{Form, Reject, UpstreamFault};
+
+/// Everything that requests share. It outlives a reload; [`Live`] is replaced by one.
+#[derive(Debug)]
+pub struct App {
+    live: ArcSwap<Live>,
+    auth: Authenticator,
+    access_log: AccessLog,
+    tunnels: Tunnels,
+    conditions: Conditions,
+    limits: Limits,
+    timeouts: Timeouts,
+    told_of_forwarder: AtomicBool,
+}
+
+/// What a reload replaces, whole. A request takes it once and sees one generation of it.
+#[derive(Debug)]
+pub struct Live {
+    users: Users,
+    trusted_proxies: TrustedProxies,
+    challenge: HeaderValue,
+    site: Site,
+}
+
+/// One catcher behind the gate, and what people may do with it.
+#[derive(Debug)]
+pub struct Site {
+    upstream: Arc<Upstream>,
+    prefix: String,
+    catcher: &'static dyn Catcher,
+    access: Access,
+}
+
+/// What is known of a connection before its first request.
+#[derive(Debug)]
+pub struct Connected {
+    /// Its other end.
+    pub peer: Peer,
+    /// The same as a header value.
+    pub peer_value: Option<HeaderValue>,
+    /// The worker that serves it.
+    pub worker: usize,
+}
+
+impl App {
+    /// The gate of a configuration.
+    #[must_use]
+    pub fn new(start: &StartConfig, live: Live, auth: Authenticator, access_log: AccessLog, tunnels: Tunnels) -> Self {
+        Self {
+            live: ArcSwap::from_pointee(live),
+            auth,
+            access_log,
+            tunnels,
+            conditions: Conditions::default(),
+            limits: start.limits.clone(),
+            timeouts: start.timeouts.clone(),
+            told_of_forwarder: AtomicBool::new(false),
+        }
+    }
+
+    /// Answers a request: the catcher's answer, or the reason why not.
+    pub async fn handle(&self, request: Request<Body>, connected: &Connected) -> Response<Body> {
+        let mut record = self.access_log.start(&request, connected.peer);
+        let form = Form::preferred(request.headers());
+        let expects = request.headers().contains_key(http::header::EXPECT);
+        let (parts, mut body) = request.into_parts();
+        let response = match self.decide_and_forward(parts, &mut body, connected, &mut record).await {
+            Ok(response) => {
+                if let Some(record) = &mut record {
+                    record.answer(response.status(), "");
+                }
+                response
+            }
+            Err(reject) => {
+                if let Some(record) = &mut record {
+                    record.answer(reject.status(), reject.reason());
+                }
+                // Who waits for 100 Continue has sent no body yet.
+                if !expects {
+                    body.discard().await;
+                }
+                reject.response(form)
+            }
+        };
+        match record {
+            Some(record) => response.map(|body| body.recorded(record)),
+            None => response,
+        }
+    }
+
+    async fn decide_and_forward(
+        &self,
+        parts: Parts,
+        body: &mut Body,
+        connected: &Connected,
+        record: &mut Option<Box<Record>>,
+    ) -> Result<Response<Body>, Reject> {
+        let live = self.live.load_full();
+
+        let client = self.client(&live, &parts.headers, connected.peer);
+        if let Some(record) = record {
+            record.client(client.addr);
+        }
+        guard::check(&parts)?;
+        let websocket = forward::is_websocket(&parts)?;
+
+        let identity = self.identity(&live, &parts.headers, record).await?;
+
+        // Only who is let in learns what there is.
+        let site = &live.site;
+        let asked = Asked { method: &parts.method, path: parts.uri.path(), query: parts.uri.query(), websocket };
+        let action = catcher::route(site.catcher, &site.prefix, &asked).map_err(no_route)?;
+        let permit = site.access.permit(identity, action).map_err(|missing| Reject::Forbidden(missing.0))?;
+
+        let host = guard::host(&parts);
+        let way = Way { peer: connected.peer, peer_value: connected.peer_value.as_ref(), client, host: host.as_ref() };
+        let forward = Forward {
+            upstream: &site.upstream,
+            catcher: site.catcher,
+            tunnels: &self.tunnels,
+            worker: connected.worker,
+            body_limit: self.limits.body,
+            answer_timeout: self.timeouts.upstream_answer,
+            clear_timeout: self.timeouts.upstream_clear,
+        };
+        let answered = forward.forward(&permit, parts, body, way).await;
+        let answered = self.judge(answered)?;
+        if let Some(record) = record {
+            record.upstream(answered.took);
+        }
+        Ok(answered.response)
+    }
+
+    /// Who the client is. A peer that says so of others without being trusted is warned of once: either the
+    /// configuration lacks the proxy in front, or somebody tries his luck.
+    fn client(&self, live: &Live, headers: &http::HeaderMap, peer: Peer) -> Client {
+        let client = client_addr::client(peer, headers, &live.trusted_proxies);
+        if !client.peer_is_trusted
+            && headers.contains_key(X_FORWARDED_FOR)
+            && !self.told_of_forwarder.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                %peer,
+                "a peer that is not trusted sends X-Forwarded-For, which is ignored; \
+                 if it is a proxy of yours, list it in trusted_proxies (said once)"
+            );
+        }
+        client
+    }
+
+    /// Who the user is.
+    async fn identity(
+        &self,
+        live: &Live,
+        headers: &http::HeaderMap,
+        record: &mut Option<Box<Record>>,
+    ) -> Result<Identity, Reject> {
+        let result = self.auth.authenticate(headers, &live.users, Instant::now()).await;
+        let (event, user, reason) = match &result {
+            Ok(identity) => (Auth::Ok, Some(identity.header_value()), ""),
+            Err(AuthFailure::NoCredentials) => (Auth::NoCredentials, None, "no credentials"),
+            Err(AuthFailure::Malformed(Malformed::OtherScheme)) => {
+                (Auth::NoCredentials, None, "another scheme than Basic")
+            }
+            Err(AuthFailure::Malformed(_)) => (Auth::Malformed, None, "malformed credentials"),
+            Err(AuthFailure::UnknownUser) => (Auth::UnknownUser, None, "unknown user"),
+            Err(AuthFailure::WrongPassword { user }) => (Auth::WrongPassword, known(live, user), "wrong password"),
+            Err(AuthFailure::Busy) => (Auth::Busy, None, "verification busy"),
+            Err(_) => (Auth::Busy, None, "password could not be checked"),
+        };
+        if let Some(record) = record {
+            record.auth(event, user);
+        }
+        result.map_err(|failure| match failure {
+            AuthFailure::Busy => Reject::Busy,
+            AuthFailure::NoCredentials
+            | AuthFailure::Malformed(_)
+            | AuthFailure::UnknownUser
+            | AuthFailure::WrongPassword { .. } => Reject::Unauthorized { challenge: live.challenge.clone(), reason },
+            _ => Reject::Internal(reason),
+        })
+    }
+
+    /// Keeps the upstream's condition: said once when the catcher stops answering, and once when it does again.
+    fn judge<T>(&self, answered: Result<T, Reject>) -> Result<T, Reject> {
+        match &answered {
+            Ok(_) => self.conditions.ok(Condition::Upstream),
+            Err(Reject::Upstream(fault @ (UpstreamFault::Unreachable(_) | UpstreamFault::Unresolved(_)))) => {
+                self.conditions.degraded(Condition::Upstream, &fault.to_string());
+            }
+            Err(Reject::Upstream(fault)) => tracing::warn!(%fault, "the catcher failed a request"),
+            Err(_) => {}
+        }
+        answered
+    }
+
+    /// Whether `peer` is a trusted proxy at this moment.
+    #[must_use]
+    pub fn trusts(&self, peer: Peer) -> bool {
+        client_addr::trusts(&self.live.load().trusted_proxies, peer)
+    }
+
+    /// Closes `worker`'s upstream connections that have lain idle for too long.
+    pub fn sweep(&self, worker: usize) {
+        self.live.load().site.upstream.sweep(worker);
+    }
+
+    /// The access log.
+    #[must_use]
+    pub fn access_log(&self) -> &AccessLog {
+        &self.access_log
+    }
+
+    /// How much a client may send and open.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// How long each step may take.
+    #[must_use]
+    pub fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
+    }
+}
+
+impl Live {
+    /// What `config` says, with the users that its file held.
+    #[must_use]
+    pub fn new(config: &LiveConfig, users: Users, start: &StartConfig) -> Self {
+        Self {
+            users,
+            trusted_proxies: config.trusted_proxies.clone(),
+            challenge: challenge(&config.auth.realm),
+            site: Site::new(&config.site, start),
+        }
+    }
+}
+
+impl Site {
+    fn new(config: &SiteConfig, start: &StartConfig) -> Self {
+        let timeouts = &start.timeouts;
+        Self {
+            upstream: Arc::new(Upstream::new(
+                &config.upstream,
+                timeouts.upstream_connect,
+                timeouts.upstream_idle,
+                start.workers.get(),
+            )),
+            prefix: config.upstream.prefix.as_str().to_owned(),
+            catcher: match config.catcher {
+                CatcherKind::MailCatcher => &catcher::MailCatcher,
+                CatcherKind::Generic => &catcher::Generic,
+            },
+            access: Access::new(
+                config.access.default.unwrap_or(config.catcher.default_permissions()),
+                config.access.users.iter().map(|(name, permissions)| (name.clone(), *permissions)),
+            ),
+        }
+    }
+}
+
+/// The value of `WWW-Authenticate` (RFC 7617 section 2, with its charset parameter).
+fn challenge(realm: &str) -> HeaderValue {
+    let mut text = String::from("Basic realm=\"");
+    for character in realm.chars() {
+        if matches!(character, '"' | '\\') {
+            text.push('\\');
+        }
+        text.push(character);
+    }
+    text.push_str("\", charset=\"UTF-8\"");
+    // The configuration refuses control characters in a realm; all else is a valid value.
+    HeaderValue::from_bytes(text.as_bytes())
+        .unwrap_or(const { HeaderValue::from_static("Basic realm=\"Restricted\", charset=\"UTF-8\"") })
+}
+
+/// The name of a user who exists, as a header value.
+fn known(live: &Live, name: &UserName) -> Option<HeaderValue> {
+    live.users.get(name.as_bytes()).map(|user| user.header_value().clone())
+}
+
+fn no_route(why: NoRoute) -> Reject {
+    match why {
+        NoRoute::NotFound => Reject::NotFound,
+        NoRoute::Method(allow) => Reject::MethodNotAllowed(allow),
+        NoRoute::Path(error) => Reject::BadRequest(error.reason()),
+        NoRoute::Ambiguous(reason) => Reject::BadRequest(reason),
+        NoRoute::Elsewhere(to) => Reject::Elsewhere(to),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_realm_is_quoted() {
+        assert_eq!(challenge("Mail"), r#"Basic realm="Mail", charset="UTF-8""#);
+        assert_eq!(challenge(r#"a"b\c"#), r#"Basic realm="a\"b\\c", charset="UTF-8""#);
+    }
+}

@@ -1,0 +1,238 @@
+//! A client's connection with its time limits: between requests, within a request's head, and while it takes no answer.
+//!
+//! hyper's own header timeout also counts the time between two requests, so that one limit would serve two purposes, and
+//! it arms a timer for every request. Here a deadline is an `Instant` that is looked at when there is nothing to read; the
+//! timer behind it is set about once a minute, however many requests pass. Nothing times out while a request is being
+//! answered: that time is the catcher's and has limits of its own.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::in_flight::Activity;
+
+/// What is written to a client whose head did not arrive in time, before the connection closes (RFC 9110 section 15.5.9).
+const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// An accepted stream.
+#[derive(Debug)]
+pub enum Stream {
+    /// From an IPv4 or IPv6 listener.
+    Tcp(TcpStream),
+    /// From a Unix socket.
+    Unix(UnixStream),
+}
+
+/// An accepted stream on its way to a worker.
+#[derive(Debug)]
+pub enum Handed {
+    /// It stays on the runtime that accepted it.
+    Here(Stream),
+    /// It goes to another runtime, and belongs to none meanwhile.
+    Tcp(std::net::TcpStream),
+    /// The same for a Unix socket.
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Handed {
+    /// Takes `stream` from the current runtime.
+    ///
+    /// # Errors
+    /// When the system's poller does not let go of it.
+    pub fn away(stream: Stream) -> io::Result<Self> {
+        Ok(match stream {
+            Stream::Tcp(stream) => Handed::Tcp(stream.into_std()?),
+            Stream::Unix(stream) => Handed::Unix(stream.into_std()?),
+        })
+    }
+
+    /// Gives it to the current runtime.
+    ///
+    /// # Errors
+    /// When the system's poller is full.
+    pub fn settle(self) -> io::Result<Stream> {
+        Ok(match self {
+            Handed::Here(stream) => stream,
+            Handed::Tcp(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
+            Handed::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
+        })
+    }
+}
+
+/// The limits of a client's connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Without a request, after the first.
+    pub keep_alive: Duration,
+    /// From a head's first byte, or from the connection's beginning, to the head's last.
+    pub head: Duration,
+    /// While bytes wait for the client and it takes none.
+    pub send: Duration,
+}
+
+/// The stream with its limits.
+#[derive(Debug)]
+pub struct ClientIo {
+    stream: Stream,
+    limits: Limits,
+    activity: Arc<Activity>,
+    /// The number of requests that had begun when the current wait began.
+    begun: u32,
+    /// Whether a part of the next head has been read.
+    in_head: bool,
+    /// When the current wait ends; none while a request is answered.
+    deadline: Option<Instant>,
+    read_timer: Option<Pin<Box<Sleep>>>,
+    /// Set while bytes wait for the client.
+    blocked_until: Option<Instant>,
+    write_timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl ClientIo {
+    /// `stream` under `limits`, with requests counted in `activity`.
+    #[must_use]
+    pub fn new(stream: Stream, limits: Limits, activity: Arc<Activity>) -> Self {
+        Self {
+            stream,
+            limits,
+            activity,
+            begun: 0,
+            in_head: false,
+            deadline: None,
+            read_timer: None,
+            blocked_until: None,
+            write_timer: None,
+        }
+    }
+
+    /// Begins a new wait if a request has begun since the last look.
+    fn look(&mut self) {
+        let begun = self.activity.begun();
+        if begun != self.begun {
+            self.begun = begun;
+            self.in_head = false;
+            self.deadline = None;
+        }
+    }
+
+    fn is_waiting_for_a_head(&self) -> bool {
+        self.activity.is_idle() && self.blocked_until.is_none()
+    }
+
+    /// There is nothing to read: pending, the end of the stream, or an error when it took too long.
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.is_waiting_for_a_head() {
+            self.deadline = None;
+            return Poll::Pending;
+        }
+        let first = self.begun == 0;
+        let limit = if self.in_head || first { self.limits.head } else { self.limits.keep_alive };
+        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + limit);
+        ready!(poll_until(&mut self.read_timer, deadline, cx));
+        if self.in_head {
+            let _ = match &self.stream {
+                Stream::Tcp(stream) => stream.try_write(TIMED_OUT),
+                Stream::Unix(stream) => stream.try_write(TIMED_OUT),
+            };
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        // Nothing was begun: the connection just ends.
+        Poll::Ready(Ok(()))
+    }
+
+    fn written(&mut self, result: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if result.is_ready() {
+            if self.blocked_until.take().is_some() {
+                // The client took something: it was not idle until now.
+                self.deadline = None;
+            }
+            return result;
+        }
+        let until = *self.blocked_until.get_or_insert_with(|| Instant::now() + self.limits.send);
+        ready!(poll_until(&mut self.write_timer, until, cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client took no byte of its answer for too long")))
+    }
+}
+
+/// Waits until `deadline` with a timer that is moved only when it has run out or would be late.
+fn poll_until(timer: &mut Option<Pin<Box<Sleep>>>, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+    if timer.deadline() > deadline {
+        timer.as_mut().reset(deadline);
+    }
+    loop {
+        ready!(timer.as_mut().poll(cx));
+        if timer.deadline() >= deadline {
+            return Poll::Ready(());
+        }
+        timer.as_mut().reset(deadline);
+    }
+}
+
+impl AsyncRead for ClientIo {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let before = buf.filled().len();
+        let result = match &mut this.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        };
+        this.look();
+        match result {
+            Poll::Pending => this.poll_wait(cx),
+            Poll::Ready(done) => {
+                if buf.filled().len() > before && !this.in_head && this.is_waiting_for_a_head() {
+                    this.in_head = true;
+                    this.deadline = None;
+                }
+                Poll::Ready(done)
+            }
+        }
+    }
+}
+
+impl AsyncWrite for ClientIo {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let result = match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+        };
+        self.written(result, cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        };
+        self.written(result, cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Unix(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! One client connection, from its first byte to its last.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+
+use http::{Request, StatusCode};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio_util::sync::CancellationToken;
+
+use super::client_io::{ClientIo, Handed, Limits};
+use super::limits::Admitted;
+use crate::app::{App, Connected};
+use crate::body::Body;
+use crate::client_addr::Peer;
+use crate::forward::headers::address_value;
+use crate::in_flight::Activity;
+
+/// An accepted connection on its way to the worker that serves it.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Its two directions.
+    pub stream: Handed,
+    /// Its other end.
+    pub peer: Peer,
+    /// Its place in the limits, given up when it is dropped.
+    pub admitted: Admitted,
+}
+
+/// Serves a connection until it ends, or until `stop` is called and its current request has been answered.
+pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: CancellationToken) {
+    let Accepted { stream, peer, admitted: _admitted } = accepted;
+    let stream = match stream.settle() {
+        Ok(stream) => stream,
+        Err(error) => return tracing::error!(%peer, %error, "a connection cannot be served"),
+    };
+    let activity = Arc::new(Activity::default());
+    let io = TokioIo::new(ClientIo::new(stream, limits(&app), Arc::clone(&activity)));
+    let connected = Arc::new(Connected { peer, peer_value: address_value(peer), worker });
+
+    let service = {
+        let app = Arc::clone(&app);
+        service_fn(move |request: Request<hyper::body::Incoming>| {
+            let (app, connected, activity) = (Arc::clone(&app), Arc::clone(&connected), Arc::clone(&activity));
+            let in_flight = activity.begin();
+            async move {
+                let limit = app.timeouts().request_body;
+                let request = request.map(|incoming| Body::stream(incoming, Some(limit)));
+                let response = app.handle(request, &connected).await;
+                if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    activity.becomes_tunnel();
+                }
+                Ok::<_, Infallible>(response.map(|body| body.in_flight(in_flight)))
+            }
+        })
+    };
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None) // ClientIo has it, and the time between requests apart from it
+        .max_header_size(app.limits().head)
+        .serve_connection(io, service)
+        .with_upgrades();
+    tokio::pin!(connection);
+
+    let mut stopping = false;
+    let ended = loop {
+        tokio::select! {
+            ended = connection.as_mut() => break ended,
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    };
+    if let Err(error) = ended {
+        refused_by_hyper(&app, peer, &error);
+    }
+}
+
+fn limits(app: &App) -> Limits {
+    let timeouts = app.timeouts();
+    Limits { keep_alive: timeouts.keep_alive, head: timeouts.request_head, send: timeouts.send }
+}
+
+/// What hyper answers by itself never becomes a request: it gets its line in the access log here.
+fn refused_by_hyper(app: &App, peer: Peer, error: &hyper::Error) {
+    let timed_out = std::error::Error::source(error)
+        .and_then(|cause| cause.downcast_ref::<io::Error>())
+        .is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut);
+    let answered = if timed_out && !error.is_body_write_aborted() {
+        Some((StatusCode::REQUEST_TIMEOUT, "head timeout"))
+    } else if error.is_parse_too_large() {
+        Some((StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head too large"))
+    } else if error.is_parse() {
+        Some((StatusCode::BAD_REQUEST, "not HTTP/1"))
+    } else {
+        None
+    };
+    match answered {
+        Some((status, reason)) => app.access_log().unparsed(peer, status, reason),
+        None => tracing::debug!(%peer, %error, "a connection broke"),
+    }
+}

@@ -1,0 +1,134 @@
+//! How many connections there may be, in all and from one address.
+//!
+//! Loopback and trusted proxies have no limit: behind a container engine's gateway or a NAT everybody is one address. An
+//! IPv6 host has a /64 to itself, so that is what counts as an address there.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::client_addr::Peer;
+
+/// The open connections of clients.
+#[derive(Debug)]
+pub struct Connections {
+    in_all: usize,
+    per_address: usize,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    in_all: usize,
+    /// No larger than `in_all`.
+    by_address: HashMap<IpAddr, usize>,
+}
+
+/// Why a connection is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// There are too many.
+    InAll,
+    /// There are too many from its address.
+    Address,
+}
+
+/// A connection's place in the count.
+#[derive(Debug)]
+pub struct Admitted(Option<(Arc<Connections>, IpAddr)>);
+
+impl Connections {
+    /// At most `in_all` connections, and `per_address` from one address.
+    #[must_use]
+    pub fn new(in_all: usize, per_address: usize) -> Arc<Self> {
+        Arc::new(Self { in_all, per_address, open: Mutex::default() })
+    }
+
+    /// Takes a connection from `peer` into the count; `trusted` peers, loopback and Unix sockets are not counted.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn admit(self: &Arc<Self>, peer: Peer, trusted: bool) -> Result<Admitted, Full> {
+        let address = match peer {
+            Peer::Tcp(ip) if !trusted && !ip.is_loopback() => counted_as(ip),
+            _ => return Ok(Admitted(None)),
+        };
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.in_all >= self.in_all {
+            return Err(Full::InAll);
+        }
+        let theirs = open.by_address.entry(address).or_insert(0);
+        if *theirs >= self.per_address {
+            return Err(Full::Address);
+        }
+        *theirs += 1;
+        open.in_all += 1;
+        drop(open);
+        Ok(Admitted(Some((Arc::clone(self), address))))
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        if let Some((connections, address)) = self.0.take() {
+            let mut open = connections.open.lock().unwrap_or_else(PoisonError::into_inner);
+            open.in_all -= 1;
+            if let Some(theirs) = open.by_address.get_mut(&address) {
+                *theirs -= 1;
+                if *theirs == 0 {
+                    open.by_address.remove(&address);
+                }
+            }
+        }
+    }
+}
+
+/// The address itself, or the first of its /64.
+fn counted_as(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) >> 64 << 64).into()),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::*;
+
+    fn peer(ip: &str) -> Peer {
+        Peer::Tcp(ip.parse().unwrap())
+    }
+
+    #[test]
+    fn a_place_is_given_up_when_its_connection_ends() {
+        let connections = Connections::new(2, 2);
+        let one = connections.admit(peer("192.0.2.1"), false).unwrap();
+        let _two = connections.admit(peer("192.0.2.2"), false).unwrap();
+        assert_eq!(connections.admit(peer("192.0.2.3"), false).unwrap_err(), Full::InAll);
+        drop(one);
+        assert!(connections.admit(peer("192.0.2.3"), false).is_ok());
+        assert_eq!(connections.open.lock().unwrap().by_address.len(), 1);
+    }
+
+    #[test]
+    fn one_address_and_one_64_have_a_limit_of_their_own() {
+        let connections = Connections::new(9, 1);
+        let _v4 = connections.admit(peer("192.0.2.1"), false).unwrap();
+        assert_eq!(connections.admit(peer("192.0.2.1"), false).unwrap_err(), Full::Address);
+        let _v6 = connections.admit(peer("2001:db8::1"), false).unwrap();
+        assert_eq!(connections.admit(peer("2001:db8::2"), false).unwrap_err(), Full::Address);
+        assert!(connections.admit(peer("2001:db8:0:1::1"), false).is_ok());
+    }
+
+    #[test]
+    fn loopback_and_trusted_proxies_have_no_limit() {
+        let connections = Connections::new(0, 0);
+        for (peer, trusted) in
+            [(peer("127.0.0.9"), false), (peer("::1"), false), (Peer::Unix, false), (peer("10.0.0.1"), true)]
+        {
+            assert!(connections.admit(peer, trusted).is_ok(), "{peer}");
+        }
+        assert!(connections.admit(peer("10.0.0.1"), false).is_err());
+    }
+}

@@ -1,0 +1,295 @@
+//! Listening sockets: bound before anything else starts, and accepted from without end.
+//!
+//! Accepting never ends and never spins: a connection that broke before it was taken is passed over, and when the process
+//! has no descriptors left it waits a moment instead of asking again at once (what ended routinator's listener,
+//! CVE-2026-49232, and what makes others burn a core).
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, UnixListener};
+use tokio_util::sync::CancellationToken;
+
+use super::client_io::Stream;
+use super::limits::{Connections, Full};
+use super::workers::Workers;
+use crate::app::App;
+use crate::client_addr::Peer;
+use crate::config::model::Listen;
+
+/// Connections that may wait to be accepted; the kernel cuts it to its own limit.
+const BACKLOG: i32 = 4096;
+
+/// How long accepting waits when there is nothing to accept with.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// What a connection over the limits reads.
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\n\
+    content-type: text/plain; charset=utf-8\r\ncontent-length: 36\r\n\r\nToo many connections are open here.\n";
+
+/// How many connections are told so at one time; beyond it they are just closed.
+const TOLD_AT_ONCE: usize = 64;
+
+/// A listening socket.
+#[derive(Debug)]
+pub enum Listener {
+    /// On an address.
+    Tcp(TcpListener),
+    /// On a path, which is removed when the listener is dropped.
+    Unix(UnixListener, SocketFile),
+}
+
+/// A socket's file. Removed on drop, if it is still the one that we made.
+#[derive(Debug)]
+pub struct SocketFile {
+    path: PathBuf,
+    inode: Option<u64>,
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if self.inode.is_some() && inode(&self.path) == self.inode {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn inode(path: &Path) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::symlink_metadata(path).ok().map(|data| data.ino())
+}
+
+/// Why a socket could not be bound.
+#[derive(Debug)]
+pub struct BindError {
+    listen: String,
+    error: io::Error,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot listen on {}: {}", self.listen, self.error)?;
+        match self.error.kind() {
+            io::ErrorKind::AddrInUse => {
+                f.write_str("; another program (perhaps the nginx that this replaces) is there")
+            }
+            io::ErrorKind::PermissionDenied => {
+                f.write_str("; ports below 1024 take CAP_NET_BIND_SERVICE, a path takes write permission on its folder")
+            }
+            io::ErrorKind::AddrNotAvailable => f.write_str("; this machine does not have that address"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for BindError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Listener::Tcp(listener) => match listener.local_addr() {
+                Ok(addr) => addr.fmt(f),
+                Err(_) => f.write_str("a closed socket"),
+            },
+            Listener::Unix(_, file) => write!(f, "unix:{}", file.path.display()),
+        }
+    }
+}
+
+/// Binds every entry of `listen`; `mode` is the permission bits of Unix sockets. Must be called on the runtime that will
+/// accept. An entry that is optional is left out where the machine has no IPv6.
+///
+/// # Errors
+/// The first that cannot be bound.
+pub async fn bind(listen: &[Listen], mode: u32) -> Result<Vec<Listener>, BindError> {
+    let mut bound = Vec::with_capacity(listen.len());
+    for entry in listen {
+        let failed = |error| BindError { listen: entry.to_string(), error };
+        match entry {
+            Listen::Tcp { addr, optional } => match tcp(*addr) {
+                Ok(listener) => bound.push(Listener::Tcp(listener)),
+                Err(error) if *optional && is_without_ipv6(&error) => {
+                    tracing::info!(listen = %entry, "this machine has no IPv6; going on without it");
+                }
+                Err(error) => return Err(failed(error)),
+            },
+            Listen::Unix(path) => bound.push(unix(path, mode).await.map_err(failed)?),
+        }
+    }
+    Ok(bound)
+}
+
+fn is_without_ipv6(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable
+        || error.kind() == io::ErrorKind::Unsupported
+        || rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::AFNOSUPPORT)
+}
+
+fn tcp(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // A restart must not wait for the old connections' TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+async fn unix(path: &Path, mode: u32) -> io::Result<Listener> {
+    let listener = match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            remove_stale(path).await?;
+            UnixListener::bind(path)?
+        }
+        other => other?,
+    };
+    // From here on the file is ours to remove, also when what follows fails. Until the mode is set only the owner can
+    // connect: that takes write permission, which no umask in use leaves to others.
+    let file = SocketFile { path: path.to_owned(), inode: inode(path) };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    Ok(Listener::Unix(listener, file))
+}
+
+/// Removes what a dead process left: a socket that nobody listens on, and nothing else.
+async fn remove_stale(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::FileTypeExt as _;
+    let in_use = || io::Error::from(io::ErrorKind::AddrInUse);
+    if !std::fs::symlink_metadata(path)?.file_type().is_socket() {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file of that name, and it is no socket"));
+    }
+    match tokio::net::UnixStream::connect(path).await {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
+        _ => Err(in_use()),
+    }
+}
+
+/// What an acceptor needs.
+#[derive(Clone, Debug)]
+pub struct Acceptor {
+    /// Where connections go.
+    pub workers: Workers,
+    /// How many there may be.
+    pub connections: Arc<Connections>,
+    /// Whose trusted proxies have no limit.
+    pub app: Arc<App>,
+    /// Ends accepting.
+    pub stop: CancellationToken,
+    /// How many refused connections are being told so.
+    pub told: Arc<AtomicUsize>,
+}
+
+impl Acceptor {
+    /// Accepts from `listener` until it is told to stop.
+    pub async fn run(self, listener: Listener) {
+        let mut exhausted = false;
+        loop {
+            let accepted = tokio::select! {
+                accepted = accept(&listener) => accepted,
+                () = self.stop.cancelled() => return,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    exhausted = false;
+                    self.take(stream, peer);
+                }
+                Err(error) if is_exhausted(&error) => {
+                    if !exhausted {
+                        tracing::error!(%error, %listener, "connections wait: there is nothing left to take them with");
+                    }
+                    exhausted = true;
+                    tokio::time::sleep(EXHAUSTED).await;
+                }
+                // The client left before it was taken, or the network hiccuped (accept(2)): the next one, please.
+                Err(error) => {
+                    tracing::debug!(%error, %listener, "a connection was not taken");
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+
+    fn take(&self, stream: Stream, peer: Peer) {
+        match self.connections.admit(peer, self.app.trusts(peer)) {
+            Ok(admitted) => self.workers.hand_over(stream, peer, admitted),
+            Err(full) => {
+                let reason = match full {
+                    Full::InAll => "too many connections",
+                    Full::Address => "too many connections from this address",
+                };
+                self.app.access_log().unparsed(peer, http::StatusCode::SERVICE_UNAVAILABLE, reason);
+                self.tell(stream);
+            }
+        }
+    }
+
+    /// Says 503 to a connection over the limits, without letting it hold anything for long.
+    fn tell(&self, stream: Stream) {
+        if self.told.fetch_add(1, Ordering::Relaxed) >= TOLD_AT_ONCE {
+            self.told.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+        let told = Arc::clone(&self.told);
+        tokio::spawn(async move {
+            let _ = tokio::time::timeout(Duration::from_secs(1), async {
+                match stream {
+                    Stream::Tcp(stream) => farewell(stream).await,
+                    Stream::Unix(stream) => farewell(stream).await,
+                }
+            })
+            .await;
+            told.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+}
+
+/// Writes the refusal and reads what comes: a close with bytes unread would be a reset that overtakes it.
+async fn farewell(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin) -> io::Result<()> {
+    stream.write_all(FULL).await?;
+    stream.shutdown().await?;
+    let mut sink = [0; 1024];
+    for _ in 0..64 {
+        if stream.read(&mut sink).await? == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn accept(listener: &Listener) -> io::Result<(Stream, Peer)> {
+    match listener {
+        Listener::Tcp(listener) => {
+            let (stream, addr) = listener.accept().await?;
+            // A small answer must not wait for the acknowledgement of the one before; a peer whose machine is gone is
+            // found out in some minutes. Neither is worth a connection.
+            let _ = stream.set_nodelay(true);
+            let _ = SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(120)));
+            Ok((Stream::Tcp(stream), Peer::tcp(addr)))
+        }
+        Listener::Unix(listener, _) => {
+            let (stream, _) = listener.accept().await?;
+            Ok((Stream::Unix(stream), Peer::Unix))
+        }
+    }
+}
+
+/// The process or the machine is out of descriptors or memory, and asking again at once would not help.
+fn is_exhausted(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|errno| exhausted.contains(&errno))
+}

@@ -1,0 +1,7 @@
+//! Sockets: where connections come from, how many there may be, and what serves one.
+
+pub mod client_io;
+pub mod connection;
+pub mod limits;
+pub mod listener;
+pub mod workers;

@@ -1,0 +1,132 @@
+//! One current-thread runtime a core. A connection is served by one of them from its first byte to its last; each new one
+//! goes to the worker that has the fewest.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::client_io::{Handed, Stream};
+use super::connection::{self, Accepted};
+use super::limits::Admitted;
+use crate::app::App;
+use crate::client_addr::Peer;
+
+/// How often a worker looks through its idle connections to the catcher.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// What tells tasks to end, and what counts those that have not.
+#[derive(Clone, Debug)]
+pub struct Lifetime {
+    /// Called when connections are to end after their current request.
+    pub stop: CancellationToken,
+    /// Connections and tunnels.
+    pub tasks: TaskTracker,
+    /// Called when whatever is left is to be dropped.
+    pub end: CancellationToken,
+}
+
+/// Hands accepted connections to workers.
+#[derive(Clone, Debug)]
+pub struct Workers(Arc<[Worker]>);
+
+#[derive(Debug)]
+struct Worker {
+    inbox: mpsc::UnboundedSender<Accepted>,
+    connections: Arc<AtomicUsize>,
+}
+
+/// A worker's other end, before it runs.
+#[derive(Debug)]
+pub struct Inbox {
+    index: usize,
+    accepted: mpsc::UnboundedReceiver<Accepted>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Workers {
+    /// `count` workers and their inboxes. What waits in an inbox is bounded by the limits on connections.
+    #[must_use]
+    pub fn new(count: NonZeroUsize) -> (Self, Vec<Inbox>) {
+        let (workers, inboxes): (Vec<_>, Vec<_>) = (0..count.get())
+            .map(|index| {
+                let (inbox, accepted) = mpsc::unbounded_channel();
+                let connections = Arc::new(AtomicUsize::new(0));
+                (Worker { inbox, connections: Arc::clone(&connections) }, Inbox { index, accepted, connections })
+            })
+            .unzip();
+        (Self(workers.into()), inboxes)
+    }
+
+    /// Gives a connection, accepted on the first worker's runtime, to the worker with the fewest.
+    pub fn hand_over(&self, stream: Stream, peer: Peer, admitted: Admitted) {
+        let load = |(_, worker): &(usize, &Worker)| worker.connections.load(Ordering::Relaxed);
+        let Some((index, worker)) = self.0.iter().enumerate().min_by_key(load) else { return };
+        let stream = match if index == 0 { Ok(Handed::Here(stream)) } else { Handed::away(stream) } {
+            Ok(stream) => stream,
+            Err(error) => return tracing::error!(%peer, %error, "a connection cannot be handed over"),
+        };
+        worker.connections.fetch_add(1, Ordering::Relaxed);
+        // A worker that is gone has been told to stop: the connection is closed.
+        let _ = worker.inbox.send(Accepted { stream, peer, admitted });
+    }
+}
+
+/// One fewer connection, whatever way it ended.
+struct Leaving(Arc<AtomicUsize>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Inbox {
+    /// Takes connections as they come and serves them on the current runtime, until `lifetime` ends.
+    pub async fn serve(mut self, app: Arc<App>, lifetime: Lifetime) {
+        let mut sweep = tokio::time::interval(SWEEP);
+        loop {
+            tokio::select! {
+                accepted = self.accepted.recv() => match accepted {
+                    Some(accepted) => {
+                        let leaving = Leaving(Arc::clone(&self.connections));
+                        let (app, stop, index) = (Arc::clone(&app), lifetime.stop.clone(), self.index);
+                        lifetime.tasks.spawn(async move {
+                            connection::serve(accepted, app, index, stop).await;
+                            drop(leaving);
+                        });
+                    }
+                    None => return,
+                },
+                _ = sweep.tick() => app.sweep(self.index),
+                () = lifetime.end.cancelled() => return,
+            }
+        }
+    }
+
+    /// Serves on a thread and a runtime of its own.
+    ///
+    /// # Errors
+    /// When either cannot be made.
+    pub fn start(self, app: Arc<App>, lifetime: Lifetime) -> io::Result<JoinHandle<()>> {
+        let runtime = runtime()?;
+        std::thread::Builder::new()
+            .name(format!("worker-{}", self.index))
+            .spawn(move || runtime.block_on(self.serve(app, lifetime)))
+    }
+}
+
+/// A runtime for one thread.
+///
+/// # Errors
+/// When the system has no room for its poller.
+pub fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
