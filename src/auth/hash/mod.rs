@@ -1,0 +1,134 @@
+//! A stored password hash: parsed and bounded once, when the users file is loaded, and verified many times after.
+//!
+//! One file a format. A format here is a `parse` that refuses whatever is not exactly right (a cut hash, a foreign
+//! letter, a cost that would stop the machine) and a `verify` that compares in constant time. A text that no format
+//! takes is an error which names the format where it can; it is never tried as a password in plain text.
+
+mod argon2;
+mod bcrypt;
+mod error;
+mod md5_crypt;
+mod scheme;
+mod sha1;
+mod unsupported;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use error::{CouldNotTell, HashError};
+pub use scheme::{Scheme, Weakness};
+
+/// The longest password that is ever hashed, in bytes: libxcrypt's own limit. A longer one is a way to make others
+/// wait (SHA-crypt takes over a second for 24,000 bytes), not a password.
+pub const MAX_PASSWORD: usize = 512;
+
+/// The hash of one user's password, as the users file has it. Cheap to clone: the clones share one allocation.
+#[derive(Clone)]
+pub struct StoredHash(Arc<Inner>);
+
+struct Inner {
+    text: Box<[u8]>,
+    format: Format,
+}
+
+enum Format {
+    Md5Crypt(md5_crypt::Md5Crypt),
+    Bcrypt(bcrypt::Bcrypt),
+    Sha1(sha1::Sha1Hash),
+    Argon2(argon2::Argon2Hash),
+}
+
+impl StoredHash {
+    /// Reads what stands after the colon of a line, without white space around it.
+    ///
+    /// # Errors
+    /// When the text is no hash, is a hash that is not supported, is damaged, or would cost too much to verify. No
+    /// error holds any part of the text: it may be a password.
+    pub fn parse(text: &[u8]) -> Result<Self, HashError> {
+        let format = if let Some(rest) = text.strip_prefix(b"$apr1$") {
+            Format::Md5Crypt(md5_crypt::Md5Crypt::parse_apr1(rest)?)
+        } else if bcrypt::is_bcrypt(text) {
+            Format::Bcrypt(bcrypt::Bcrypt::parse(text)?)
+        } else if let Some(rest) = text.strip_prefix(b"{SHA}") {
+            Format::Sha1(sha1::Sha1Hash::parse_sha(rest)?)
+        } else if let Some(rest) = text.strip_prefix(b"{SSHA}") {
+            Format::Sha1(sha1::Sha1Hash::parse_ssha(rest)?)
+        } else if let Some(rest) = text.strip_prefix(b"$argon2") {
+            Format::Argon2(argon2::Argon2Hash::parse(rest)?)
+        } else {
+            return Err(unsupported::recognise(text));
+        };
+        Ok(Self(Arc::new(Inner {
+            text: text.into(),
+            format,
+        })))
+    }
+
+    /// Whether the password is the one that was hashed. Takes from a microsecond to a second or two, by the format's
+    /// cost: at run time only the pool in `auth/verify.rs` calls it.
+    ///
+    /// A password that is over [`MAX_PASSWORD`] or holds a NUL is refused without hashing: bcrypt and the crypt
+    /// family would stop at the NUL and accept whatever follows it.
+    ///
+    /// # Errors
+    /// When the hash could not be computed (no memory): that is not a wrong password.
+    pub fn verify(&self, password: &[u8]) -> Result<bool, CouldNotTell> {
+        if password.len() > MAX_PASSWORD || password.contains(&0) {
+            return Ok(false);
+        }
+        match &self.0.format {
+            Format::Md5Crypt(hash) => Ok(hash.verify(password)),
+            Format::Bcrypt(hash) => hash.verify(password),
+            Format::Sha1(hash) => Ok(hash.verify(password)),
+            Format::Argon2(hash) => hash.verify(password),
+        }
+    }
+
+    /// The format and its cost, for `check`, `user list` and people.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        match &self.0.format {
+            Format::Md5Crypt(_) => Scheme::Apr1,
+            Format::Bcrypt(hash) => hash.scheme(),
+            Format::Sha1(hash) => hash.scheme(),
+            Format::Argon2(hash) => hash.scheme(),
+        }
+    }
+
+    /// What makes the password easy to guess for someone who has read the file, if anything does.
+    #[must_use]
+    pub fn weakness(&self) -> Option<Weakness> {
+        self.scheme().weakness()
+    }
+
+    /// The text as the file has it: part of the cache's key, so that a changed line misses at once. Never logged.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0.text
+    }
+}
+
+/// Two are equal when their texts are. The texts come from one file, so nothing is learnt from the comparison's time.
+impl PartialEq for StoredHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.text == other.0.text
+    }
+}
+
+impl Eq for StoredHash {}
+
+/// Says the format and the cost, never the hash.
+impl fmt::Debug for StoredHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoredHash({})", self.scheme())
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
+mod tests;

@@ -1,0 +1,3 @@
+//! Who is asking: credentials from the request, checked against the users file.
+
+pub mod hash;
