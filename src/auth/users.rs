@@ -1,0 +1,297 @@
+//! The users of an htpasswd file. Reading never fails: a line that cannot be used refuses its own user, is listed
+//! with its number, and changes nothing for the others.
+//!
+//! The first line for a name decides, as in nginx and Apache, also when that line is refused: a later line must not
+//! bring back a user whom the first one locks.
+
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+use super::hash::{HashError, StoredHash};
+use super::text::Escaped;
+
+/// The longest line that is read, in bytes. The longest hash has under 300.
+const MAX_LINE: usize = 8 * 1024;
+/// The longest user name, in bytes: what `htpasswd` allows.
+const MAX_NAME: usize = 255;
+/// How many problems are kept: a file that is no users file at all must not fill the log or the memory.
+const MAX_PROBLEMS: usize = 1000;
+
+/// A user's name as the file has it: bytes without control characters, mostly UTF-8. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UserName(Arc<[u8]>);
+
+impl UserName {
+    /// The name's bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Borrow<[u8]> for UserName {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Escapes whatever could change the look of a log line.
+impl fmt::Display for UserName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Escaped(&self.0).fmt(f)
+    }
+}
+
+impl fmt::Debug for UserName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+/// One user who can log in.
+#[derive(Debug)]
+pub struct User {
+    name: UserName,
+    header: HeaderValue,
+    hash: StoredHash,
+    line: usize,
+}
+
+impl User {
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &UserName {
+        &self.name
+    }
+
+    /// The name as a header's value, made once.
+    #[must_use]
+    pub fn header_value(&self) -> &HeaderValue {
+        &self.header
+    }
+
+    /// The hash of the user's password.
+    #[must_use]
+    pub fn hash(&self) -> &StoredHash {
+        &self.hash
+    }
+
+    /// The line of the file, counted from 1.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.line
+    }
+}
+
+/// The users of one reading of the file; a reload makes a new one.
+#[derive(Debug, Default)]
+pub struct Users {
+    by_name: HashMap<UserName, Arc<User>>,
+    in_order: Vec<Arc<User>>,
+    problems: Vec<LineProblem>,
+    unlisted: usize,
+}
+
+impl Users {
+    /// Reads a file's bytes: lines `user:hash`, what follows a second colon ignored; blank lines, lines that begin
+    /// with `#`, CRLF and a byte order mark are fine. White space after a hash is dropped, as Apache drops it.
+    #[must_use]
+    pub fn parse(file: &[u8]) -> Self {
+        let mut users = Self::default();
+        let mut first_lines: HashMap<UserName, usize> = HashMap::new();
+        let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
+        for (index, text) in file.split(|&byte| byte == b'\n').enumerate() {
+            let line = index + 1;
+            let text = text.strip_suffix(b"\r").unwrap_or(text);
+            if matches!(text.trim_ascii_start(), [] | [b'#', ..]) {
+                continue;
+            }
+            let (name, hash) = match split(text) {
+                Ok(parts) => parts,
+                Err(kind) => {
+                    users.note(LineProblem {
+                        line,
+                        name: None,
+                        kind,
+                    });
+                    continue;
+                }
+            };
+            let name = UserName(name.into());
+            if let Some(&first) = first_lines.get(&name) {
+                users.note(LineProblem {
+                    line,
+                    name: Some(name),
+                    kind: ProblemKind::Duplicate { first },
+                });
+                continue;
+            }
+            first_lines.insert(name.clone(), line);
+            match user(&name, hash, text, line) {
+                Ok(user) => users.add(user),
+                Err(kind) => users.note(LineProblem {
+                    line,
+                    name: Some(name),
+                    kind,
+                }),
+            }
+        }
+        users
+    }
+
+    /// The user of exactly that name. A user whose line was refused is not there.
+    #[must_use]
+    pub fn get(&self, name: &[u8]) -> Option<&Arc<User>> {
+        self.by_name.get(name)
+    }
+
+    /// How many users can log in.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.in_order.len()
+    }
+
+    /// Whether nobody can log in.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.in_order.is_empty()
+    }
+
+    /// The users in the order of the file.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &User> {
+        self.in_order.iter().map(AsRef::as_ref)
+    }
+
+    /// What is wrong with the file, in its order, at most 1000 lines of it.
+    #[must_use]
+    pub fn problems(&self) -> &[LineProblem] {
+        &self.problems
+    }
+
+    /// How many more problems there are than [`Users::problems`] lists.
+    #[must_use]
+    pub fn unlisted_problems(&self) -> usize {
+        self.unlisted
+    }
+
+    /// The hash that an unknown user's password is checked against, so that the answer takes as long as a known
+    /// user's. The same seed picks the same hash, and seeds spread over the users: in a file of several formats an
+    /// unknown name is as often slow as a known one is. None only when there are no users.
+    #[must_use]
+    pub fn mimic(&self, seed: u64) -> Option<&StoredHash> {
+        let index = seed.checked_rem(self.in_order.len() as u64)?;
+        self.in_order.get(index as usize).map(|user| &user.hash)
+    }
+
+    fn add(&mut self, user: User) {
+        let user = Arc::new(user);
+        self.by_name.insert(user.name.clone(), user.clone());
+        self.in_order.push(user);
+    }
+
+    fn note(&mut self, problem: LineProblem) {
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(problem);
+        } else {
+            self.unlisted += 1;
+        }
+    }
+}
+
+/// Splits a line into a name that may be one and the hash's text.
+fn split(text: &[u8]) -> Result<(&[u8], &[u8]), ProblemKind> {
+    let mut fields = text.splitn(3, |&byte| byte == b':');
+    let (Some(name), Some(hash)) = (fields.next(), fields.next()) else {
+        return Err(ProblemKind::NoColon);
+    };
+    if name.is_empty() {
+        return Err(ProblemKind::BadName("is empty"));
+    }
+    if name.len() > MAX_NAME {
+        return Err(ProblemKind::BadName("is longer than 255 bytes"));
+    }
+    if name.iter().any(u8::is_ascii_control) {
+        return Err(ProblemKind::BadName("has a control character"));
+    }
+    // A header's value loses the white space around it: the catcher would be told another name.
+    if name.trim_ascii().len() != name.len() {
+        return Err(ProblemKind::BadName("has a space before or after it"));
+    }
+    Ok((name, hash.trim_ascii_end()))
+}
+
+fn user(name: &UserName, hash: &[u8], text: &[u8], line: usize) -> Result<User, ProblemKind> {
+    if text.len() > MAX_LINE {
+        return Err(ProblemKind::LineTooLong);
+    }
+    let hash = StoredHash::parse(hash).map_err(ProblemKind::Hash)?;
+    let header = HeaderValue::from_bytes(name.as_bytes())
+        .map_err(|_| ProblemKind::BadName("has a character that no header may have"))?;
+    Ok(User {
+        name: name.clone(),
+        header,
+        hash,
+        line,
+    })
+}
+
+/// A line that is not used as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineProblem {
+    /// The line of the file, counted from 1.
+    pub line: usize,
+    /// The user whom it concerns, where the line has a usable name.
+    pub name: Option<UserName>,
+    /// What is wrong.
+    pub kind: ProblemKind,
+}
+
+/// What can be wrong with a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProblemKind {
+    /// No colon: perhaps a hash or a password alone, so the line is not repeated.
+    NoColon,
+    /// A name that no user can have, and in what way.
+    BadName(&'static str),
+    /// Over 8 KiB.
+    LineTooLong,
+    /// The hash is refused.
+    Hash(HashError),
+    /// The name stood in an earlier line, which decides.
+    Duplicate {
+        /// That line, counted from 1.
+        first: usize,
+    },
+}
+
+impl fmt::Display for LineProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: ", self.line)?;
+        if let Some(name) = &self.name {
+            write!(f, "user {name}: ")?;
+        }
+        match &self.kind {
+            ProblemKind::NoColon => f.write_str("no colon between user and hash"),
+            ProblemKind::BadName(how) => write!(f, "the user name {how}"),
+            ProblemKind::LineTooLong => f.write_str("longer than 8 KiB"),
+            ProblemKind::Hash(error) => error.fmt(f),
+            ProblemKind::Duplicate { first } => {
+                write!(f, "ignored, line {first} for this user comes first")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
+mod tests;

@@ -1,0 +1,311 @@
+//! Reads the users file from disk, and says what to do when it cannot: the file of a running nginx usually is
+//! `root:www-data 0640`, so the first start is where people meet that error.
+
+use std::fmt;
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::users::Users;
+
+/// The largest file that is read, in bytes: some 200,000 users.
+const MAX_FILE: u64 = 16 * 1024 * 1024;
+
+impl Users {
+    /// Reads the file at `path`. It blocks on the disk, as little as a file of that size takes.
+    ///
+    /// # Errors
+    /// When there is no file to read. A file with bad lines is no error: see [`Users::problems`].
+    pub fn load(path: &Path) -> Result<Self, UsersFileError> {
+        read(path).map(|bytes| Self::parse(&bytes))
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, UsersFileError> {
+    let failed = |error: io::Error| match error.kind() {
+        ErrorKind::NotFound => UsersFileError::Missing(path.into()),
+        ErrorKind::PermissionDenied => UsersFileError::Unreadable(Unreadable::look(path)),
+        _ => UsersFileError::Io(path.into(), error),
+    };
+    // Before it is opened: opening a named pipe would wait for its writer.
+    let found = fs::metadata(path).map_err(failed)?;
+    if found.is_dir() {
+        return Err(UsersFileError::Directory(path.into()));
+    }
+    if !found.is_file() {
+        return Err(UsersFileError::NotRegular(path.into()));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes))
+        .map_err(failed)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(UsersFileError::TooLarge(path.into()));
+    }
+    Ok(bytes)
+}
+
+/// Why there is no users file to read.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum UsersFileError {
+    /// Nothing is at that path.
+    Missing(PathBuf),
+    /// A directory is at that path: what a container engine makes of a bind mount whose source is missing.
+    Directory(PathBuf),
+    /// A device, a pipe or a socket is at that path.
+    NotRegular(PathBuf),
+    /// Over 16 MiB.
+    TooLarge(PathBuf),
+    /// The daemon's user may not read it; the text holds the command that mends it.
+    Unreadable(Unreadable),
+    /// Anything else.
+    Io(PathBuf, io::Error),
+}
+
+impl fmt::Display for UsersFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(path) => write!(f, "{}: no such file", path.display()),
+            Self::Directory(path) => write!(
+                f,
+                "{}: a directory, not a file (a container engine makes one when the file to mount is missing)",
+                path.display()
+            ),
+            Self::NotRegular(path) => write!(f, "{}: not a regular file", path.display()),
+            Self::TooLarge(path) => write!(f, "{}: larger than 16 MiB", path.display()),
+            Self::Unreadable(unreadable) => unreadable.fmt(f),
+            Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for UsersFileError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(_, error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Who may not read what, and why: enough to name the command that mends it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    path: PathBuf,
+    /// The user that this process runs as: a name, or a number where the system knows no name.
+    user: String,
+    obstacle: Obstacle,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Obstacle {
+    /// A directory above the file may not be entered.
+    Directory(PathBuf),
+    /// The file's own owner, group and permission bits.
+    File {
+        owner: String,
+        group: String,
+        mode: u32,
+    },
+}
+
+impl Unreadable {
+    fn look(path: &Path) -> Self {
+        let user = name_of(rustix::process::geteuid().as_raw(), "/etc/passwd");
+        let obstacle = match fs::metadata(path) {
+            Ok(found) => Obstacle::file(&found),
+            // The nearest directory that can be seen is the one that cannot be entered.
+            Err(_) => {
+                let seen = path
+                    .ancestors()
+                    .skip(1)
+                    .find(|above| fs::metadata(above).is_ok());
+                Obstacle::Directory(seen.unwrap_or(Path::new("/")).into())
+            }
+        };
+        Self {
+            path: path.into(),
+            user,
+            obstacle,
+        }
+    }
+}
+
+impl Obstacle {
+    fn file(found: &Metadata) -> Self {
+        Self::File {
+            owner: name_of(found.uid(), "/etc/passwd"),
+            group: name_of(found.gid(), "/etc/group"),
+            mode: found.mode() & 0o7777,
+        }
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            path,
+            user,
+            obstacle,
+        } = self;
+        write!(f, "{}: user {user} may not read it: ", path.display())?;
+        match obstacle {
+            Obstacle::Directory(above) => {
+                write!(f, "the directory {} may not be entered. ", above.display())?;
+                write!(
+                    f,
+                    "This mends it: setfacl -m u:{user}:x {}",
+                    shell_word(above)
+                )
+            }
+            Obstacle::File { owner, group, mode } => {
+                write!(
+                    f,
+                    "it belongs to {owner}:{group} with mode {mode:04o}. This mends it: "
+                )?;
+                // Joining the group helps only if the group may read, and nobody should join root's.
+                if mode & 0o040 != 0 && group != "root" && !is_number(user) && !is_number(group) {
+                    write!(f, "usermod -aG {group} {user} (and a restart), or: ")?;
+                }
+                write!(f, "setfacl -m u:{user}:r {}", shell_word(path))
+            }
+        }
+    }
+}
+
+/// The name of a user or group by the given table of the system, or the number itself.
+fn name_of(id: u32, table: &str) -> String {
+    let table = fs::read(table).unwrap_or_default();
+    find_name(&String::from_utf8_lossy(&table), id).unwrap_or_else(|| id.to_string())
+}
+
+/// Both `/etc/passwd` and `/etc/group` have the name first and the number third.
+fn find_name(table: &str, id: u32) -> Option<String> {
+    table.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(id)).then(|| name.to_owned())
+    })
+}
+
+fn is_number(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The path as a shell takes it, quoted only where it has to be.
+fn shell_word(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+@%".contains(letter);
+    if text.chars().all(plain) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
+mod tests {
+    use super::*;
+
+    fn unreadable(user: &str, obstacle: Obstacle) -> String {
+        UsersFileError::Unreadable(Unreadable {
+            path: "/etc/nginx/.htpasswd".into(),
+            user: user.into(),
+            obstacle,
+        })
+        .to_string()
+    }
+
+    fn file(owner: &str, group: &str, mode: u32) -> Obstacle {
+        Obstacle::File {
+            owner: owner.into(),
+            group: group.into(),
+            mode,
+        }
+    }
+
+    #[test]
+    fn an_unreadable_file_is_answered_with_the_command_that_mends_it() {
+        assert_eq!(
+            unreadable("mailwarden", file("root", "www-data", 0o640)),
+            "/etc/nginx/.htpasswd: user mailwarden may not read it: it belongs to root:www-data with mode 0640. \
+             This mends it: usermod -aG www-data mailwarden (and a restart), or: \
+             setfacl -m u:mailwarden:r /etc/nginx/.htpasswd"
+        );
+        assert_eq!(
+            unreadable("mailwarden", Obstacle::Directory("/etc/my nginx".into())),
+            "/etc/nginx/.htpasswd: user mailwarden may not read it: the directory /etc/my nginx may not be entered. \
+             This mends it: setfacl -m u:mailwarden:x '/etc/my nginx'"
+        );
+    }
+
+    #[test]
+    fn joining_a_group_is_advised_only_where_it_helps_and_does_no_harm() {
+        for (user, obstacle) in [
+            ("mailwarden", file("root", "root", 0o640)),
+            ("mailwarden", file("www-data", "www-data", 0o600)),
+            ("10001", file("root", "www-data", 0o640)),
+            ("mailwarden", file("root", "4242", 0o640)),
+        ] {
+            let text = unreadable(user, obstacle);
+            assert!(
+                !text.contains("usermod") && text.contains(&format!("setfacl -m u:{user}:r")),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_manner_of_having_no_file_is_an_error_of_its_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("htpasswd");
+        assert!(matches!(
+            Users::load(&path),
+            Err(UsersFileError::Missing(_))
+        ));
+        assert!(matches!(
+            Users::load(directory.path()),
+            Err(UsersFileError::Directory(_))
+        ));
+        assert!(matches!(
+            Users::load(Path::new("/dev/null")),
+            Err(UsersFileError::NotRegular(_))
+        ));
+
+        fs::write(&path, "").unwrap();
+        assert!(Users::load(&path).unwrap().is_empty());
+        fs::write(&path, "alice:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\nbob:junk\n").unwrap();
+        let users = Users::load(&path).unwrap();
+        assert_eq!((users.len(), users.problems().len()), (1, 1));
+
+        File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_len(MAX_FILE + 1)
+            .unwrap();
+        assert!(matches!(
+            Users::load(&path),
+            Err(UsersFileError::TooLarge(_))
+        ));
+    }
+
+    #[test]
+    fn names_are_found_by_number() {
+        let table = "root:x:0:0:root:/root:/bin/sh\nbroken\n:::\nwww-data:x:33:33::/:/bin/sh\n";
+        assert_eq!(find_name(table, 33).as_deref(), Some("www-data"));
+        assert_eq!(find_name(table, 34), None);
+        assert_eq!(
+            find_name("www-data:x:33:mailwarden\n", 33).as_deref(),
+            Some("www-data")
+        );
+    }
+}
