@@ -1,5 +1,6 @@
 //! Who is asking: credentials from the request, checked against the users file.
 
+pub mod credentials;
 pub mod hash;
 mod text;
 pub mod users;
