@@ -161,7 +161,9 @@ mod tests {
 
     use super::*;
 
-    fn read(lines: &[&[u8]]) -> Result<Option<(Vec<u8>, Vec<u8>)>, Malformed> {
+    type Pair = (Vec<u8>, Vec<u8>);
+
+    fn read(lines: &[&[u8]]) -> Result<Option<Pair>, Malformed> {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(AUTHORIZATION, HeaderValue::from_bytes(line).unwrap());

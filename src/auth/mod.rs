@@ -1,9 +1,35 @@
 //! Who is asking: credentials from the request, checked against the users file.
+//!
+//! ```text
+//! Authorization -> credentials -> cache: verified before? -> identity
+//!                                   | no
+//!                                   v
+//!                                 verify (own threads, bounded) -> identity, remembered
+//! ```
+//!
+//! The users are an immutable reading of the file, replaced whole by a reload. The [`Authenticator`] outlives reloads:
+//! what it remembers is bound to the stored hash, so a changed line is forgotten without anybody telling it.
 
+// What a request brings, and what the file holds.
 pub mod credentials;
 pub mod hash;
-mod text;
 pub mod users;
-mod users_file;
 
-pub use users_file::{Unreadable, UsersFileError};
+// What is made of the two.
+mod authenticator;
+mod failure;
+mod identity;
+
+// How a slow answer is given once, and by whom.
+mod cache;
+mod keyed;
+mod verify;
+
+mod text;
+
+pub use self::authenticator::{AuthLimits, AuthLoad, Authenticator};
+pub use self::credentials::{Credentials, Malformed};
+pub use self::failure::AuthFailure;
+pub use self::hash::StoredHash;
+pub use self::identity::Identity;
+pub use self::users::{User, UserName, Users, UsersFileError};

@@ -4,6 +4,9 @@
 //! The first line for a name decides, as in nginx and Apache, also when that line is refused: a later line must not
 //! bring back a user whom the first one locks.
 
+mod file;
+mod unreadable;
+
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fmt;
@@ -13,6 +16,9 @@ use http::HeaderValue;
 
 use super::hash::{HashError, StoredHash};
 use super::text::Escaped;
+
+pub use file::UsersFileError;
+pub use unreadable::Unreadable;
 
 /// The longest line that is read, in bytes. The longest hash has under 300.
 const MAX_LINE: usize = 8 * 1024;

@@ -1,0 +1,213 @@
+//! The answer to who a request is from: the order of the steps, and that an unknown user takes the same ones.
+
+use std::fmt;
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
+
+use http::HeaderMap;
+
+use super::cache::{CacheKey, VerifiedCache};
+use super::credentials::Credentials;
+use super::failure::AuthFailure;
+use super::hash::StoredHash;
+use super::identity::Identity;
+use super::keyed::{ProcessKey, Purpose};
+use super::users::{User, Users};
+use super::verify::Verifier;
+
+/// How much work and memory logins may take. The default is what the daemon uses.
+#[derive(Debug, Clone)]
+pub struct AuthLimits {
+    /// Hashes that are computed at once, each with up to 256 MiB: the number of cores.
+    pub threads: NonZeroUsize,
+    /// Passwords that wait for a thread; one more is told that the gate is busy: 64.
+    pub waiting: usize,
+    /// Verified credentials that are remembered: 4096.
+    pub remembered: usize,
+    /// For how long after its verification a credential is remembered: an hour.
+    pub lifetime: Duration,
+    /// For how long without a request it is remembered, to an eighth: 15 minutes.
+    pub idle: Duration,
+}
+
+impl Default for AuthLimits {
+    fn default() -> Self {
+        Self {
+            threads: available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            waiting: 64,
+            remembered: 4096,
+            lifetime: Duration::from_secs(60 * 60),
+            idle: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+/// Answers who a request is from. One for the whole process.
+pub struct Authenticator {
+    key: ProcessKey,
+    cache: VerifiedCache,
+    verifier: Verifier,
+}
+
+impl Authenticator {
+    /// Draws the key and starts the threads.
+    ///
+    /// # Errors
+    /// When the system gives no randomness or no thread.
+    pub fn new(limits: &AuthLimits) -> io::Result<Self> {
+        Ok(Self::with_verifier(
+            limits,
+            Verifier::start(limits.threads, limits.waiting)?,
+            ProcessKey::random()?,
+        ))
+    }
+
+    fn with_verifier(limits: &AuthLimits, verifier: Verifier, key: ProcessKey) -> Self {
+        let cache = VerifiedCache::new(limits.remembered, limits.lifetime, limits.idle);
+        Self {
+            key,
+            cache,
+            verifier,
+        }
+    }
+
+    /// Who the request is from. For credentials that were verified before it is ready at once, without a hash and
+    /// without another thread.
+    ///
+    /// # Errors
+    /// When the request has no identity, and why.
+    pub async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        users: &Users,
+        now: Instant,
+    ) -> Result<Identity, AuthFailure> {
+        let credentials = Credentials::from_headers(headers)?.ok_or(AuthFailure::NoCredentials)?;
+        match self.remembered(&credentials, users, now) {
+            Some(identity) => Ok(identity),
+            None => self.verify(&credentials, users, now).await,
+        }
+    }
+
+    /// The user of credentials that were verified before and still count. Never waits; takes no hash.
+    #[must_use]
+    pub fn remembered(
+        &self,
+        credentials: &Credentials,
+        users: &Users,
+        now: Instant,
+    ) -> Option<Identity> {
+        let question = self.question(credentials, users)?;
+        let known = self.cache.contains(&question.key, now);
+        question.user.filter(|_| known).map(Identity::of)
+    }
+
+    /// Verifies the credentials by computing the hash, and remembers them when they are right.
+    ///
+    /// An unknown name takes the same way as a known one, with one of the file's own hashes, so that neither the time
+    /// nor a full queue tells which names exist. Its result is dropped: the password of the user whose hash is
+    /// mimicked opens nothing under another name.
+    ///
+    /// # Errors
+    /// When they are wrong, or when that cannot be told.
+    pub async fn verify(
+        &self,
+        credentials: &Credentials,
+        users: &Users,
+        now: Instant,
+    ) -> Result<Identity, AuthFailure> {
+        // Without users there is nobody to be told apart from, and nobody gets in.
+        let question = self
+            .question(credentials, users)
+            .ok_or(AuthFailure::UnknownUser)?;
+        let right = self
+            .verifier
+            .verify(question.hash.clone(), credentials.password())
+            .await?;
+        match question.user {
+            None => Err(AuthFailure::UnknownUser),
+            Some(user) if !right => Err(AuthFailure::WrongPassword {
+                user: user.name().clone(),
+            }),
+            Some(user) => {
+                self.cache.insert(question.key, now);
+                Ok(Identity::of(user))
+            }
+        }
+    }
+
+    /// Drops what is remembered and has ended; to be called now and then.
+    pub fn sweep(&self, now: Instant) {
+        self.cache.sweep(now);
+    }
+
+    /// What it is doing, for the metrics.
+    #[must_use]
+    pub fn load(&self) -> AuthLoad {
+        AuthLoad {
+            computed: self.verifier.computed(),
+            waiting: self.verifier.waiting(),
+            remembered: self.cache.len(),
+        }
+    }
+
+    /// Finds the stored hash that the password is held against. None only when there are no users.
+    fn question<'a>(&self, credentials: &Credentials, users: &'a Users) -> Option<Question<'a>> {
+        let user = users.get(credentials.user());
+        let hash = match user {
+            Some(user) => user.hash(),
+            None => users.mimic(self.seed(credentials.user()))?,
+        };
+        let key = CacheKey::new(
+            &self.key,
+            credentials.user(),
+            credentials.password(),
+            hash.as_bytes(),
+        );
+        Some(Question { user, hash, key })
+    }
+
+    /// The same for a name each time, or asking twice would tell an unknown name by its changing times; and not to be
+    /// foreseen by anyone who knows the file.
+    fn seed(&self, name: &[u8]) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.key.mac(Purpose::Mimic, &[name]);
+        u64::from_ne_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
+impl fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authenticator")
+            .field("load", &self.load())
+            .finish_non_exhaustive()
+    }
+}
+
+struct Question<'a> {
+    user: Option<&'a Arc<User>>,
+    hash: &'a StoredHash,
+    key: CacheKey,
+}
+
+/// What an [`Authenticator`] has done and is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuthLoad {
+    /// Hashes computed since the start, those for unknown users among them.
+    pub computed: u64,
+    /// Passwords that wait for a thread.
+    pub waiting: usize,
+    /// Credentials that are remembered.
+    pub remembered: usize,
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
+mod tests;

@@ -1,0 +1,137 @@
+//! Reads the users file from disk. Each manner of not having one is an error of its own: at the start some of them
+//! are no error at all, and each wants another thing done.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use super::Users;
+use super::unreadable::Unreadable;
+
+/// The largest file that is read, in bytes: some 200,000 users.
+const MAX_FILE: u64 = 16 * 1024 * 1024;
+
+impl Users {
+    /// Reads the file at `path`. It blocks on the disk, as little as a file of that size takes.
+    ///
+    /// # Errors
+    /// When there is no file to read. A file with bad lines is no error: see [`Users::problems`].
+    pub fn load(path: &Path) -> Result<Self, UsersFileError> {
+        read(path).map(|bytes| Self::parse(&bytes))
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, UsersFileError> {
+    let failed = |error: io::Error| match error.kind() {
+        ErrorKind::NotFound => UsersFileError::Missing(path.into()),
+        ErrorKind::PermissionDenied => UsersFileError::Unreadable(Unreadable::look(path)),
+        _ => UsersFileError::Io(path.into(), error),
+    };
+    // Before it is opened: opening a named pipe would wait for its writer.
+    let found = fs::metadata(path).map_err(failed)?;
+    if found.is_dir() {
+        return Err(UsersFileError::Directory(path.into()));
+    }
+    if !found.is_file() {
+        return Err(UsersFileError::NotRegular(path.into()));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes))
+        .map_err(failed)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(UsersFileError::TooLarge(path.into()));
+    }
+    Ok(bytes)
+}
+
+/// Why there is no users file to read.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum UsersFileError {
+    /// Nothing is at that path.
+    Missing(PathBuf),
+    /// A directory is at that path: what a container engine makes of a bind mount whose source is missing.
+    Directory(PathBuf),
+    /// A device, a pipe or a socket is at that path.
+    NotRegular(PathBuf),
+    /// Over 16 MiB.
+    TooLarge(PathBuf),
+    /// The daemon's user may not read it; the text holds the command that mends it.
+    Unreadable(Unreadable),
+    /// Anything else.
+    Io(PathBuf, io::Error),
+}
+
+impl fmt::Display for UsersFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(path) => write!(f, "{}: no such file", path.display()),
+            Self::Directory(path) => write!(
+                f,
+                "{}: a directory, not a file (a container engine makes one when the file to mount is missing)",
+                path.display()
+            ),
+            Self::NotRegular(path) => write!(f, "{}: not a regular file", path.display()),
+            Self::TooLarge(path) => write!(f, "{}: larger than 16 MiB", path.display()),
+            Self::Unreadable(unreadable) => unreadable.fmt(f),
+            Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for UsersFileError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(_, error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_manner_of_having_no_file_is_an_error_of_its_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("htpasswd");
+        assert!(matches!(
+            Users::load(&path),
+            Err(UsersFileError::Missing(_))
+        ));
+        assert!(matches!(
+            Users::load(directory.path()),
+            Err(UsersFileError::Directory(_))
+        ));
+        assert!(matches!(
+            Users::load(Path::new("/dev/null")),
+            Err(UsersFileError::NotRegular(_))
+        ));
+
+        fs::write(&path, "").unwrap();
+        assert!(Users::load(&path).unwrap().is_empty());
+        fs::write(&path, "alice:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\nbob:junk\n").unwrap();
+        let users = Users::load(&path).unwrap();
+        assert_eq!((users.len(), users.problems().len()), (1, 1));
+
+        File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_len(MAX_FILE + 1)
+            .unwrap();
+        assert!(matches!(
+            Users::load(&path),
+            Err(UsersFileError::TooLarge(_))
+        ));
+    }
+}
