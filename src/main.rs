@@ -1,1 +1,7 @@
-fn main() {}
+//! The `mailwarden` command; everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mailwarden::cli::run(std::env::args_os()).into()
+}

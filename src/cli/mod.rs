@@ -1,1 +1,164 @@
-//! The command line.
+//! The command line: from arguments to an exit code, one file a command.
+
+pub mod check;
+mod out;
+pub mod serve;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{ConfigErrors, Source};
+
+/// How a command ended. Scripts rely on the numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// It did what it was asked to do, and found nothing wrong.
+    Success = 0,
+    /// It looked and found something wrong, or failed at its work.
+    Problem = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// The catcher cannot be reached (EX_UNAVAILABLE).
+    Unavailable = 69,
+    /// The configuration is wrong (EX_CONFIG).
+    Config = 78,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}
+
+const EXAMPLES: &str = "\
+Without --config it is /etc/mailwarden/mailwarden.toml, if there is one.
+
+Examples:
+  mailwarden check && mailwarden serve
+  mailwarden serve --listen 127.0.0.1:8080 --upstream http://127.0.0.1:1080
+
+Exit codes:
+   0  success                     69  the catcher cannot be reached
+   1  something wrong was found   78  the configuration is wrong
+   2  wrong usage";
+
+/// Mailwarden stands in front of a mail catcher and makes it safe to share
+#[derive(Debug, Parser)]
+#[command(name = "mailwarden", version, disable_help_subcommand = true, after_help = EXAMPLES)]
+struct Cli {
+    /// Use this configuration file
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gate
+    Serve(serve::Flags),
+    /// Say what the configuration will do, or what is wrong with it
+    Check(check::Flags),
+}
+
+/// Runs the command that the arguments name; the first one is the program's own name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too. Where they cannot be printed nobody reads.
+            let _ = error.print();
+            return usage_exit(&error);
+        }
+    };
+    match cli.command {
+        Command::Serve(flags) => serve::run(&Source::of_process(cli.config, flags.into_keys())),
+        Command::Check(flags) => check::run(&Source::of_process(cli.config, Vec::new()), &flags),
+    }
+}
+
+/// A question for help or the version is no mistake.
+fn usage_exit(error: &clap::Error) -> Exit {
+    if error.use_stderr() {
+        Exit::Usage
+    } else {
+        Exit::Success
+    }
+}
+
+/// Tells what is wrong with a configuration to whoever ran the command.
+fn refuse(errors: &ConfigErrors) -> Exit {
+    out::error(&format!("{errors}\n"));
+    Exit::Config
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_fits_a_screen_a_level() {
+        let mut top = Cli::command();
+        top.build();
+        let names: Vec<String> = top
+            .get_subcommands()
+            .map(|command| command.get_name().to_owned())
+            .collect();
+        let mut helps = vec![
+            top.render_help().to_string(),
+            top.render_long_help().to_string(),
+        ];
+        for name in &names {
+            let command = top.find_subcommand_mut(name).unwrap();
+            helps.extend([
+                command.render_help().to_string(),
+                command.render_long_help().to_string(),
+            ]);
+        }
+        for help in helps {
+            assert!(help.lines().count() <= 40, "{help}");
+            assert!(
+                help.lines().all(|line| line.chars().count() <= 80),
+                "{help}"
+            );
+            assert!(help.contains("Example") && help.contains("78"), "{help}");
+        }
+    }
+
+    #[test]
+    fn wrong_usage_and_help_have_their_codes() {
+        let exit = |arguments: &[&str]| {
+            let arguments = ["mailwarden"].iter().chain(arguments);
+            usage_exit(&Cli::try_parse_from(arguments).unwrap_err())
+        };
+        assert_eq!(exit(&["--nonsense"]), Exit::Usage);
+        assert_eq!(exit(&["frobnicate"]), Exit::Usage);
+        assert_eq!(exit(&[]), Exit::Usage);
+        assert_eq!(exit(&["serve", "--help"]), Exit::Success);
+        assert_eq!(exit(&["--version"]), Exit::Success);
+    }
+
+    #[test]
+    fn the_file_can_be_named_before_and_after_the_command() {
+        for arguments in [
+            ["mailwarden", "--config", "x", "check"],
+            ["mailwarden", "check", "--config", "x"],
+        ] {
+            assert_eq!(
+                Cli::try_parse_from(arguments).unwrap().config,
+                Some(PathBuf::from("x"))
+            );
+        }
+    }
+}

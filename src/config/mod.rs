@@ -6,10 +6,13 @@
 
 mod address;
 mod error;
+mod file;
 mod keys;
 pub mod model;
 mod raw;
 mod read;
+mod reader;
+mod secret;
 pub(crate) mod units;
 mod upstream;
 

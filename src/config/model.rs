@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use super::address::{Listen, TrustedProxies};
-pub use super::upstream::{Prefix, Secret, UpstreamConfig, UpstreamCredentials, UpstreamHost};
+pub use super::secret::Secret;
+pub use super::upstream::{Prefix, UpstreamConfig, UpstreamCredentials, UpstreamHost};
 use crate::permission::{Permission, PermissionSet};
 
 /// The whole configuration.

@@ -1,27 +1,25 @@
 //! From what was written to what is true, key by key.
 //!
-//! Every reading function notes what is wrong and goes on, so that one run tells all. It then has no value to give
-//! back but [`Noted`], which only the noting makes: a model that lacks a part without a fault does not compile.
+//! Each key is one function or one line here; a struct reads all of its keys before it looks at any, so that one run
+//! tells all that is wrong.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use zeroize::Zeroizing;
-
 use super::address::{Listen, TrustedProxies};
-use super::error::{ConfigError, ConfigErrors, Place, os_reason};
+use super::error::ConfigErrors;
 use super::keys;
 use super::model::{
     AccessConfig, AuthConfig, CatcherKind, Config, Limits, LiveConfig, LogConfig, LogFormat,
     LogLevel, SiteConfig, StartConfig, Timeouts, UsersFile,
 };
 use super::raw::{Entry, Raw, Value};
-use super::units::{format_duration, format_size, parse_duration, parse_size};
-use super::upstream::{Secret, UpstreamConfig, UpstreamCredentials, UpstreamUrl};
+use super::reader::{Read, Reader};
+use super::secret::Secret;
+use super::upstream::{UpstreamConfig, UpstreamCredentials, UpstreamUrl};
 use crate::permission::{Permission, PermissionSet};
 
 /// Above all that a wait of a proxy is for, and far from what clocks can add.
@@ -34,8 +32,6 @@ const HEAD_BYTES: RangeInclusive<u64> = 8 << 10..=1 << 20;
 const BODY_BYTES: RangeInclusive<u64> = 0..=1 << 30;
 const CONNECTIONS: RangeInclusive<usize> = 1..=1_000_000;
 const WORKERS: RangeInclusive<usize> = 1..=1_024;
-/// The longest that people write, far below what a file of one secret can hold by mistake.
-const PASSWORD_FILE_BYTES: u64 = 4 << 10;
 
 /// Names of catchers that later versions know.
 const LATER_CATCHERS: [&str; 6] = [
@@ -47,28 +43,18 @@ const LATER_CATCHERS: [&str; 6] = [
     "mailtutan",
 ];
 
-/// A fault was noted, so there is no value.
-struct Noted(());
-
-type Read<T> = Result<T, Noted>;
-
 /// Reads everything.
 ///
 /// # Errors
 /// All faults, those noted before included.
 pub(super) fn config(mut raw: Raw) -> Result<Config, ConfigErrors> {
     let errors = std::mem::take(&mut raw.errors);
-    let mut reader = Reader { raw: &raw, errors };
+    let mut reader = Reader::new(&raw, errors);
     let (start, live) = (reader.start(), reader.live());
     match (start, live) {
-        (Ok(start), Ok(live)) if reader.errors.is_empty() => Ok(Config { start, live }),
-        _ => Err(ConfigErrors::new(reader.errors)),
+        (Ok(start), Ok(live)) if reader.is_clean() => Ok(Config { start, live }),
+        _ => Err(reader.into_errors()),
     }
-}
-
-struct Reader<'a> {
-    raw: &'a Raw,
-    errors: Vec<ConfigError>,
 }
 
 impl<'a> Reader<'a> {
@@ -295,7 +281,7 @@ impl<'a> Reader<'a> {
                     }
                     _ => Ok(text.to_owned()),
                 });
-                let password = self.parsed(PASSWORD, |text| read_secret(&parse_path(text)?));
+                let password = self.parsed(PASSWORD, |text| Secret::read(&parse_path(text)?));
                 Ok(Some(UpstreamCredentials {
                     username: username?,
                     password: password?,
@@ -373,153 +359,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Reading values of the kinds that keys have.
-impl<'a> Reader<'a> {
-    fn fault(&mut self, entry: &Entry, path: &str, reason: impl Into<String>) -> Noted {
-        let key = match entry.place {
-            Place::File { .. } | Place::Default => Some(path.to_owned()),
-            // The variable's or the flag's name says it.
-            Place::Environment { .. } | Place::Flag { .. } => None,
-        };
-        self.errors.push(ConfigError {
-            place: entry.place.clone(),
-            key,
-            reason: reason.into(),
-            excerpt: None,
-        });
-        Noted(())
-    }
-
-    /// The value of a key that has a default.
-    fn required(&mut self, path: &str) -> Read<&'a Entry> {
-        let missing = Entry {
-            value: Value::Other("nothing"),
-            place: Place::Default,
-        };
-        self.raw
-            .get(path)
-            .ok_or_else(|| self.fault(&missing, path, "has no value"))
-    }
-
-    fn mismatch(&mut self, entry: &Entry, path: &str, wanted: impl fmt::Display) -> Noted {
-        let found = entry.value.describe();
-        self.fault(entry, path, format!("must be {wanted}, not {found}"))
-    }
-
-    fn text(&mut self, path: &str) -> Read<(&'a Entry, &'a str)> {
-        let entry = self.required(path)?;
-        match &entry.value {
-            Value::Text(text) => Ok((entry, text)),
-            _ => Err(match keys::example(path) {
-                Some(example) => self.mismatch(
-                    entry,
-                    path,
-                    format!("{} such as {example}", keys::Kind::Text),
-                ),
-                None => self.mismatch(entry, path, keys::Kind::Text),
-            }),
-        }
-    }
-
-    /// A text by its own rule, whose refusals begin with a verb.
-    fn parsed<T>(&mut self, path: &str, parse: impl Fn(&str) -> Result<T, String>) -> Read<T> {
-        let (entry, text) = self.text(path)?;
-        parse(text).map_err(|reason| self.fault(entry, path, format!("{text:?} {reason}")))
-    }
-
-    fn named<T: Copy>(&mut self, path: &str, names: &[(&str, T)]) -> Read<T> {
-        self.parsed(path, |text| {
-            let known = || names.iter().map(|(name, _)| *name);
-            names
-                .iter()
-                .find(|(name, _)| *name == text)
-                .map(|(_, value)| *value)
-                .ok_or_else(|| match keys::closest(text, known()) {
-                    Some(close) => format!("is unknown; did you mean {close:?}?"),
-                    None => format!(
-                        "is unknown; there are {}",
-                        known().collect::<Vec<_>>().join(", ")
-                    ),
-                })
-        })
-    }
-
-    fn boolean(&mut self, path: &str) -> Read<bool> {
-        let entry = self.required(path)?;
-        match entry.value {
-            Value::Bool(value) => Ok(value),
-            _ => Err(self.mismatch(entry, path, keys::Kind::Bool)),
-        }
-    }
-
-    fn integer(&mut self, path: &str, range: RangeInclusive<usize>) -> Read<usize> {
-        let entry = self.required(path)?;
-        let Value::Integer(number) = entry.value else {
-            return Err(self.mismatch(entry, path, keys::Kind::Integer));
-        };
-        usize::try_from(number)
-            .ok()
-            .filter(|number| range.contains(number))
-            .ok_or_else(|| {
-                let reason = format!(
-                    "{number} is out of range; it goes from {} to {}",
-                    range.start(),
-                    range.end()
-                );
-                self.fault(entry, path, reason)
-            })
-    }
-
-    fn size(&mut self, path: &str, range: RangeInclusive<u64>) -> Read<u64> {
-        self.parsed(path, |text| {
-            let bytes = parse_size(text)?;
-            if range.contains(&bytes) {
-                return Ok(bytes);
-            }
-            let (least, most) = (format_size(*range.start()), format_size(*range.end()));
-            Err(format!("is out of range; it goes from {least} to {most}"))
-        })
-    }
-
-    fn duration(&mut self, path: &str, longest: Duration) -> Read<Duration> {
-        self.parsed(path, |text| match parse_duration(text)? {
-            Duration::ZERO => Err("is no time at all; write at least \"1ms\"".to_owned()),
-            duration if duration > longest => {
-                Err(format!("is too long; at most {}", format_duration(longest)))
-            }
-            duration => Ok(duration),
-        })
-    }
-
-    fn list(&mut self, path: &str) -> Read<Vec<(&'a Entry, &'a str)>> {
-        let entry = self.required(path)?;
-        self.items(entry, path)
-    }
-
-    fn items(&mut self, entry: &'a Entry, path: &str) -> Read<Vec<(&'a Entry, &'a str)>> {
-        let items = match &entry.value {
-            Value::List(items) => items,
-            Value::Text(text) => {
-                return Err(self.fault(entry, path, format!("must be a list; write [{text:?}]")));
-            }
-            _ => return Err(self.mismatch(entry, path, keys::Kind::List)),
-        };
-        let mut texts = Vec::with_capacity(items.len());
-        let mut noted = None;
-        for item in items {
-            match &item.value {
-                Value::Text(text) => texts.push((item, text.as_str())),
-                other => {
-                    let reason =
-                        format!("must hold texts in quotes only, not {}", other.describe());
-                    noted = Some(self.fault(item, path, reason));
-                }
-            }
-        }
-        noted.map_or(Ok(texts), Err)
-    }
-}
-
 fn parse_mode(text: &str) -> Result<u32, String> {
     let digits = text.strip_prefix("0o").unwrap_or(text);
     let octal =
@@ -537,23 +376,6 @@ fn parse_path(text: &str) -> Result<PathBuf, String> {
         _ if text.contains('\0') => Err("is no path".to_owned()),
         _ => Ok(PathBuf::from(text)),
     }
-}
-
-fn read_secret(path: &std::path::Path) -> Result<Secret, String> {
-    use std::io::Read as _;
-    let cannot = |error: std::io::Error| format!("cannot be read: {}", os_reason(&error));
-    let mut content = Zeroizing::new(Vec::with_capacity(PASSWORD_FILE_BYTES as usize + 1));
-    let file = std::fs::File::open(path).map_err(cannot)?;
-    file.take(PASSWORD_FILE_BYTES + 1)
-        .read_to_end(&mut content)
-        .map_err(cannot)?;
-    if content.len() as u64 > PASSWORD_FILE_BYTES {
-        return Err(format!(
-            "is over {}; write the password alone into it",
-            format_size(PASSWORD_FILE_BYTES)
-        ));
-    }
-    Secret::from_file(content)
 }
 
 /// A key as TOML would write it.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU16;
 
-use zeroize::Zeroizing;
+use super::secret::Secret;
 
 /// Where the catcher is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,46 +106,6 @@ pub struct UpstreamCredentials {
     pub username: String,
     /// The password from `upstream.password_file`.
     pub password: Secret,
-}
-
-/// Bytes that nothing prints, and that leave no copy behind in memory.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Zeroizing<Vec<u8>>);
-
-impl Secret {
-    /// The bytes, for the one place that sends them.
-    pub fn expose(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// Takes what a secret's file holds; one line end at its end is the editor's and goes.
-    ///
-    /// # Errors
-    /// Why it cannot be a password.
-    pub(super) fn from_file(mut content: Zeroizing<Vec<u8>>) -> Result<Self, String> {
-        if content.last() == Some(&b'\n') {
-            content.pop();
-            if content.last() == Some(&b'\r') {
-                content.pop();
-            }
-        }
-        if content.is_empty() {
-            return Err("is empty; write the password into it".to_owned());
-        }
-        if content.iter().any(u8::is_ascii_control) {
-            return Err(
-                "holds more than one line, or control characters; write the password alone into it"
-                    .to_owned(),
-            );
-        }
-        Ok(Secret(content))
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret")
-    }
 }
 
 /// What `upstream.url` says.
@@ -381,20 +341,5 @@ mod tests {
             let found = UpstreamUrl::parse(text).expect_err(text);
             assert_eq!(found, reason, "{text}");
         }
-    }
-
-    #[test]
-    fn a_secret_loses_one_line_end_and_prints_nothing() {
-        let secret = |content: &[u8]| Secret::from_file(Zeroizing::new(content.to_vec()));
-        for content in [b"s3cret".as_slice(), b"s3cret\n", b"s3cret\r\n"] {
-            assert_eq!(
-                secret(content).map(|secret| secret.expose().to_vec()),
-                Ok(b"s3cret".to_vec())
-            );
-        }
-        for content in [b"".as_slice(), b"\n", b"\r\n", b"a\nb", b"a\n\n", b"a\0"] {
-            assert!(secret(content).is_err(), "{content:?}");
-        }
-        assert_eq!(format!("{:?}", secret(b"s3cret")), "Ok(Secret)");
     }
 }

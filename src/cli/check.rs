@@ -1,0 +1,137 @@
+//! `mailwarden check`: loads what the daemon would load, and says what it will do with it.
+
+mod report;
+mod words;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::{Exit, out};
+use crate::config::{self, Source};
+use report::{Fault, Plan, Report};
+
+const EXAMPLE: &str = "\
+Examples:
+  mailwarden check
+  mailwarden check --format json | jq .warnings
+
+Exit codes: 0 good, be it with warnings; 2 wrong usage; 78 bad configuration";
+
+/// The flags of the command.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLE)]
+pub struct Flags {
+    /// text, or json for scripts
+    #[arg(long, value_enum, hide_possible_values = true, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// In words, for people.
+    Text,
+    /// As one JSON object on standard output, for scripts.
+    Json,
+}
+
+/// What there is to say about a users file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum UsersReport {
+    /// There is no such file.
+    Missing,
+    /// There is one that cannot be read.
+    Unreadable {
+        /// Why, and what mends it.
+        reason: String,
+    },
+    /// Nobody looked into it.
+    NotChecked,
+    /// It was read.
+    Loaded {
+        /// How many users can log in.
+        count: usize,
+        /// How many of them have a password hash of each format.
+        formats: BTreeMap<String, usize>,
+        /// What is wrong with lines: refused ones and weak ones.
+        problems: Vec<LineProblem>,
+    },
+}
+
+/// What is wrong with one line of a users file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LineProblem {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// Looks into a users file.
+fn users_report(path: &Path) -> UsersReport {
+    match path.try_exists() {
+        Ok(true) => UsersReport::NotChecked,
+        Ok(false) => UsersReport::Missing,
+        Err(error) => UsersReport::Unreadable {
+            reason: error.to_string(),
+        },
+    }
+}
+
+/// Runs the command.
+pub(super) fn run(source: &Source, flags: &Flags) -> Exit {
+    let report = report(source, users_report);
+    let exit = report.exit();
+    let printed = match flags.format {
+        Format::Json => out::print(&json(&report)),
+        Format::Text if exit == Exit::Success => out::print(&words::tell(&report)),
+        Format::Text => {
+            out::error(&words::tell(&report));
+            Ok(())
+        }
+    };
+    match printed {
+        Ok(()) => exit,
+        Err(error) => {
+            out::error(&format!("standard output: {error}\n"));
+            Exit::Problem
+        }
+    }
+}
+
+/// Loads everything and judges it.
+fn report(source: &Source, users_report: impl Fn(&Path) -> UsersReport) -> Report {
+    let file = source.file();
+    let mut report = Report {
+        ok: false,
+        file: file.display().to_string(),
+        file_exists: file.exists(),
+        plan: None,
+        errors: Vec::new(),
+        warnings: Vec::new(),
+    };
+    match config::load(source) {
+        Ok(config) => {
+            let users = users_report(&config.live.auth.users_file.path);
+            report.judge_users(&config.live.auth.users_file, &users);
+            report.judge(&config);
+            report.plan = Some(Plan::new(&config, users));
+        }
+        Err(errors) => report.errors = errors.iter().map(Fault::from).collect(),
+    }
+    report.ok = report.errors.is_empty();
+    report
+}
+
+fn json(report: &Report) -> String {
+    // Maps with text keys and plain values: there is nothing in it that JSON could refuse.
+    let mut text = serde_json::to_string_pretty(report).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests;

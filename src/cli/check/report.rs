@@ -1,0 +1,312 @@
+//! What `check` found: the same facts for people and for scripts.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::UsersReport;
+use crate::cli::Exit;
+use crate::config::model::{CatcherKind, Config, Listen, UsersFile};
+use crate::config::units::{format_duration, format_size};
+use crate::config::{self, ConfigError, Place};
+use crate::permission::PermissionSet;
+
+/// Everything that was found. Scripts read it, so its names stay.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    /// Whether the daemon would start with it.
+    pub(super) ok: bool,
+    pub(super) file: String,
+    pub(super) file_exists: bool,
+    /// What the daemon will do; not there when the configuration could not be read.
+    #[serde(flatten)]
+    pub(super) plan: Option<Plan>,
+    pub(super) errors: Vec<Fault>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// What the daemon will do.
+#[derive(Debug, Serialize)]
+pub(super) struct Plan {
+    pub(super) listen: Vec<ListenPlan>,
+    /// The networks whose forwarding headers are believed, and `unix`.
+    pub(super) trusted_proxies: Vec<String>,
+    pub(super) upstream: UpstreamPlan,
+    pub(super) auth: AuthPlan,
+    pub(super) access: AccessPlan,
+    /// Every limit, timeout and the like by its key.
+    pub(super) settings: BTreeMap<&'static str, String>,
+    /// Those of them that are not as by default, with the default.
+    pub(super) differs_from_default: BTreeMap<&'static str, String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct ListenPlan {
+    pub(super) address: String,
+    pub(super) skipped_without_ipv6: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct UpstreamPlan {
+    pub(super) url: String,
+    pub(super) catcher: String,
+    pub(super) username: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct AuthPlan {
+    pub(super) realm: String,
+    pub(super) users_file: String,
+    pub(super) users: UsersReport,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct AccessPlan {
+    pub(super) default: Vec<&'static str>,
+    pub(super) users: BTreeMap<String, Vec<&'static str>>,
+}
+
+/// One reason why the daemon would not start.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Fault {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) column: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) environment: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) flag: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) key: Option<String>,
+    pub(super) reason: String,
+    /// All of it as one text, with the place.
+    pub(super) text: String,
+}
+
+impl From<&ConfigError> for Fault {
+    fn from(error: &ConfigError) -> Self {
+        let mut fault = Fault {
+            key: error.key.clone(),
+            reason: error.reason.clone(),
+            text: error.to_string(),
+            ..Fault::default()
+        };
+        match &error.place {
+            Place::Default => {}
+            Place::File { path, line, column } => {
+                fault.file = Some(path.display().to_string());
+                (fault.line, fault.column) = (*line, *column);
+            }
+            Place::Environment { name } => fault.environment = Some(name.clone()),
+            Place::Flag { name } => fault.flag = Some(name.clone()),
+        }
+        fault
+    }
+}
+
+impl Report {
+    /// How the command ends: warnings are none of its faults.
+    pub(super) fn exit(&self) -> Exit {
+        if self.errors.is_empty() {
+            Exit::Success
+        } else {
+            Exit::Config
+        }
+    }
+
+    /// What the users file means for a start.
+    pub(super) fn judge_users(&mut self, file: &UsersFile, users: &UsersReport) {
+        const KEY: &str = "auth.users_file";
+        let path = file.path.display();
+        let reason = match users {
+            UsersReport::Missing if file.configured => {
+                format!("{path} does not exist; make it with: htpasswd -cB {path} NAME")
+            }
+            UsersReport::Missing => {
+                return self.warnings.push(format!(
+                    "{path} does not exist: everybody is refused until it does; make it with: htpasswd -cB {path} NAME"
+                ));
+            }
+            UsersReport::Unreadable { reason } => format!("{path} cannot be read: {reason}"),
+            UsersReport::Loaded {
+                problems, count, ..
+            } => {
+                let problems = problems
+                    .iter()
+                    .map(|problem| format!("{path}:{}: {}", problem.line, problem.reason));
+                self.warnings.extend(problems);
+                if *count == 0 {
+                    self.warnings
+                        .push(format!("{path} holds no user: everybody is refused"));
+                }
+                return;
+            }
+            UsersReport::NotChecked => return,
+        };
+        let text = format!("{KEY}: {reason}");
+        self.errors.push(Fault {
+            key: Some(KEY.to_owned()),
+            reason,
+            text,
+            ..Fault::default()
+        });
+    }
+
+    /// What is allowed, but hardly meant.
+    pub(super) fn judge(&mut self, config: &Config) {
+        let site = &config.live.site;
+        let default = site
+            .access
+            .default
+            .map(|set| ("access.default".to_owned(), set));
+        let users = site
+            .access
+            .users
+            .iter()
+            .map(|(name, set)| (format!("access.users.{}", shown(name)), *set));
+        for (key, set) in default.into_iter().chain(users) {
+            let foreign: PermissionSet = set
+                .iter()
+                .filter(|permission| !site.catcher.permissions().contains(*permission))
+                .collect();
+            if !foreign.is_empty() {
+                self.warnings.push(format!(
+                    "{key}: {foreign} means nothing with catcher {}, which has {}",
+                    site.catcher,
+                    site.catcher.permissions()
+                ));
+            }
+        }
+        if config
+            .live
+            .trusted_proxies
+            .nets
+            .iter()
+            .any(|net| net.prefix_len() == 0)
+        {
+            self.warnings
+                .push("trusted_proxies: anybody can say what address they come from".to_owned());
+        }
+    }
+}
+
+impl Plan {
+    pub(super) fn new(config: &Config, users: UsersReport) -> Self {
+        let live = &config.live;
+        let access = &live.site.access;
+        let settings = settings(config);
+        let usual = config::defaults()
+            .map(|config| self::settings(&config))
+            .unwrap_or_default();
+        Plan {
+            listen: config.start.listen.iter().map(ListenPlan::new).collect(),
+            trusted_proxies: live
+                .trusted_proxies
+                .nets
+                .iter()
+                .map(ToString::to_string)
+                .chain(live.trusted_proxies.unix.then(|| "unix".to_owned()))
+                .collect(),
+            upstream: UpstreamPlan {
+                url: live.site.upstream.to_string(),
+                catcher: live.site.catcher.to_string(),
+                username: live
+                    .site
+                    .upstream
+                    .credentials
+                    .as_ref()
+                    .map(|credentials| credentials.username.clone()),
+            },
+            auth: AuthPlan {
+                realm: live.auth.realm.clone(),
+                users_file: live.auth.users_file.path.display().to_string(),
+                users,
+            },
+            access: AccessPlan {
+                default: names(
+                    access
+                        .default
+                        .unwrap_or_else(|| CatcherKind::default_permissions(live.site.catcher)),
+                ),
+                users: access
+                    .users
+                    .iter()
+                    .map(|(name, set)| (shown(name), names(*set)))
+                    .collect(),
+            },
+            differs_from_default: usual
+                .into_iter()
+                .filter(|(key, value)| settings.get(key) != Some(value))
+                .collect(),
+            settings,
+        }
+    }
+}
+
+impl ListenPlan {
+    fn new(listen: &Listen) -> Self {
+        ListenPlan {
+            address: listen.to_string(),
+            skipped_without_ipv6: matches!(listen, Listen::Tcp { optional: true, .. }),
+        }
+    }
+}
+
+/// What has a number or a name for a value, by its key.
+fn settings(config: &Config) -> BTreeMap<&'static str, String> {
+    let start = &config.start;
+    let (limits, times, log) = (&start.limits, &start.timeouts, &start.log);
+    BTreeMap::from([
+        (
+            "unix_socket_mode",
+            format!("{:04o}", start.unix_socket_mode),
+        ),
+        ("workers", start.workers.to_string()),
+        ("limits.body", format_size(limits.body)),
+        ("limits.head", format_size(limits.head as u64)),
+        ("limits.connections", limits.connections.to_string()),
+        (
+            "limits.connections_per_address",
+            limits.connections_per_address.to_string(),
+        ),
+        ("timeouts.keep_alive", format_duration(times.keep_alive)),
+        ("timeouts.request_head", format_duration(times.request_head)),
+        ("timeouts.request_body", format_duration(times.request_body)),
+        (
+            "timeouts.upstream_connect",
+            format_duration(times.upstream_connect),
+        ),
+        (
+            "timeouts.upstream_answer",
+            format_duration(times.upstream_answer),
+        ),
+        (
+            "timeouts.upstream_clear",
+            format_duration(times.upstream_clear),
+        ),
+        (
+            "timeouts.upstream_idle",
+            format_duration(times.upstream_idle),
+        ),
+        ("timeouts.send", format_duration(times.send)),
+        ("timeouts.stop", format_duration(times.stop)),
+        ("log.level", log.level.to_string()),
+        ("log.access", log.access.to_string()),
+        ("log.format", log.format.to_string()),
+    ])
+}
+
+fn names(set: PermissionSet) -> Vec<&'static str> {
+    set.iter().map(|permission| permission.name()).collect()
+}
+
+/// A user's name without what would act on a terminal.
+fn shown(name: &[u8]) -> String {
+    String::from_utf8_lossy(name)
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}

@@ -1,0 +1,208 @@
+//! What `check` says of good, doubtful and bad configurations.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A file with this text in a directory of its own; the directory goes with it.
+fn file(text: &str) -> (tempfile::TempDir, Source) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("m.toml");
+    std::fs::write(&path, text).unwrap();
+    (
+        dir,
+        Source {
+            path: Some(path),
+            ..Source::default()
+        },
+    )
+}
+
+fn loaded(_: &Path) -> UsersReport {
+    UsersReport::Loaded {
+        count: 12,
+        formats: BTreeMap::from([("apr1".to_owned(), 8), ("bcrypt".to_owned(), 4)]),
+        problems: vec![LineProblem {
+            line: 3,
+            reason: "has no colon".to_owned(),
+        }],
+    }
+}
+
+fn said(text: &str, users: impl Fn(&Path) -> UsersReport) -> String {
+    let (dir, source) = file(text);
+    words::tell(&report(&source, users)).replace(&format!("{}/", dir.path().display()), "")
+}
+
+fn said_as_json(text: &str, users: impl Fn(&Path) -> UsersReport) -> Value {
+    let (dir, source) = file(text);
+    let text = json(&report(&source, users)).replace(&format!("{}/", dir.path().display()), "");
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn a_plain_configuration_in_words() {
+    let text = "workers = 1\n[auth]\nusers_file = \"/srv/htpasswd\"\n";
+    let expected = "\
+Configuration     m.toml
+Listens on        0.0.0.0:8080
+                  [::]:8080 (skipped on a machine without IPv6)
+Forwards to       http://127.0.0.1:1080, catcher mailcatcher
+Believes          nobody's X-Forwarded-* headers
+Lets in           the users of /srv/htpasswd, realm \"Restricted\"
+                  12 users: 8 apr1, 4 bcrypt
+They may          view, delete, clear
+";
+    let said = said(text, loaded);
+    assert!(said.starts_with(expected), "{said}");
+    assert!(
+        said.ends_with("warning: /srv/htpasswd:3: has no colon\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn everything_that_is_not_usual_is_said() {
+    let text = r#"
+        listen = ["unix:/run/m.sock"]
+        trusted_proxies = ["10.0.0.0/8", "unix"]
+        limits.body = "2MiB"
+        log.format = "json"
+        [upstream]
+        url = "http://mail.test:1080/mail"
+        catcher = "generic"
+        [access]
+        default = ["view", "delete"]
+        users = { ci-bot = ["view"], gone = [] }
+    "#;
+    let said = said(text, loaded);
+    for line in [
+        "Listens on        unix:/run/m.sock\n",
+        "Forwards to       http://mail.test:1080/mail, catcher generic\n",
+        "Believes          the X-Forwarded-* headers of 10.0.0.0/8, unix\n",
+        "They may          view, delete\n                  ci-bot: view\n                  gone: nothing\n",
+        "Other than usual  limits.body = 2MiB (default 1MiB)\n                  log.format = json (default text)\n",
+        "warning: access.default: delete means nothing with catcher generic, which has view, write\n",
+    ] {
+        assert!(said.contains(line), "{line}\nis not in\n{said}");
+    }
+}
+
+#[test]
+fn the_same_as_json() {
+    let found = said_as_json(
+        "trusted_proxies = [\"0.0.0.0/0\"]\nlimits.body = \"2MiB\"\n",
+        loaded,
+    );
+    assert_eq!(found["ok"], true);
+    assert_eq!(found["file"], "m.toml");
+    assert_eq!(
+        found["listen"][1],
+        json!({ "address": "[::]:8080", "skipped_without_ipv6": true })
+    );
+    assert_eq!(found["upstream"]["url"], "http://127.0.0.1:1080");
+    assert_eq!(found["auth"]["users"]["state"], "loaded");
+    assert_eq!(
+        found["auth"]["users"]["formats"],
+        json!({ "apr1": 8, "bcrypt": 4 })
+    );
+    assert_eq!(
+        found["access"],
+        json!({ "default": ["view", "delete", "clear"], "users": {} })
+    );
+    assert_eq!(found["settings"]["timeouts.keep_alive"], "75s");
+    assert_eq!(
+        found["differs_from_default"],
+        json!({ "limits.body": "1MiB" })
+    );
+    assert_eq!(found["errors"], json!([]));
+    assert_eq!(
+        found["warnings"],
+        json!([
+            "/etc/mailwarden/htpasswd:3: has no colon",
+            "trusted_proxies: anybody can say what address they come from",
+        ])
+    );
+}
+
+#[test]
+fn all_errors_are_told_in_both_forms() {
+    let text = "lisen = []\n[timeouts]\nsend = \"0s\"\n";
+    assert_eq!(
+        said(text, loaded),
+        "m.toml:1: lisen: unknown key; did you mean listen?\n\
+         m.toml:3: timeouts.send: \"0s\" is no time at all; write at least \"1ms\"\n"
+    );
+    let found = said_as_json(text, loaded);
+    assert_eq!(found["ok"], false);
+    assert_eq!(
+        found["errors"][0],
+        json!({
+            "file": "m.toml", "line": 1, "key": "lisen", "reason": "unknown key; did you mean listen?",
+            "text": "m.toml:1: lisen: unknown key; did you mean listen?",
+        })
+    );
+    assert_eq!(found["errors"].as_array().map(Vec::len), Some(2));
+    assert_eq!(found.get("listen"), None);
+}
+
+#[test]
+fn only_a_configured_users_file_must_exist() {
+    let missing = |_: &Path| UsersReport::Missing;
+    assert_eq!(
+        said("auth.users_file = \"/srv/htpasswd\"", missing),
+        "auth.users_file: /srv/htpasswd does not exist; make it with: htpasswd -cB /srv/htpasswd NAME\n"
+    );
+    let said = said("", missing);
+    assert!(
+        said.contains("nobody yet: there is no such file\n"),
+        "{said}"
+    );
+    assert!(
+        said.ends_with(
+            "warning: /etc/mailwarden/htpasswd does not exist: everybody is refused until it does; \
+             make it with: htpasswd -cB /etc/mailwarden/htpasswd NAME\n"
+        ),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_unreadable_users_file_stops_the_start() {
+    let unreadable = |_: &Path| UsersReport::Unreadable {
+        reason: "Permission denied".to_owned(),
+    };
+    assert_eq!(
+        said("", unreadable),
+        "auth.users_file: /etc/mailwarden/htpasswd cannot be read: Permission denied\n"
+    );
+}
+
+#[test]
+fn a_users_file_without_users_is_doubtful() {
+    let empty = |_: &Path| UsersReport::Loaded {
+        count: 0,
+        formats: BTreeMap::new(),
+        problems: Vec::new(),
+    };
+    let said = said("", empty);
+    assert!(said.contains("                  0 users\n"), "{said}");
+    assert!(
+        said.ends_with("warning: /etc/mailwarden/htpasswd holds no user: everybody is refused\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_exit_code_tells_good_from_bad() {
+    let exit = |text: &str| {
+        let (_dir, source) = file(text);
+        report(&source, users_report).exit()
+    };
+    assert_eq!(exit("workers = 1"), Exit::Success);
+    assert_eq!(exit("workers = 0"), Exit::Config);
+    assert_eq!(
+        exit("auth.users_file = \"/nowhere/htpasswd\""),
+        Exit::Config
+    );
+}

@@ -1,0 +1,120 @@
+//! What `check` found, in words.
+
+use std::fmt::{self, Display, Write as _};
+
+use super::UsersReport;
+use super::report::{Plan, Report};
+
+/// The report for a person: what the daemon will do, then warnings and errors.
+pub(super) fn tell(report: &Report) -> String {
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    let _ = write(report, &mut text);
+    text
+}
+
+fn write(report: &Report, out: &mut String) -> fmt::Result {
+    if let (Some(plan), true) = (&report.plan, report.ok) {
+        let file = &report.file;
+        match report.file_exists {
+            true => line(out, "Configuration", file)?,
+            false => line(
+                out,
+                "Configuration",
+                format_args!("no file at {file}: defaults and environment"),
+            )?,
+        }
+        write_plan(plan, out)?;
+    }
+    for warning in &report.warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    for error in &report.errors {
+        writeln!(out, "{}", error.text)?;
+    }
+    Ok(())
+}
+
+fn write_plan(plan: &Plan, out: &mut String) -> fmt::Result {
+    for (index, listen) in plan.listen.iter().enumerate() {
+        let label = if index == 0 { "Listens on" } else { "" };
+        let note = if listen.skipped_without_ipv6 {
+            " (skipped on a machine without IPv6)"
+        } else {
+            ""
+        };
+        line(out, label, format_args!("{}{note}", listen.address))?;
+    }
+    let upstream = &plan.upstream;
+    line(
+        out,
+        "Forwards to",
+        format_args!("{}, catcher {}", upstream.url, upstream.catcher),
+    )?;
+    if let Some(username) = &upstream.username {
+        line(out, "", format_args!("logs in there as {username}"))?;
+    }
+    let trusted = match plan.trusted_proxies.as_slice() {
+        [] => "nobody's X-Forwarded-* headers".to_owned(),
+        proxies => format!("the X-Forwarded-* headers of {}", proxies.join(", ")),
+    };
+    line(out, "Believes", trusted)?;
+    line(
+        out,
+        "Lets in",
+        format_args!(
+            "the users of {}, realm {:?}",
+            plan.auth.users_file, plan.auth.realm
+        ),
+    )?;
+    line(out, "", Users(&plan.auth.users))?;
+    line(out, "They may", list(&plan.access.default))?;
+    for (name, permissions) in &plan.access.users {
+        line(out, "", format_args!("{name}: {}", list(permissions)))?;
+    }
+    for (index, (key, usual)) in plan.differs_from_default.iter().enumerate() {
+        let label = if index == 0 { "Other than usual" } else { "" };
+        let value = plan.settings.get(key).map_or("", String::as_str);
+        line(
+            out,
+            label,
+            format_args!("{key} = {value} (default {usual})"),
+        )?;
+    }
+    Ok(())
+}
+
+fn line(out: &mut String, label: &str, what: impl Display) -> fmt::Result {
+    writeln!(out, "{label:<18}{what}")
+}
+
+fn list(names: &[&str]) -> String {
+    if names.is_empty() {
+        "nothing".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+struct Users<'a>(&'a UsersReport);
+
+impl Display for Users<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            UsersReport::Missing => f.write_str("nobody yet: there is no such file"),
+            UsersReport::Unreadable { .. } => f.write_str("nobody: it cannot be read"),
+            UsersReport::NotChecked => f.write_str("not checked"),
+            UsersReport::Loaded { count, formats, .. } => {
+                write!(f, "{count} user{}", if *count == 1 { "" } else { "s" })?;
+                for (index, (format, number)) in formats.iter().enumerate() {
+                    write!(
+                        f,
+                        "{}{number} {format}",
+                        if index == 0 { ": " } else { ", " }
+                    )?;
+                }
+                Ok(())
+            }
+        }
+    }
+}

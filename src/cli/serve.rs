@@ -1,0 +1,145 @@
+//! `mailwarden serve`: runs the gate.
+
+use clap::Args;
+
+use super::{Exit, out, refuse};
+use crate::config::{self, Config, Flag, Source};
+
+const EXAMPLE: &str = "\
+Each flag stands for a key of the configuration and wins over the file and the
+environment (MAILWARDEN_UPSTREAM__URL and the like).
+
+Example:
+  mailwarden serve --listen 127.0.0.1:8080 --upstream http://127.0.0.1:1080
+
+Exit codes: 0 stopped as told, 1 failed, 2 wrong usage, 78 bad configuration";
+
+/// The flags that stand for keys.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLE)]
+pub struct Flags {
+    /// Where to listen, repeatable: [::]:8080, unix:/PATH
+    #[arg(long, value_name = "ADDR")]
+    listen: Vec<String>,
+    /// The catcher's web address
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
+    /// Which catcher it is: mailcatcher or generic
+    #[arg(long, value_name = "NAME")]
+    catcher: Option<String>,
+    /// The htpasswd file
+    #[arg(long, value_name = "FILE")]
+    users_file: Option<String>,
+    /// The name in the browser's question for a password
+    #[arg(long, value_name = "TEXT")]
+    realm: Option<String>,
+    /// error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// text, json or combined
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+}
+
+impl Flags {
+    /// What was given, as the configuration takes it.
+    pub(super) fn into_keys(self) -> Vec<Flag> {
+        let listen = self.listen.into_iter().map(|value| ("listen", Some(value)));
+        let single = [
+            ("upstream", self.upstream),
+            ("catcher", self.catcher),
+            ("users-file", self.users_file),
+            ("realm", self.realm),
+            ("log-level", self.log_level),
+            ("log-format", self.log_format),
+        ];
+        listen
+            .chain(single)
+            .filter_map(|(name, value)| {
+                Some(Flag {
+                    name,
+                    value: value?,
+                })
+            })
+            .collect()
+    }
+}
+
+/// Loads the configuration and serves until told to stop.
+pub fn run(source: &Source) -> Exit {
+    match config::load(source) {
+        Ok(config) => serve(config),
+        Err(errors) => refuse(&errors),
+    }
+}
+
+fn serve(_config: Config) -> Exit {
+    out::error("the configuration is good, but this build has no daemon\n");
+    Exit::Problem
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, FromArgMatches as _};
+
+    use super::*;
+
+    fn flags(arguments: &[&str]) -> Vec<Flag> {
+        let command = Flags::augment_args(clap::Command::new("serve").no_binary_name(true));
+        let matches = command.try_get_matches_from(arguments).unwrap();
+        Flags::from_arg_matches(&matches).unwrap().into_keys()
+    }
+
+    /// A flag that no key knows would be an error when it is used, and one that is forgotten here would do nothing.
+    #[test]
+    fn every_flag_sets_its_key() {
+        let command = Flags::augment_args(clap::Command::new("serve"));
+        let values = [
+            ("listen", "127.0.0.1:81"),
+            ("upstream", "http://mail.test:81/x"),
+            ("catcher", "generic"),
+            ("users-file", "/srv/htpasswd"),
+            ("realm", "Mail"),
+            ("log-level", "debug"),
+            ("log-format", "json"),
+        ];
+        let names: Vec<&str> = command
+            .get_arguments()
+            .filter_map(|argument| argument.get_long())
+            .collect();
+        assert_eq!(names, values.map(|(name, _)| name));
+        let arguments: Vec<String> = values
+            .iter()
+            .map(|(name, value)| format!("--{name}={value}"))
+            .collect();
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let source = Source {
+            flags: flags(&arguments),
+            ..Source::default()
+        };
+        let config = config::load(&source).unwrap();
+        assert_eq!(config.start.listen[0].to_string(), "127.0.0.1:81");
+        assert_eq!(
+            config.live.site.upstream.to_string(),
+            "http://mail.test:81/x"
+        );
+        assert_eq!(config.live.site.catcher.to_string(), "generic");
+        assert_eq!(
+            config.live.auth.users_file.path.to_str(),
+            Some("/srv/htpasswd")
+        );
+        assert_eq!(config.live.auth.realm, "Mail");
+        assert_eq!(config.start.log.level.to_string(), "debug");
+        assert_eq!(config.start.log.format.to_string(), "json");
+    }
+
+    #[test]
+    fn listen_can_be_repeated() {
+        let given = flags(&["--listen", "a", "--realm", "r", "--listen", "b"]);
+        let given: Vec<(&str, &str)> = given
+            .iter()
+            .map(|flag| (flag.name, flag.value.as_str()))
+            .collect();
+        assert_eq!(given, [("listen", "a"), ("listen", "b"), ("realm", "r")]);
+    }
+}
