@@ -23,13 +23,8 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission, in the order in which lists of them are printed.
-    pub const ALL: [Permission; 5] = [
-        Permission::View,
-        Permission::Delete,
-        Permission::Clear,
-        Permission::Quit,
-        Permission::Write,
-    ];
+    pub const ALL: [Permission; 5] =
+        [Permission::View, Permission::Delete, Permission::Clear, Permission::Quit, Permission::Write];
 
     /// The name by which the configuration, logs and messages call it.
     pub fn name(self) -> &'static str {
@@ -76,10 +71,7 @@ impl FromStr for Permission {
 
     /// Takes exactly the name: lower case, nothing around it.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Permission::ALL
-            .into_iter()
-            .find(|permission| permission.name() == text)
-            .ok_or(UnknownPermission)
+        Permission::ALL.into_iter().find(|permission| permission.name() == text).ok_or(UnknownPermission)
     }
 }
 
@@ -109,17 +101,13 @@ impl PermissionSet {
 
     /// The members, in the order of [`Permission::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Permission> {
-        Permission::ALL
-            .into_iter()
-            .filter(move |permission| self.contains(*permission))
+        Permission::ALL.into_iter().filter(move |permission| self.contains(*permission))
     }
 }
 
 impl FromIterator<Permission> for PermissionSet {
     fn from_iter<I: IntoIterator<Item = Permission>>(permissions: I) -> Self {
-        permissions
-            .into_iter()
-            .fold(PermissionSet::EMPTY, PermissionSet::with)
+        permissions.into_iter().fold(PermissionSet::EMPTY, PermissionSet::with)
     }
 }
 
@@ -160,11 +148,7 @@ mod tests {
     #[test]
     fn other_spellings_are_refused() {
         for text in ["", "View", "view ", "read", "all", "*"] {
-            assert_eq!(
-                text.parse::<Permission>(),
-                Err(UnknownPermission),
-                "{text:?}"
-            );
+            assert_eq!(text.parse::<Permission>(), Err(UnknownPermission), "{text:?}");
         }
     }
 
@@ -181,9 +165,7 @@ mod tests {
 
     #[test]
     fn sets_print_in_one_order() {
-        let set: PermissionSet = [Permission::Clear, Permission::View, Permission::View]
-            .into_iter()
-            .collect();
+        let set: PermissionSet = [Permission::Clear, Permission::View, Permission::View].into_iter().collect();
         assert_eq!(set.to_string(), "view, clear");
         assert_eq!(PermissionSet::EMPTY.to_string(), "nothing");
         assert_eq!(format!("{set:?}"), "PermissionSet(view, clear)");

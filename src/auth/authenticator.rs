@@ -58,20 +58,12 @@ impl Authenticator {
     /// # Errors
     /// When the system gives no randomness or no thread.
     pub fn new(limits: &AuthLimits) -> io::Result<Self> {
-        Ok(Self::with_verifier(
-            limits,
-            Verifier::start(limits.threads, limits.waiting)?,
-            ProcessKey::random()?,
-        ))
+        Ok(Self::with_verifier(limits, Verifier::start(limits.threads, limits.waiting)?, ProcessKey::random()?))
     }
 
     fn with_verifier(limits: &AuthLimits, verifier: Verifier, key: ProcessKey) -> Self {
         let cache = VerifiedCache::new(limits.remembered, limits.lifetime, limits.idle);
-        Self {
-            key,
-            cache,
-            verifier,
-        }
+        Self { key, cache, verifier }
     }
 
     /// Who the request is from. For credentials that were verified before it is ready at once, without a hash and
@@ -94,12 +86,7 @@ impl Authenticator {
 
     /// The user of credentials that were verified before and still count. Never waits; takes no hash.
     #[must_use]
-    pub fn remembered(
-        &self,
-        credentials: &Credentials,
-        users: &Users,
-        now: Instant,
-    ) -> Option<Identity> {
+    pub fn remembered(&self, credentials: &Credentials, users: &Users, now: Instant) -> Option<Identity> {
         let question = self.question(credentials, users)?;
         let known = self.cache.contains(&question.key, now);
         question.user.filter(|_| known).map(Identity::of)
@@ -120,18 +107,11 @@ impl Authenticator {
         now: Instant,
     ) -> Result<Identity, AuthFailure> {
         // Without users there is nobody to be told apart from, and nobody gets in.
-        let question = self
-            .question(credentials, users)
-            .ok_or(AuthFailure::UnknownUser)?;
-        let right = self
-            .verifier
-            .verify(question.hash.clone(), credentials.password())
-            .await?;
+        let question = self.question(credentials, users).ok_or(AuthFailure::UnknownUser)?;
+        let right = self.verifier.verify(question.hash.clone(), credentials.password()).await?;
         match question.user {
             None => Err(AuthFailure::UnknownUser),
-            Some(user) if !right => Err(AuthFailure::WrongPassword {
-                user: user.name().clone(),
-            }),
+            Some(user) if !right => Err(AuthFailure::WrongPassword { user: user.name().clone() }),
             Some(user) => {
                 self.cache.insert(question.key, now);
                 Ok(Identity::of(user))
@@ -147,11 +127,7 @@ impl Authenticator {
     /// What it is doing, for the metrics.
     #[must_use]
     pub fn load(&self) -> AuthLoad {
-        AuthLoad {
-            computed: self.verifier.computed(),
-            waiting: self.verifier.waiting(),
-            remembered: self.cache.len(),
-        }
+        AuthLoad { computed: self.verifier.computed(), waiting: self.verifier.waiting(), remembered: self.cache.len() }
     }
 
     /// Finds the stored hash that the password is held against. None only when there are no users.
@@ -161,12 +137,7 @@ impl Authenticator {
             Some(user) => user.hash(),
             None => users.mimic(self.seed(credentials.user()))?,
         };
-        let key = CacheKey::new(
-            &self.key,
-            credentials.user(),
-            credentials.password(),
-            hash.as_bytes(),
-        );
+        let key = CacheKey::new(&self.key, credentials.user(), credentials.password(), hash.as_bytes());
         Some(Question { user, hash, key })
     }
 
@@ -180,9 +151,7 @@ impl Authenticator {
 
 impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authenticator")
-            .field("load", &self.load())
-            .finish_non_exhaustive()
+        f.debug_struct("Authenticator").field("load", &self.load()).finish_non_exhaustive()
     }
 }
 
@@ -204,10 +173,5 @@ pub struct AuthLoad {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test may fail loudly"
-)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 mod tests;

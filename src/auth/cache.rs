@@ -49,11 +49,7 @@ pub(super) struct VerifiedCache {
 impl VerifiedCache {
     /// An entry ends `lifetime` after it was verified, and when it was not asked for during `idle`.
     pub(super) fn new(capacity: usize, lifetime: Duration, idle: Duration) -> Self {
-        Self {
-            entries: Cache::new(capacity),
-            lifetime,
-            idle,
-        }
+        Self { entries: Cache::new(capacity), lifetime, idle }
     }
 
     /// Whether the credential was verified and still counts.
@@ -68,22 +64,14 @@ impl VerifiedCache {
         // Seldom, because it takes the table's lock from all other readers. The replacement is refused when the entry
         // is gone by now, and keeps the time of the verification: being used does not prolong a life.
         if now.saturating_duration_since(entry.seen) > self.idle / 8 {
-            let _ = self
-                .entries
-                .replace(*key, Verified { seen: now, ..entry }, true);
+            let _ = self.entries.replace(*key, Verified { seen: now, ..entry }, true);
         }
         true
     }
 
     /// Remembers a credential that was verified just now.
     pub(super) fn insert(&self, key: CacheKey, now: Instant) {
-        self.entries.insert(
-            key,
-            Verified {
-                since: now,
-                seen: now,
-            },
-        );
+        self.entries.insert(key, Verified { since: now, seen: now });
     }
 
     /// Drops what has ended. Nothing depends on it but memory.
@@ -121,10 +109,7 @@ mod tests {
         let (cache, start) = (VerifiedCache::new(100, HOUR, 10 * MINUTE), Instant::now());
         cache.insert(key(1), start);
         for minute in 0..60 {
-            assert!(
-                cache.contains(&key(1), start + minute * MINUTE),
-                "minute {minute}"
-            );
+            assert!(cache.contains(&key(1), start + minute * MINUTE), "minute {minute}");
         }
         assert!(!cache.contains(&key(1), start + HOUR));
         assert_eq!(cache.len(), 0);

@@ -56,10 +56,7 @@ impl Credentials {
             return Err(Malformed::TooLong);
         }
         let value = value.trim_ascii();
-        let end = value
-            .iter()
-            .position(u8::is_ascii_whitespace)
-            .unwrap_or(value.len());
+        let end = value.iter().position(u8::is_ascii_whitespace).unwrap_or(value.len());
         let (scheme, token) = value.split_at(end);
         if !scheme.eq_ignore_ascii_case(b"Basic") {
             return Err(Malformed::OtherScheme);
@@ -67,15 +64,10 @@ impl Credentials {
         let token = token.trim_ascii();
         // With room for all of it at once: a vector that grows leaves copies of the password behind.
         let mut decoded = Zeroizing::new(vec![0; token.len() / 4 * 3 + 3]);
-        let length = BASE64
-            .decode_slice(token, &mut decoded)
-            .map_err(|_| Malformed::NotBase64)?;
+        let length = BASE64.decode_slice(token, &mut decoded).map_err(|_| Malformed::NotBase64)?;
         decoded.truncate(length);
 
-        let colon = decoded
-            .iter()
-            .position(|&byte| byte == b':')
-            .ok_or(Malformed::NoColon)?;
+        let colon = decoded.iter().position(|&byte| byte == b':').ok_or(Malformed::NoColon)?;
         if decoded.iter().any(u8::is_ascii_control) {
             return Err(Malformed::ControlCharacter);
         }
@@ -148,12 +140,7 @@ impl fmt::Display for Malformed {
 impl std::error::Error for Malformed {}
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test may fail loudly"
-)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 mod tests {
     use base64::engine::general_purpose;
     use http::HeaderValue;
@@ -192,10 +179,7 @@ mod tests {
             (b"Basic asO2cmc6cMOkc3M=", "jörg", "päss"),
         ];
         for (line, user, password) in cases {
-            let expected = Ok(Some((
-                user.as_bytes().to_vec(),
-                password.as_bytes().to_vec(),
-            )));
+            let expected = Ok(Some((user.as_bytes().to_vec(), password.as_bytes().to_vec())));
             assert_eq!(read(&[line]), expected, "{}", String::from_utf8_lossy(line));
         }
     }
@@ -221,24 +205,13 @@ mod tests {
             (&basic(b":"), Malformed::NoUser),
             (&basic(b"alice:secret\0more"), Malformed::ControlCharacter),
             (&basic(b"ali\0ce:secret"), Malformed::ControlCharacter),
-            (
-                &basic(b"alice\r\nX-Admin: 1:secret"),
-                Malformed::ControlCharacter,
-            ),
+            (&basic(b"alice\r\nX-Admin: 1:secret"), Malformed::ControlCharacter),
             (&basic(b"alice:sec\x7fret"), Malformed::ControlCharacter),
             (&long_password, Malformed::PasswordTooLong),
-            (
-                &[&b"Basic "[..], &[b'A'; 4096][..]].concat(),
-                Malformed::TooLong,
-            ),
+            (&[&b"Basic "[..], &[b'A'; 4096][..]].concat(), Malformed::TooLong),
         ];
         for (line, expected) in cases {
-            assert_eq!(
-                read(&[line]),
-                Err(*expected),
-                "{}",
-                String::from_utf8_lossy(line)
-            );
+            assert_eq!(read(&[line]), Err(*expected), "{}", String::from_utf8_lossy(line));
         }
     }
 

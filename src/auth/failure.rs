@@ -38,10 +38,7 @@ impl AuthFailure {
     /// Whether, to us, the client did not try to log in: no `Authorization`, or one of another scheme.
     #[must_use]
     pub fn is_no_attempt(&self) -> bool {
-        matches!(
-            self,
-            Self::NoCredentials | Self::Malformed(Malformed::OtherScheme)
-        )
+        matches!(self, Self::NoCredentials | Self::Malformed(Malformed::OtherScheme))
     }
 }
 
@@ -64,9 +61,7 @@ impl fmt::Display for AuthFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoCredentials => f.write_str("no credentials"),
-            Self::Malformed(Malformed::OtherScheme) => {
-                f.write_str("no credentials (another scheme than Basic)")
-            }
+            Self::Malformed(Malformed::OtherScheme) => f.write_str("no credentials (another scheme than Basic)"),
             Self::Malformed(reason) => write!(f, "malformed credentials: {reason}"),
             Self::UnknownUser => f.write_str("unknown user"),
             Self::WrongPassword { user } => write!(f, "wrong password for user {user}"),

@@ -34,9 +34,7 @@ impl Identity {
     /// of a user who was removed or whose hash changed has to end.
     #[must_use]
     pub fn is_among(&self, users: &Users) -> bool {
-        users
-            .get(self.name().as_bytes())
-            .is_some_and(|user| user.hash() == self.0.hash())
+        users.get(self.name().as_bytes()).is_some_and(|user| user.hash() == self.0.hash())
     }
 
     /// Somebody of that name, for the tests of what needs an identity.
@@ -44,11 +42,7 @@ impl Identity {
     #[allow(clippy::expect_used, reason = "a test may fail loudly")]
     pub(crate) fn for_tests(name: &str) -> Self {
         let users = Users::parse(format!("{name}:{{SHA}}5en6G6MezRroT3XKqkdPOmY/BfQ=").as_bytes());
-        Self::of(
-            users
-                .get(name.as_bytes())
-                .expect("a name that a users file can have"),
-        )
+        Self::of(users.get(name.as_bytes()).expect("a name that a users file can have"))
     }
 }
 
@@ -74,19 +68,12 @@ mod tests {
     fn a_removed_or_rehashed_user_is_not_among_the_users_any_more() {
         let identity = Identity::for_tests("alice");
         for (file, expected) in [
-            (
-                "bob:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\nalice:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=",
-                true,
-            ),
+            ("bob:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\nalice:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", true),
             ("alice:$apr1$x$12YdXEY0/hH4rDNkmZupO0", false),
             ("alice:!\nalice:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", false),
             ("", false),
         ] {
-            assert_eq!(
-                identity.is_among(&Users::parse(file.as_bytes())),
-                expected,
-                "{file}"
-            );
+            assert_eq!(identity.is_among(&Users::parse(file.as_bytes())), expected, "{file}");
         }
     }
 }

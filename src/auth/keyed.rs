@@ -62,9 +62,6 @@ mod tests {
     #[test]
     fn another_process_hashes_differently() {
         let [one, other] = [(); 2].map(|()| ProcessKey::random().unwrap());
-        assert_ne!(
-            one.mac(Purpose::Verified, &[b"a"]),
-            other.mac(Purpose::Verified, &[b"a"])
-        );
+        assert_ne!(one.mac(Purpose::Verified, &[b"a"]), other.mac(Purpose::Verified, &[b"a"]));
     }
 }

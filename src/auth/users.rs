@@ -119,31 +119,19 @@ impl Users {
             let (name, hash) = match split(text) {
                 Ok(parts) => parts,
                 Err(kind) => {
-                    users.note(LineProblem {
-                        line,
-                        name: None,
-                        kind,
-                    });
+                    users.note(LineProblem { line, name: None, kind });
                     continue;
                 }
             };
             let name = UserName(name.into());
             if let Some(&first) = first_lines.get(&name) {
-                users.note(LineProblem {
-                    line,
-                    name: Some(name),
-                    kind: ProblemKind::Duplicate { first },
-                });
+                users.note(LineProblem { line, name: Some(name), kind: ProblemKind::Duplicate { first } });
                 continue;
             }
             first_lines.insert(name.clone(), line);
             match user(&name, hash, text, line) {
                 Ok(user) => users.add(user),
-                Err(kind) => users.note(LineProblem {
-                    line,
-                    name: Some(name),
-                    kind,
-                }),
+                Err(kind) => users.note(LineProblem { line, name: Some(name), kind }),
             }
         }
         users
@@ -237,12 +225,7 @@ fn user(name: &UserName, hash: &[u8], text: &[u8], line: usize) -> Result<User, 
     let hash = StoredHash::parse(hash).map_err(ProblemKind::Hash)?;
     let header = HeaderValue::from_bytes(name.as_bytes())
         .map_err(|_| ProblemKind::BadName("has a character that no header may have"))?;
-    Ok(User {
-        name: name.clone(),
-        header,
-        hash,
-        line,
-    })
+    Ok(User { name: name.clone(), header, hash, line })
 }
 
 /// A line that is not used as it stands.
@@ -275,9 +258,14 @@ pub enum ProblemKind {
     },
 }
 
-impl fmt::Display for LineProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: ", self.line)?;
+impl LineProblem {
+    /// What is wrong and for whom, without the line's number.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        fmt::from_fn(|f| self.fmt_reason(f)).to_string()
+    }
+
+    fn fmt_reason(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(name) = &self.name {
             write!(f, "user {name}: ")?;
         }
@@ -285,7 +273,7 @@ impl fmt::Display for LineProblem {
             ProblemKind::NoColon => f.write_str("no colon between user and hash"),
             ProblemKind::BadName(how) => write!(f, "the user name {how}"),
             ProblemKind::LineTooLong => f.write_str("longer than 8 KiB"),
-            ProblemKind::Hash(error) => error.fmt(f),
+            ProblemKind::Hash(error) => fmt::Display::fmt(error, f),
             ProblemKind::Duplicate { first } => {
                 write!(f, "ignored, line {first} for this user comes first")
             }
@@ -293,11 +281,13 @@ impl fmt::Display for LineProblem {
     }
 }
 
+impl fmt::Display for LineProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: ", self.line)?;
+        self.fmt_reason(f)
+    }
+}
+
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test may fail loudly"
-)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 mod tests;

@@ -62,11 +62,7 @@ impl Verifier {
         compute: impl Fn(&StoredHash, &[u8]) -> Answer + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
-            queue: Mutex::new(Queue {
-                jobs: VecDeque::new(),
-                limit: waiting,
-                stopped: false,
-            }),
+            queue: Mutex::new(Queue { jobs: VecDeque::new(), limit: waiting, stopped: false }),
             ready: Condvar::new(),
             computed: AtomicU64::new(0),
             compute: Box::new(compute),
@@ -74,9 +70,7 @@ impl Verifier {
         let verifier = Self { shared };
         for number in 0..threads.get() {
             let shared = verifier.shared.clone();
-            thread::Builder::new()
-                .name(format!("hash-{number}"))
-                .spawn(move || shared.work())?;
+            thread::Builder::new().name(format!("hash-{number}")).spawn(move || shared.work())?;
         }
         Ok(verifier)
     }
@@ -87,18 +81,11 @@ impl Verifier {
     /// When the queue is full, or the hash could not be computed.
     pub(super) async fn verify(&self, hash: StoredHash, password: &[u8]) -> Result<bool, NoAnswer> {
         let (answer, receiver) = oneshot::channel();
-        let job = Job {
-            hash,
-            password: Zeroizing::new(password.to_vec()),
-            answer,
-        };
+        let job = Job { hash, password: Zeroizing::new(password.to_vec()), answer };
         self.shared.queue().push(job)?;
         self.shared.ready.notify_one();
         // A sender that is gone without an answer: the pool was stopped.
-        receiver
-            .await
-            .unwrap_or(Err(CouldNotTell))
-            .map_err(|CouldNotTell| NoAnswer::CouldNotTell)
+        receiver.await.unwrap_or(Err(CouldNotTell)).map_err(|CouldNotTell| NoAnswer::CouldNotTell)
     }
 
     /// How many hashes were computed since the start.
@@ -165,9 +152,7 @@ impl Shared {
                 continue;
             }
             self.computed.fetch_add(1, Ordering::Relaxed);
-            let answer = catch_unwind(AssertUnwindSafe(|| {
-                (self.compute)(&job.hash, &job.password)
-            }));
+            let answer = catch_unwind(AssertUnwindSafe(|| (self.compute)(&job.hash, &job.password)));
             let answer = answer.unwrap_or_else(|_| {
                 tracing::error!(scheme = %job.hash.scheme(), "verifying a password panicked; the request gets no answer");
                 Err(CouldNotTell)
@@ -186,10 +171,7 @@ impl Shared {
             if let Some(job) = queue.jobs.pop_front() {
                 return Some(job);
             }
-            queue = self
-                .ready
-                .wait(queue)
-                .unwrap_or_else(PoisonError::into_inner);
+            queue = self.ready.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -200,10 +182,5 @@ impl Shared {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test may fail loudly"
-)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 mod tests;

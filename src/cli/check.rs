@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::{Exit, out};
+use crate::auth::{Users, UsersFileError};
 use crate::config::{self, Source};
 use report::{Fault, Plan, Report};
 
@@ -48,8 +49,6 @@ pub enum UsersReport {
         /// Why, and what mends it.
         reason: String,
     },
-    /// Nobody looked into it.
-    NotChecked,
     /// It was read.
     Loaded {
         /// How many users can log in.
@@ -58,6 +57,9 @@ pub enum UsersReport {
         formats: BTreeMap<String, usize>,
         /// What is wrong with lines: refused ones and weak ones.
         problems: Vec<LineProblem>,
+        /// How many more lines are refused than are listed.
+        #[serde(skip_serializing_if = "is_zero")]
+        unlisted: usize,
     },
 }
 
@@ -70,15 +72,29 @@ pub struct LineProblem {
     pub reason: String,
 }
 
-/// Looks into a users file.
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+/// Looks into a users file, with the daemon's own reader.
 fn users_report(path: &Path) -> UsersReport {
-    match path.try_exists() {
-        Ok(true) => UsersReport::NotChecked,
-        Ok(false) => UsersReport::Missing,
-        Err(error) => UsersReport::Unreadable {
-            reason: error.to_string(),
-        },
+    let users = match Users::load(path) {
+        Ok(users) => users,
+        Err(UsersFileError::Missing(_)) => return UsersReport::Missing,
+        Err(error) => return UsersReport::Unreadable { reason: error.to_string() },
+    };
+    let mut formats = BTreeMap::new();
+    for user in users.iter() {
+        *formats.entry(user.hash().scheme().to_string()).or_default() += 1;
     }
+    let refused = users.problems().iter().map(|problem| LineProblem { line: problem.line, reason: problem.reason() });
+    let weak = users.iter().filter_map(|user| {
+        let weakness = user.hash().weakness()?;
+        Some(LineProblem { line: user.line(), reason: format!("user {}: {weakness}", user.name()) })
+    });
+    let mut problems: Vec<_> = refused.chain(weak).collect();
+    problems.sort_by_key(|problem| problem.line);
+    UsersReport::Loaded { count: users.len(), formats, problems, unlisted: users.unlisted_problems() }
 }
 
 /// Runs the command.

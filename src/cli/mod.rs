@@ -83,11 +83,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 
 /// A question for help or the version is no mistake.
 fn usage_exit(error: &clap::Error) -> Exit {
-    if error.use_stderr() {
-        Exit::Usage
-    } else {
-        Exit::Success
-    }
+    if error.use_stderr() { Exit::Usage } else { Exit::Success }
 }
 
 /// Tells what is wrong with a configuration to whoever ran the command.
@@ -111,27 +107,15 @@ mod tests {
     fn help_fits_a_screen_a_level() {
         let mut top = Cli::command();
         top.build();
-        let names: Vec<String> = top
-            .get_subcommands()
-            .map(|command| command.get_name().to_owned())
-            .collect();
-        let mut helps = vec![
-            top.render_help().to_string(),
-            top.render_long_help().to_string(),
-        ];
+        let names: Vec<String> = top.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+        let mut helps = vec![top.render_help().to_string(), top.render_long_help().to_string()];
         for name in &names {
             let command = top.find_subcommand_mut(name).unwrap();
-            helps.extend([
-                command.render_help().to_string(),
-                command.render_long_help().to_string(),
-            ]);
+            helps.extend([command.render_help().to_string(), command.render_long_help().to_string()]);
         }
         for help in helps {
             assert!(help.lines().count() <= 40, "{help}");
-            assert!(
-                help.lines().all(|line| line.chars().count() <= 80),
-                "{help}"
-            );
+            assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
             assert!(help.contains("Example") && help.contains("78"), "{help}");
         }
     }
@@ -151,14 +135,8 @@ mod tests {
 
     #[test]
     fn the_file_can_be_named_before_and_after_the_command() {
-        for arguments in [
-            ["mailwarden", "--config", "x", "check"],
-            ["mailwarden", "check", "--config", "x"],
-        ] {
-            assert_eq!(
-                Cli::try_parse_from(arguments).unwrap().config,
-                Some(PathBuf::from("x"))
-            );
+        for arguments in [["mailwarden", "--config", "x", "check"], ["mailwarden", "check", "--config", "x"]] {
+            assert_eq!(Cli::try_parse_from(arguments).unwrap().config, Some(PathBuf::from("x")));
         }
     }
 }

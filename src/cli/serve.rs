@@ -2,8 +2,11 @@
 
 use clap::Args;
 
-use super::{Exit, out, refuse};
-use crate::config::{self, Config, Flag, Source};
+use super::{Exit, refuse};
+use crate::auth::{Users, UsersFileError};
+use crate::config::model::UsersFile;
+use crate::config::{self, Flag, Source};
+use crate::{daemon, logging};
 
 const EXAMPLE: &str = "\
 Each flag stands for a key of the configuration and wins over the file and the
@@ -53,29 +56,54 @@ impl Flags {
             ("log-level", self.log_level),
             ("log-format", self.log_format),
         ];
-        listen
-            .chain(single)
-            .filter_map(|(name, value)| {
-                Some(Flag {
-                    name,
-                    value: value?,
-                })
-            })
-            .collect()
+        listen.chain(single).filter_map(|(name, value)| Some(Flag { name, value: value? })).collect()
     }
 }
 
-/// Loads the configuration and serves until told to stop.
+/// Loads the configuration and the users, and serves until told to stop.
 pub fn run(source: &Source) -> Exit {
-    match config::load(source) {
-        Ok(config) => serve(config),
-        Err(errors) => refuse(&errors),
+    let config = match config::load(source) {
+        Ok(config) => config,
+        Err(errors) => return refuse(&errors),
+    };
+    logging::start(&config.start.log);
+    let users = match users(&config.live.auth.users_file) {
+        Ok(users) => users,
+        Err(error) => {
+            tracing::error!("auth.users_file: {error}");
+            return Exit::Config;
+        }
+    };
+    match daemon::run(config, users) {
+        Ok(()) => Exit::Success,
+        Err(error) => {
+            tracing::error!("{error}");
+            Exit::Problem
+        }
     }
 }
 
-fn serve(_config: Config) -> Exit {
-    out::error("the configuration is good, but this build has no daemon\n");
-    Exit::Problem
+/// Reads the users file and says which of its lines are refused. A file that nobody named may still be to be made.
+fn users(file: &UsersFile) -> Result<Users, UsersFileError> {
+    let path = file.path.display();
+    let users = match Users::load(&file.path) {
+        Err(UsersFileError::Missing(_)) if !file.configured => {
+            tracing::warn!("{path} does not exist: everybody is refused; make it with: htpasswd -cB {path} NAME");
+            return Ok(Users::default());
+        }
+        other => other?,
+    };
+    for problem in users.problems() {
+        tracing::warn!("{path}:{}: {}", problem.line, problem.reason());
+    }
+    if users.unlisted_problems() > 0 {
+        tracing::warn!("{path}: {} more lines are refused; is it a users file at all?", users.unlisted_problems());
+    }
+    if users.is_empty() {
+        tracing::warn!("{path} holds no user: everybody is refused");
+    }
+    tracing::info!(users = users.len(), "read {path}");
+    Ok(users)
 }
 
 #[cfg(test)]
@@ -103,31 +131,16 @@ mod tests {
             ("log-level", "debug"),
             ("log-format", "json"),
         ];
-        let names: Vec<&str> = command
-            .get_arguments()
-            .filter_map(|argument| argument.get_long())
-            .collect();
+        let names: Vec<&str> = command.get_arguments().filter_map(|argument| argument.get_long()).collect();
         assert_eq!(names, values.map(|(name, _)| name));
-        let arguments: Vec<String> = values
-            .iter()
-            .map(|(name, value)| format!("--{name}={value}"))
-            .collect();
+        let arguments: Vec<String> = values.iter().map(|(name, value)| format!("--{name}={value}")).collect();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let source = Source {
-            flags: flags(&arguments),
-            ..Source::default()
-        };
+        let source = Source { flags: flags(&arguments), ..Source::default() };
         let config = config::load(&source).unwrap();
         assert_eq!(config.start.listen[0].to_string(), "127.0.0.1:81");
-        assert_eq!(
-            config.live.site.upstream.to_string(),
-            "http://mail.test:81/x"
-        );
+        assert_eq!(config.live.site.upstream.to_string(), "http://mail.test:81/x");
         assert_eq!(config.live.site.catcher.to_string(), "generic");
-        assert_eq!(
-            config.live.auth.users_file.path.to_str(),
-            Some("/srv/htpasswd")
-        );
+        assert_eq!(config.live.auth.users_file.path.to_str(), Some("/srv/htpasswd"));
         assert_eq!(config.live.auth.realm, "Mail");
         assert_eq!(config.start.log.level.to_string(), "debug");
         assert_eq!(config.start.log.format.to_string(), "json");
@@ -136,10 +149,7 @@ mod tests {
     #[test]
     fn listen_can_be_repeated() {
         let given = flags(&["--listen", "a", "--realm", "r", "--listen", "b"]);
-        let given: Vec<(&str, &str)> = given
-            .iter()
-            .map(|flag| (flag.name, flag.value.as_str()))
-            .collect();
+        let given: Vec<(&str, &str)> = given.iter().map(|flag| (flag.name, flag.value.as_str())).collect();
         assert_eq!(given, [("listen", "a"), ("listen", "b"), ("realm", "r")]);
     }
 }

@@ -34,8 +34,7 @@ impl Listen {
         }
         if text == "systemd" || text.starts_with("systemd:") {
             return Err(
-                "is not built yet: this version takes no sockets over from systemd; write an address"
-                    .to_owned(),
+                "is not built yet: this version takes no sockets over from systemd; write an address".to_owned()
             );
         }
         let addr: SocketAddr = text.parse().map_err(|_| tcp_hint(text))?;
@@ -45,20 +44,14 @@ impl Listen {
                 addr.ip().to_canonical(),
                 addr.port()
             )),
-            _ => Ok(Listen::Tcp {
-                addr,
-                optional: false,
-            }),
+            _ => Ok(Listen::Tcp { addr, optional: false }),
         }
     }
 
     /// The same place, but not missed where the machine has no IPv6.
     pub(super) fn optional_if_ipv6(self) -> Self {
         match self {
-            Listen::Tcp { addr, .. } => Listen::Tcp {
-                addr,
-                optional: addr.is_ipv6(),
-            },
+            Listen::Tcp { addr, .. } => Listen::Tcp { addr, optional: addr.is_ipv6() },
             unix @ Listen::Unix(_) => unix,
         }
     }
@@ -79,9 +72,7 @@ fn unix_path(path: &str) -> Result<PathBuf, String> {
         return Err("has a path that does not begin with /".to_owned());
     }
     if path.len() > UNIX_PATH_MAX {
-        return Err(format!(
-            "has a path over {UNIX_PATH_MAX} bytes, which no Unix socket can have"
-        ));
+        return Err(format!("has a path over {UNIX_PATH_MAX} bytes, which no Unix socket can have"));
     }
     if path.contains('\0') || path.ends_with('/') {
         return Err("is not the path of a file".to_owned());
@@ -91,7 +82,8 @@ fn unix_path(path: &str) -> Result<PathBuf, String> {
 
 /// What to write instead, guessed from the usual short forms of other programs.
 fn tcp_hint(text: &str) -> String {
-    const FORM: &str = "an address with its port: \"0.0.0.0:8080\", \"[::]:8080\" or \"unix:/run/mailwarden/http.sock\"";
+    const FORM: &str =
+        "an address with its port: \"0.0.0.0:8080\", \"[::]:8080\" or \"unix:/run/mailwarden/http.sock\"";
     let port = |text: &str| text.parse::<u16>().is_ok();
     if let Ok(ip) = text.parse::<IpAddr>() {
         return format!("has no port; write \"{}\"", SocketAddr::new(ip, 8080));
@@ -100,9 +92,9 @@ fn tcp_hint(text: &str) -> String {
         None if port(text) => format!(
             "has no address; write \"0.0.0.0:{text}\" for all of IPv4, \"127.0.0.1:{text}\" for this machine only"
         ),
-        Some(("" | "*", digits)) if port(digits) => format!(
-            "has no address; write \"0.0.0.0:{digits}\" for all of IPv4, \"[::]:{digits}\" for all of IPv6"
-        ),
+        Some(("" | "*", digits)) if port(digits) => {
+            format!("has no address; write \"0.0.0.0:{digits}\" for all of IPv4, \"[::]:{digits}\" for all of IPv6")
+        }
         Some(("localhost", digits)) if port(digits) => {
             format!(
                 "has a name for an address, which is not looked up here; write \"127.0.0.1:{digits}\" or \"[::1]:{digits}\""
@@ -147,9 +139,9 @@ impl TrustedProxies {
 fn network(text: &str) -> Result<IpNet, String> {
     let net = match text.parse::<IpAddr>() {
         Ok(ip) => IpNet::from(ip),
-        Err(_) => text.parse::<IpNet>().map_err(|_| {
-            "is not an address (192.0.2.7), a network (10.0.0.0/8) or \"unix\"".to_owned()
-        })?,
+        Err(_) => text
+            .parse::<IpNet>()
+            .map_err(|_| "is not an address (192.0.2.7), a network (10.0.0.0/8) or \"unix\"".to_owned())?,
     };
     Ok(canonical(net.trunc()))
 }
@@ -172,17 +164,8 @@ mod tests {
 
     #[test]
     fn listen_takes_addresses_and_unix_paths() {
-        for text in [
-            "0.0.0.0:8080",
-            "127.0.0.1:0",
-            "[::]:8080",
-            "[::1]:65535",
-            "unix:/run/mailwarden/http.sock",
-        ] {
-            assert_eq!(
-                Listen::parse(text).map(|listen| listen.to_string()),
-                Ok(text.to_owned())
-            );
+        for text in ["0.0.0.0:8080", "127.0.0.1:0", "[::]:8080", "[::1]:65535", "unix:/run/mailwarden/http.sock"] {
+            assert_eq!(Listen::parse(text).map(|listen| listen.to_string()), Ok(text.to_owned()));
         }
     }
 
@@ -194,74 +177,36 @@ mod tests {
                 "8080",
                 "has no address; write \"0.0.0.0:8080\" for all of IPv4, \"127.0.0.1:8080\" for this machine only",
             ),
-            (
-                ":8080",
-                "has no address; write \"0.0.0.0:8080\" for all of IPv4, \"[::]:8080\" for all of IPv6",
-            ),
-            (
-                "*:80",
-                "has no address; write \"0.0.0.0:80\" for all of IPv4, \"[::]:80\" for all of IPv6",
-            ),
+            (":8080", "has no address; write \"0.0.0.0:8080\" for all of IPv4, \"[::]:8080\" for all of IPv6"),
+            ("*:80", "has no address; write \"0.0.0.0:80\" for all of IPv4, \"[::]:80\" for all of IPv6"),
             (
                 "localhost:8080",
                 "has a name for an address, which is not looked up here; write \"127.0.0.1:8080\" or \"[::1]:8080\"",
             ),
             ("127.0.0.1", "has no port; write \"127.0.0.1:8080\""),
             ("::1", "has no port; write \"[::1]:8080\""),
-            (
-                "[::ffff:192.0.2.1]:80",
-                "is an IPv4 address written as IPv6; write \"192.0.2.1:80\"",
-            ),
-            (
-                "systemd",
-                "is not built yet: this version takes no sockets over from systemd; write an address",
-            ),
-            (
-                "systemd:web",
-                "is not built yet: this version takes no sockets over from systemd; write an address",
-            ),
+            ("[::ffff:192.0.2.1]:80", "is an IPv4 address written as IPv6; write \"192.0.2.1:80\""),
+            ("systemd", "is not built yet: this version takes no sockets over from systemd; write an address"),
+            ("systemd:web", "is not built yet: this version takes no sockets over from systemd; write an address"),
             ("unix:http.sock", "has a path that does not begin with /"),
             ("unix:@mailwarden", "has a path that does not begin with /"),
             ("unix:/run/", "is not the path of a file"),
-            (
-                &long,
-                "has a path over 107 bytes, which no Unix socket can have",
-            ),
+            (&long, "has a path over 107 bytes, which no Unix socket can have"),
         ];
         for (text, reason) in table {
             assert_eq!(Listen::parse(text), Err(reason.to_owned()), "{text}");
         }
-        for text in [
-            "",
-            "x",
-            "99999",
-            "1.2.3.4:99999",
-            "[::1]",
-            "http://127.0.0.1:80",
-            "a:b:c",
-        ] {
+        for text in ["", "x", "99999", "1.2.3.4:99999", "[::1]", "http://127.0.0.1:80", "a:b:c"] {
             let reason = Listen::parse(text).expect_err(text);
-            assert!(
-                reason.starts_with("is not an address with its port"),
-                "{text}: {reason}"
-            );
+            assert!(reason.starts_with("is not an address with its port"), "{text}: {reason}");
         }
     }
 
     #[test]
     fn only_an_ipv6_address_can_be_missed() {
         let optional = |text: &str| Listen::parse(text).map(Listen::optional_if_ipv6);
-        assert!(matches!(
-            optional("[::]:8080"),
-            Ok(Listen::Tcp { optional: true, .. })
-        ));
-        assert!(matches!(
-            optional("0.0.0.0:8080"),
-            Ok(Listen::Tcp {
-                optional: false,
-                ..
-            })
-        ));
+        assert!(matches!(optional("[::]:8080"), Ok(Listen::Tcp { optional: true, .. })));
+        assert!(matches!(optional("0.0.0.0:8080"), Ok(Listen::Tcp { optional: false, .. })));
     }
 
     fn trusted(entries: &[&str]) -> TrustedProxies {
@@ -306,15 +251,7 @@ mod tests {
 
     #[test]
     fn names_and_broken_networks_are_refused() {
-        for entry in [
-            "",
-            "localhost",
-            "10.0.0.0/33",
-            "10.0.0/8",
-            "::/129",
-            "10.0.0.1:80",
-            "Unix",
-        ] {
+        for entry in ["", "localhost", "10.0.0.0/33", "10.0.0/8", "::/129", "10.0.0.1:80", "Unix"] {
             assert!(TrustedProxies::default().add(entry).is_err(), "{entry}");
         }
     }

@@ -53,21 +53,11 @@ pub(super) struct Key {
 }
 
 const fn key(path: &'static str, kind: Kind, default: &'static str) -> Key {
-    Key {
-        path,
-        kind,
-        default: Default::Value(default),
-        flag: None,
-    }
+    Key { path, kind, default: Default::Value(default), flag: None }
 }
 
 const fn unset(path: &'static str, kind: Kind, example: &'static str) -> Key {
-    Key {
-        path,
-        kind,
-        default: Default::Unset(example),
-        flag: None,
-    }
+    Key { path, kind, default: Default::Unset(example), flag: None }
 }
 
 impl Key {
@@ -85,28 +75,15 @@ pub(super) const KEYS: &[Key] = &[
     unset("workers", Kind::Integer, "4 # one a core"),
     key("upstream.url", Kind::Text, r#""http://127.0.0.1:1080""#).flag("upstream"),
     key("upstream.catcher", Kind::Text, r#""mailcatcher""#).flag("catcher"),
-    unset(
-        "upstream.username",
-        Kind::Text,
-        r#""mailwarden" # the catcher has no login of its own"#,
-    ),
+    unset("upstream.username", Kind::Text, r#""mailwarden" # the catcher has no login of its own"#),
     unset(
         "upstream.password_file",
         Kind::Text,
         r#""/etc/mailwarden/catcher-password" # the catcher has no login of its own"#,
     ),
     key("auth.realm", Kind::Text, r#""Restricted""#).flag("realm"),
-    key(
-        "auth.users_file",
-        Kind::Text,
-        r#""/etc/mailwarden/htpasswd""#,
-    )
-    .flag("users-file"),
-    unset(
-        "access.default",
-        Kind::List,
-        r#"["view", "delete", "clear"] # the catcher's own default"#,
-    ),
+    key("auth.users_file", Kind::Text, r#""/etc/mailwarden/htpasswd""#).flag("users-file"),
+    unset("access.default", Kind::List, r#"["view", "delete", "clear"] # the catcher's own default"#),
     key("access.users", Kind::UserTable, "{}"),
     key("limits.body", Kind::Text, r#""1MiB""#),
     key("limits.head", Kind::Text, r#""64KiB""#),
@@ -130,29 +107,14 @@ pub(super) const KEYS: &[Key] = &[
 /// would be to promise what does not happen.
 const NOT_YET: &[(&str, &str)] = &[
     ("access.groups", "this version has no groups yet"),
-    (
-        "access.anonymous",
-        "this version lets nobody in without credentials yet",
-    ),
+    ("access.anonymous", "this version lets nobody in without credentials yet"),
     ("allowed_origins", "this version does not check origins yet"),
-    (
-        "anonymous_from",
-        "this version lets nobody in without credentials yet",
-    ),
+    ("anonymous_from", "this version lets nobody in without credentials yet"),
     ("auth.allow_plaintext", "this version does not know it yet"),
-    (
-        "auth.anonymous_from",
-        "this version lets nobody in without credentials yet",
-    ),
+    ("auth.anonymous_from", "this version lets nobody in without credentials yet"),
     ("auth.login_page", "this version has no login page yet"),
-    (
-        "health_path",
-        "this version answers nothing without credentials yet",
-    ),
-    (
-        "hosts",
-        "this version accepts any Host and cannot limit them yet",
-    ),
+    ("health_path", "this version answers nothing without credentials yet"),
+    ("hosts", "this version accepts any Host and cannot limit them yet"),
     ("mail", "this version does not change messages yet"),
     ("page", "this version does not change pages yet"),
     ("purge", "this version does not purge yet"),
@@ -181,25 +143,16 @@ pub(super) fn find(path: &str) -> Known {
     if let Some(key) = KEYS.iter().find(|key| key.path == path) {
         return Known::Key(key);
     }
-    let below = |table: &str| {
-        path.strip_prefix(table)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
+    let below = |table: &str| path.strip_prefix(table).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     if let Some((_, what)) = NOT_YET.iter().find(|(table, _)| below(table)) {
         return Known::NotYet(what);
     }
-    if tables().any(|table| table == path) {
-        Known::Table
-    } else {
-        Known::Unknown
-    }
+    if tables().any(|table| table == path) { Known::Table } else { Known::Unknown }
 }
 
 /// A value that a text key could have, in its quotes.
 pub(super) fn example(path: &str) -> Option<&'static str> {
-    let key = KEYS
-        .iter()
-        .find(|key| key.path == path && key.kind == Kind::Text)?;
+    let key = KEYS.iter().find(|key| key.path == path && key.kind == Kind::Text)?;
     let (Default::Value(text) | Default::Unset(text)) = key.default;
     Some(text.split_once(" #").map_or(text, |(value, _)| value))
 }
@@ -211,9 +164,7 @@ pub(super) fn by_flag(flag: &str) -> Option<&'static Key> {
 
 /// The tables that hold keys; one may come several times.
 fn tables() -> impl Iterator<Item = &'static str> {
-    KEYS.iter()
-        .filter_map(|key| key.path.rsplit_once('.'))
-        .map(|(table, _)| table)
+    KEYS.iter().filter_map(|key| key.path.rsplit_once('.')).map(|(table, _)| table)
 }
 
 /// The path that was probably meant by one that nobody knows, with what else there is to say about it.
@@ -249,25 +200,18 @@ pub(super) const ENV_PREFIX: &str = "MAILWARDEN_";
 
 /// The environment variable of a key: capitals, and `__` between tables.
 pub(super) fn env_name(path: &str) -> String {
-    format!(
-        "{ENV_PREFIX}{}",
-        path.to_ascii_uppercase().replace('.', "__")
-    )
+    format!("{ENV_PREFIX}{}", path.to_ascii_uppercase().replace('.', "__"))
 }
 
 /// The path that a variable's name stands for, if it is one of the form that [`env_name`] makes.
 pub(super) fn env_path(name: &str) -> Option<String> {
-    let path = name
-        .strip_prefix(ENV_PREFIX)?
-        .replace("__", ".")
-        .to_ascii_lowercase();
+    let path = name.strip_prefix(ENV_PREFIX)?.replace("__", ".").to_ascii_lowercase();
     (env_name(&path) == name).then_some(path)
 }
 
 /// Whether container engines set a variable of this name for a service that is called mailwarden.
 pub(super) fn is_injected(name: &str) -> bool {
-    name.strip_prefix(ENV_PREFIX)
-        .is_some_and(|rest| rest.starts_with("PORT") || rest.starts_with("SERVICE_"))
+    name.strip_prefix(ENV_PREFIX).is_some_and(|rest| rest.starts_with("PORT") || rest.starts_with("SERVICE_"))
 }
 
 /// The variable that was probably meant by one that nobody knows.
@@ -276,8 +220,7 @@ pub(super) fn env_suggestion(name: &str) -> Option<String> {
     // The common beginning must not make everything look alike.
     let short = |name: &str| name.get(ENV_PREFIX.len()..).unwrap_or_default().to_owned();
     let shorts: Vec<String> = names.iter().map(|name| short(name)).collect();
-    closest(&short(name), shorts.iter().map(String::as_str))
-        .map(|close| format!("did you mean {ENV_PREFIX}{close}?"))
+    closest(&short(name), shorts.iter().map(String::as_str)).map(|close| format!("did you mean {ENV_PREFIX}{close}?"))
 }
 
 #[cfg(test)]
@@ -290,20 +233,10 @@ mod tests {
 
     #[test]
     fn no_path_flag_or_variable_stands_for_two_keys() {
-        let distinct =
-            |names: Vec<String>| names.iter().collect::<BTreeSet<_>>().len() == names.len();
-        assert!(distinct(
-            KEYS.iter().map(|key| key.path.to_owned()).collect()
-        ));
-        assert!(distinct(
-            KEYS.iter().map(|key| env_name(key.path)).collect()
-        ));
-        assert!(distinct(
-            KEYS.iter()
-                .filter_map(|key| key.flag)
-                .map(str::to_owned)
-                .collect()
-        ));
+        let distinct = |names: Vec<String>| names.iter().collect::<BTreeSet<_>>().len() == names.len();
+        assert!(distinct(KEYS.iter().map(|key| key.path.to_owned()).collect()));
+        assert!(distinct(KEYS.iter().map(|key| env_name(key.path)).collect()));
+        assert!(distinct(KEYS.iter().filter_map(|key| key.flag).map(str::to_owned).collect()));
         assert!(KEYS.iter().all(|key| !is_injected(&env_name(key.path))));
     }
 
@@ -321,18 +254,8 @@ mod tests {
     #[test]
     fn paths_are_found_whole() {
         assert_eq!(find("upstream"), Known::Table);
-        assert_eq!(
-            find("purge.archive.max_age"),
-            Known::NotYet("this version does not purge yet")
-        );
-        for path in [
-            "",
-            "upstream.",
-            "upstream.url.x",
-            "purger",
-            "Listen",
-            "sites",
-        ] {
+        assert_eq!(find("purge.archive.max_age"), Known::NotYet("this version does not purge yet"));
+        for path in ["", "upstream.", "upstream.url.x", "purger", "Listen", "sites"] {
             assert_eq!(find(path), Known::Unknown, "{path}");
         }
     }
@@ -344,10 +267,7 @@ mod tests {
             ("upsteam", Some("did you mean upstream?")),
             ("upstream.ulr", Some("did you mean upstream.url?")),
             ("users_file", Some("did you mean auth.users_file?")),
-            (
-                "log.listen",
-                Some("did you mean listen? It belongs above the first [table]"),
-            ),
+            ("log.listen", Some("did you mean listen? It belongs above the first [table]")),
             ("auth.user_file", Some("did you mean auth.users_file?")),
             ("proxy_read_timeout", None),
             ("x", None),
@@ -360,14 +280,8 @@ mod tests {
     #[test]
     fn a_wrong_variable_gets_the_near_one() {
         let table = [
-            (
-                "MAILWARDEN_UPSTREAM_URL",
-                Some("did you mean MAILWARDEN_UPSTREAM__URL?"),
-            ),
-            (
-                "MAILWARDEN_LISTENS",
-                Some("did you mean MAILWARDEN_LISTEN?"),
-            ),
+            ("MAILWARDEN_UPSTREAM_URL", Some("did you mean MAILWARDEN_UPSTREAM__URL?")),
+            ("MAILWARDEN_LISTENS", Some("did you mean MAILWARDEN_LISTEN?")),
             ("MAILWARDEN_CONFIG", None),
         ];
         for (name, expected) in table {
@@ -378,21 +292,14 @@ mod tests {
     #[test]
     fn variables_have_capitals_and_two_underlines_between_tables() {
         assert_eq!(env_name("upstream.url"), "MAILWARDEN_UPSTREAM__URL");
-        assert_eq!(
-            env_path("MAILWARDEN_AUTH__USERS_FILE").as_deref(),
-            Some("auth.users_file")
-        );
+        assert_eq!(env_path("MAILWARDEN_AUTH__USERS_FILE").as_deref(), Some("auth.users_file"));
         assert_eq!(env_path("MAILWARDEN_upstream__url"), None);
         assert_eq!(env_path("MAILWARDENX"), None);
     }
 
     #[test]
     fn what_engines_inject_is_known() {
-        for name in [
-            "MAILWARDEN_PORT",
-            "MAILWARDEN_PORT_8080_TCP_ADDR",
-            "MAILWARDEN_SERVICE_HOST",
-        ] {
+        for name in ["MAILWARDEN_PORT", "MAILWARDEN_PORT_8080_TCP_ADDR", "MAILWARDEN_SERVICE_HOST"] {
             assert!(is_injected(name), "{name}");
         }
         for name in ["MAILWARDEN_SERVICES", "MAILWARDEN_LISTEN", "PORT"] {

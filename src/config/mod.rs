@@ -44,18 +44,12 @@ pub struct Source {
 impl Source {
     /// The source of a process: its environment with the file and the flags of its command line.
     pub fn of_process(path: Option<PathBuf>, flags: Vec<Flag>) -> Self {
-        Source {
-            path,
-            env: std::env::vars_os().collect(),
-            flags,
-        }
+        Source { path, env: std::env::vars_os().collect(), flags }
     }
 
     /// The path of the file, the default one included.
     pub fn file(&self) -> &Path {
-        self.path
-            .as_deref()
-            .unwrap_or_else(|| Path::new(DEFAULT_PATH))
+        self.path.as_deref().unwrap_or_else(|| Path::new(DEFAULT_PATH))
     }
 }
 
@@ -83,8 +77,7 @@ pub fn load(source: &Source) -> Result<Config, ConfigErrors> {
 fn assemble(source: &Source, content: Option<&[u8]>) -> Result<Config, ConfigErrors> {
     let mut raw = Raw::defaults();
     if let Some(content) = content {
-        raw.add_file(source.file(), content)
-            .map_err(ConfigErrors::new)?;
+        raw.add_file(source.file(), content).map_err(ConfigErrors::new)?;
     }
     raw.add_environment(&source.env);
     raw.add_flags(&source.flags);
@@ -106,11 +99,7 @@ fn read_file(source: &Source) -> Result<Option<Vec<u8>>, ConfigErrors> {
         Ok(content) => Ok(Some(content)),
         Err(error) if error.kind() == io::ErrorKind::NotFound && source.path.is_none() => Ok(None),
         Err(error) => Err(ConfigErrors::from(ConfigError {
-            place: Place::File {
-                path: path.to_owned(),
-                line: None,
-                column: None,
-            },
+            place: Place::File { path: path.to_owned(), line: None, column: None },
             key: None,
             reason: format!("cannot be read: {}", error::os_reason(&error)),
             excerpt: None,

@@ -146,11 +146,8 @@ pub enum LogFormat {
 
 impl LogFormat {
     /// Every format by its name in the configuration.
-    pub(super) const NAMES: &[(&str, LogFormat)] = &[
-        ("text", LogFormat::Text),
-        ("json", LogFormat::Json),
-        ("combined", LogFormat::Combined),
-    ];
+    pub(super) const NAMES: &[(&str, LogFormat)] =
+        &[("text", LogFormat::Text), ("json", LogFormat::Json), ("combined", LogFormat::Combined)];
 }
 
 impl fmt::Display for LogFormat {
@@ -211,22 +208,15 @@ pub enum CatcherKind {
 
 impl CatcherKind {
     /// Every catcher by its name in the configuration.
-    pub(super) const NAMES: &[(&str, CatcherKind)] = &[
-        ("mailcatcher", CatcherKind::MailCatcher),
-        ("generic", CatcherKind::Generic),
-    ];
+    pub(super) const NAMES: &[(&str, CatcherKind)] =
+        &[("mailcatcher", CatcherKind::MailCatcher), ("generic", CatcherKind::Generic)];
 
     /// The permissions that mean something with this catcher.
     pub fn permissions(self) -> PermissionSet {
         match self {
-            CatcherKind::MailCatcher => [
-                Permission::View,
-                Permission::Delete,
-                Permission::Clear,
-                Permission::Quit,
-            ]
-            .into_iter()
-            .collect(),
+            CatcherKind::MailCatcher => {
+                [Permission::View, Permission::Delete, Permission::Clear, Permission::Quit].into_iter().collect()
+            }
             CatcherKind::Generic => [Permission::View, Permission::Write].into_iter().collect(),
         }
     }
@@ -234,9 +224,7 @@ impl CatcherKind {
     /// What a logged-in user may do when `access.default` is not given.
     pub fn default_permissions(self) -> PermissionSet {
         match self {
-            CatcherKind::MailCatcher => [Permission::View, Permission::Delete, Permission::Clear]
-                .into_iter()
-                .collect(),
+            CatcherKind::MailCatcher => [Permission::View, Permission::Delete, Permission::Clear].into_iter().collect(),
             CatcherKind::Generic => [Permission::View, Permission::Write].into_iter().collect(),
         }
     }
@@ -259,8 +247,5 @@ pub struct AccessConfig {
 }
 
 fn name_of<T: PartialEq>(names: &'static [(&'static str, T)], wanted: T) -> &'static str {
-    names
-        .iter()
-        .find(|(_, value)| *value == wanted)
-        .map_or("", |(name, _)| name)
+    names.iter().find(|(_, value)| *value == wanted).map_or("", |(name, _)| name)
 }

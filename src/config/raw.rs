@@ -77,13 +77,7 @@ impl Raw {
             match DeValue::parse(text) {
                 Ok(value) => {
                     let value = Value::from_toml(value.get_ref(), &|_| Place::Default);
-                    raw.defaults.insert(
-                        key.path,
-                        Entry {
-                            value,
-                            place: Place::Default,
-                        },
-                    );
+                    raw.defaults.insert(key.path, Entry { value, place: Place::Default });
                 }
                 Err(error) => raw.fault(Place::Default, Some(key.path), error.message()),
             }
@@ -112,10 +106,7 @@ impl Raw {
     pub(super) fn add_file(&mut self, path: &Path, content: &[u8]) -> Result<(), Vec<ConfigError>> {
         let file = File { path, content };
         let text = std::str::from_utf8(content).map_err(|error| {
-            vec![file.syntax_error(
-                error.valid_up_to(),
-                "is not UTF-8; save the file in that encoding",
-            )]
+            vec![file.syntax_error(error.valid_up_to(), "is not UTF-8; save the file in that encoding")]
         })?;
         let (table, errors) = DeTable::parse_recoverable(text);
         if errors.is_empty() {
@@ -131,11 +122,8 @@ impl Raw {
             let path = match (name.get_ref().contains('.'), parent) {
                 // A dot inside of quotes joins nothing, so this can be no key of ours.
                 (true, _) => {
-                    let path = format!(
-                        "{parent}{}{name:?}",
-                        if parent.is_empty() { "" } else { "." },
-                        name = name.get_ref()
-                    );
+                    let path =
+                        format!("{parent}{}{name:?}", if parent.is_empty() { "" } else { "." }, name = name.get_ref());
                     self.fault(
                         place,
                         Some(&path),
@@ -150,13 +138,7 @@ impl Raw {
         }
     }
 
-    fn add_value(
-        &mut self,
-        path: &str,
-        place: Place,
-        value: &Spanned<DeValue<'_>>,
-        file: &File<'_>,
-    ) {
+    fn add_value(&mut self, path: &str, place: Place, value: &Spanned<DeValue<'_>>, file: &File<'_>) {
         match (keys::find(path), value.get_ref()) {
             (Known::Key(key), value) => {
                 let value = Value::from_toml(value, &|at| file.place(at));
@@ -164,15 +146,9 @@ impl Raw {
             }
             (Known::Table, DeValue::Table(table)) => self.add_table(path, table, file),
             (Known::Table, _) => {
-                self.fault(
-                    place,
-                    Some(path),
-                    format!("is a table; write [{path}] and its keys below"),
-                );
+                self.fault(place, Some(path), format!("is a table; write [{path}] and its keys below"));
             }
-            (Known::NotYet(_), DeValue::Table(table)) if !table.is_empty() => {
-                self.add_table(path, table, file)
-            }
+            (Known::NotYet(_), DeValue::Table(table)) if !table.is_empty() => self.add_table(path, table, file),
             (Known::NotYet(what), value) => {
                 let thing = if value.is_table() { "table" } else { "key" };
                 self.fault(place, Some(path), format!("{what}; remove the {thing}"));
@@ -188,9 +164,7 @@ impl Raw {
     /// Takes the variables of an environment in.
     pub(super) fn add_environment(&mut self, variables: &[(OsString, OsString)]) {
         for (name, value) in variables {
-            let is_ours = name
-                .as_encoded_bytes()
-                .starts_with(keys::ENV_PREFIX.as_bytes());
+            let is_ours = name.as_encoded_bytes().starts_with(keys::ENV_PREFIX.as_bytes());
             let name = name.to_string_lossy();
             if is_ours && !keys::is_injected(&name) {
                 self.add_variable(&name, value);
@@ -199,20 +173,16 @@ impl Raw {
     }
 
     fn add_variable(&mut self, name: &str, value: &OsStr) {
-        let place = Place::Environment {
-            name: name.to_owned(),
-        };
+        let place = Place::Environment { name: name.to_owned() };
         let known = keys::env_path(name).map_or(Known::Unknown, |path| match keys::find(&path) {
             // A user's own list: the table's name is what there is to say something about.
             Known::Unknown if path.starts_with("access.users.") => keys::find("access.users"),
             known => known,
         });
         let reason = match known {
-            Known::Key(Key {
-                kind: Kind::UserTable,
-                ..
-            })
-            | Known::Table => "is a table, which only the file can hold".to_owned(),
+            Known::Key(Key { kind: Kind::UserTable, .. }) | Known::Table => {
+                "is a table, which only the file can hold".to_owned()
+            }
             Known::Key(key) => match value.to_str() {
                 Some(text) => {
                     let value = Value::from_variable(text, key.kind, &place);
@@ -233,22 +203,14 @@ impl Raw {
     /// Takes the flags of a command in. A flag of a list adds to it each time that it is given.
     pub(super) fn add_flags(&mut self, flags: &[Flag]) {
         for flag in flags {
-            let place = Place::Flag {
-                name: flag.name.to_owned(),
-            };
+            let place = Place::Flag { name: flag.name.to_owned() };
             let Some(key) = keys::by_flag(flag.name) else {
                 self.fault(place, None, "sets no key");
                 continue;
             };
             let value = Value::from_variable(&flag.value, key.kind, &place);
             match (self.written.get_mut(key.path), value) {
-                (
-                    Some(Entry {
-                        value: Value::List(list),
-                        place: before,
-                    }),
-                    Value::List(more),
-                ) if *before == place => {
+                (Some(Entry { value: Value::List(list), place: before }), Value::List(more)) if *before == place => {
                     list.extend(more);
                 }
                 (_, value) => {
@@ -259,12 +221,7 @@ impl Raw {
     }
 
     fn fault(&mut self, place: Place, key: Option<&str>, reason: impl Into<String>) {
-        self.errors.push(ConfigError {
-            place,
-            key: key.map(str::to_owned),
-            reason: reason.into(),
-            excerpt: None,
-        });
+        self.errors.push(ConfigError { place, key: key.map(str::to_owned), reason: reason.into(), excerpt: None });
     }
 }
 
@@ -273,14 +230,8 @@ impl Value {
         match value {
             DeValue::String(text) => Value::Text(text.to_string()),
             DeValue::Integer(number) => {
-                let clamped = if number.as_str().starts_with('-') {
-                    i64::MIN
-                } else {
-                    i64::MAX
-                };
-                Value::Integer(
-                    i64::from_str_radix(number.as_str(), number.radix()).unwrap_or(clamped),
-                )
+                let clamped = if number.as_str().starts_with('-') { i64::MIN } else { i64::MAX };
+                Value::Integer(i64::from_str_radix(number.as_str(), number.radix()).unwrap_or(clamped))
             }
             DeValue::Boolean(value) => Value::Bool(*value),
             DeValue::Array(items) => Value::List(
@@ -296,10 +247,8 @@ impl Value {
                 table
                     .iter()
                     .map(|(name, value)| {
-                        let entry = Entry {
-                            value: Value::from_toml(value.get_ref(), place),
-                            place: place(name.span().start),
-                        };
+                        let entry =
+                            Entry { value: Value::from_toml(value.get_ref(), place), place: place(name.span().start) };
                         (name.get_ref().to_string(), entry)
                     })
                     .collect(),
@@ -317,23 +266,13 @@ impl Value {
         };
         match kind {
             Kind::Text => Value::Text(text.to_owned()),
-            Kind::Integer | Kind::Bool | Kind::UserTable => {
-                toml().unwrap_or_else(|| Value::Text(text.to_owned()))
-            }
+            Kind::Integer | Kind::Bool | Kind::UserTable => toml().unwrap_or_else(|| Value::Text(text.to_owned())),
             // Not by the bracket alone: `[::]:8080,[::1]:8081` begins and could end with one.
-            Kind::List => toml()
-                .filter(|value| matches!(value, Value::List(_)))
-                .unwrap_or_else(|| {
-                    let items = text
-                        .split(',')
-                        .map(str::trim)
-                        .filter(|item| !item.is_empty());
-                    let entry = |item: &str| Entry {
-                        value: Value::Text(item.to_owned()),
-                        place: place.clone(),
-                    };
-                    Value::List(items.map(entry).collect())
-                }),
+            Kind::List => toml().filter(|value| matches!(value, Value::List(_))).unwrap_or_else(|| {
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                let entry = |item: &str| Entry { value: Value::Text(item.to_owned()), place: place.clone() };
+                Value::List(items.map(entry).collect())
+            }),
         }
     }
 }

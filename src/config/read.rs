@@ -13,8 +13,8 @@ use super::address::{Listen, TrustedProxies};
 use super::error::ConfigErrors;
 use super::keys;
 use super::model::{
-    AccessConfig, AuthConfig, CatcherKind, Config, Limits, LiveConfig, LogConfig, LogFormat,
-    LogLevel, SiteConfig, StartConfig, Timeouts, UsersFile,
+    AccessConfig, AuthConfig, CatcherKind, Config, Limits, LiveConfig, LogConfig, LogFormat, LogLevel, SiteConfig,
+    StartConfig, Timeouts, UsersFile,
 };
 use super::raw::{Entry, Raw, Value};
 use super::reader::{Read, Reader};
@@ -34,14 +34,7 @@ const CONNECTIONS: RangeInclusive<usize> = 1..=1_000_000;
 const WORKERS: RangeInclusive<usize> = 1..=1_024;
 
 /// Names of catchers that later versions know.
-const LATER_CATCHERS: [&str; 6] = [
-    "auto",
-    "mailpit",
-    "maildev",
-    "mailhog",
-    "maildump",
-    "mailtutan",
-];
+const LATER_CATCHERS: [&str; 6] = ["auto", "mailpit", "maildev", "mailhog", "maildump", "mailtutan"];
 
 /// Reads everything.
 ///
@@ -87,11 +80,7 @@ impl<'a> Reader<'a> {
         for (item, text) in &items {
             match Listen::parse(text) {
                 Ok(listen) if found.contains(&listen) => {
-                    noted = Some(self.fault(
-                        item,
-                        PATH,
-                        format!("{text:?} is there twice; remove one"),
-                    ));
+                    noted = Some(self.fault(item, PATH, format!("{text:?} is there twice; remove one")));
                 }
                 Ok(listen) => found.push(listen),
                 Err(reason) => noted = Some(self.fault(item, PATH, format!("{text:?} {reason}"))),
@@ -100,9 +89,7 @@ impl<'a> Reader<'a> {
         // The default stays the default when somebody copies it into a file.
         match noted {
             Some(noted) => Err(noted),
-            None if self.raw.is_default(PATH) => {
-                Ok(found.into_iter().map(Listen::optional_if_ipv6).collect())
-            }
+            None if self.raw.is_default(PATH) => Ok(found.into_iter().map(Listen::optional_if_ipv6).collect()),
             None => Ok(found),
         }
     }
@@ -111,9 +98,7 @@ impl<'a> Reader<'a> {
         const PATH: &str = "workers";
         match self.raw.get(PATH) {
             None => Ok(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
-            Some(_) => {
-                Ok(NonZeroUsize::new(self.integer(PATH, WORKERS)?).unwrap_or(NonZeroUsize::MIN))
-            }
+            Some(_) => Ok(NonZeroUsize::new(self.integer(PATH, WORKERS)?).unwrap_or(NonZeroUsize::MIN)),
         }
     }
 
@@ -157,22 +142,14 @@ impl<'a> Reader<'a> {
         let level = self.named("log.level", LogLevel::NAMES);
         let access = self.boolean("log.access");
         let format = self.named("log.format", LogFormat::NAMES);
-        Ok(LogConfig {
-            level: level?,
-            access: access?,
-            format: format?,
-        })
+        Ok(LogConfig { level: level?, access: access?, format: format? })
     }
 
     fn live(&mut self) -> Read<LiveConfig> {
         let trusted_proxies = self.trusted_proxies();
         let auth = self.auth();
         let site = self.site();
-        Ok(LiveConfig {
-            trusted_proxies: trusted_proxies?,
-            auth: auth?,
-            site: site?,
-        })
+        Ok(LiveConfig { trusted_proxies: trusted_proxies?, auth: auth?, site: site? })
     }
 
     fn trusted_proxies(&mut self) -> Read<TrustedProxies> {
@@ -188,32 +165,20 @@ impl<'a> Reader<'a> {
     }
 
     fn auth(&mut self) -> Read<AuthConfig> {
-        let realm = self.parsed("auth.realm", |text| {
-            match text.chars().any(char::is_control) {
-                true => Err("holds control characters".to_owned()),
-                false => Ok(text.to_owned()),
-            }
+        let realm = self.parsed("auth.realm", |text| match text.chars().any(char::is_control) {
+            true => Err("holds control characters".to_owned()),
+            false => Ok(text.to_owned()),
         });
         let users_file = self.parsed("auth.users_file", parse_path);
         let configured = !self.raw.is_default("auth.users_file");
-        Ok(AuthConfig {
-            realm: realm?,
-            users_file: UsersFile {
-                path: users_file?,
-                configured,
-            },
-        })
+        Ok(AuthConfig { realm: realm?, users_file: UsersFile { path: users_file?, configured } })
     }
 
     fn site(&mut self) -> Read<SiteConfig> {
         let upstream = self.upstream();
         let catcher = self.catcher();
         let access = self.access();
-        Ok(SiteConfig {
-            upstream: upstream?,
-            catcher: catcher?,
-            access: access?,
-        })
+        Ok(SiteConfig { upstream: upstream?, catcher: catcher?, access: access? })
     }
 
     fn catcher(&mut self) -> Read<CatcherKind> {
@@ -233,12 +198,7 @@ impl<'a> Reader<'a> {
         let url = self.upstream_url();
         let credentials = self.credentials();
         let UpstreamUrl { host, port, prefix } = url?;
-        Ok(UpstreamConfig {
-            host,
-            port,
-            prefix,
-            credentials: credentials?,
-        })
+        Ok(UpstreamConfig { host, port, prefix, credentials: credentials? })
     }
 
     fn upstream_url(&mut self) -> Read<UpstreamUrl> {
@@ -246,11 +206,7 @@ impl<'a> Reader<'a> {
         let (entry, text) = self.text(PATH)?;
         UpstreamUrl::parse(text).map_err(|reason| {
             // What stands before an @ may be a password, and this text goes to logs.
-            let shown = if text.contains('@') {
-                "the URL".to_owned()
-            } else {
-                format!("{text:?}")
-            };
+            let shown = if text.contains('@') { "the URL".to_owned() } else { format!("{text:?}") };
             self.fault(entry, PATH, format!("{shown} {reason}"))
         })
     }
@@ -260,32 +216,21 @@ impl<'a> Reader<'a> {
         const PASSWORD: &str = "upstream.password_file";
         match (self.raw.get(USERNAME), self.raw.get(PASSWORD)) {
             (None, None) => Ok(None),
-            (Some(entry), None) => Err(self.fault(
-                entry,
-                USERNAME,
-                format!("is there without {PASSWORD}; give both or none"),
-            )),
-            (None, Some(entry)) => Err(self.fault(
-                entry,
-                PASSWORD,
-                format!("is there without {USERNAME}; give both or none"),
-            )),
+            (Some(entry), None) => {
+                Err(self.fault(entry, USERNAME, format!("is there without {PASSWORD}; give both or none")))
+            }
+            (None, Some(entry)) => {
+                Err(self.fault(entry, PASSWORD, format!("is there without {USERNAME}; give both or none")))
+            }
             (Some(_), Some(_)) => {
                 let username = self.parsed(USERNAME, |text| match text {
                     "" => Err("is empty".to_owned()),
-                    _ if text.contains(':') => {
-                        Err("has a colon, which no user name can have".to_owned())
-                    }
-                    _ if text.chars().any(char::is_control) => {
-                        Err("holds control characters".to_owned())
-                    }
+                    _ if text.contains(':') => Err("has a colon, which no user name can have".to_owned()),
+                    _ if text.chars().any(char::is_control) => Err("holds control characters".to_owned()),
                     _ => Ok(text.to_owned()),
                 });
                 let password = self.parsed(PASSWORD, |text| Secret::read(&parse_path(text)?));
-                Ok(Some(UpstreamCredentials {
-                    username: username?,
-                    password: password?,
-                }))
+                Ok(Some(UpstreamCredentials { username: username?, password: password? }))
             }
         }
     }
@@ -297,10 +242,7 @@ impl<'a> Reader<'a> {
             None => Ok(None),
         };
         let users = self.access_users();
-        Ok(AccessConfig {
-            default: default?,
-            users: users?,
-        })
+        Ok(AccessConfig { default: default?, users: users? })
     }
 
     fn access_users(&mut self) -> Read<BTreeMap<Vec<u8>, PermissionSet>> {
@@ -320,14 +262,10 @@ impl<'a> Reader<'a> {
             let path = format!("{PATH}.{}", key_text(name));
             let permissions = match name.as_str() {
                 "" => Err(self.fault(entry, &path, "is no user name")),
-                _ if name.starts_with('@') => Err(self.fault(
-                    entry,
-                    &path,
-                    "this version has no groups yet; name the users",
-                )),
-                _ if name.contains(':') => {
-                    Err(self.fault(entry, &path, "has a colon, which no user name can have"))
+                _ if name.starts_with('@') => {
+                    Err(self.fault(entry, &path, "this version has no groups yet; name the users"))
                 }
+                _ if name.contains(':') => Err(self.fault(entry, &path, "has a colon, which no user name can have")),
                 _ => self.permissions(entry, &path),
             };
             match permissions {
@@ -345,8 +283,7 @@ impl<'a> Reader<'a> {
             match text.parse::<Permission>() {
                 Ok(permission) => found = found.with(permission),
                 Err(error) => {
-                    let hint =
-                        keys::closest(text, Permission::ALL.into_iter().map(Permission::name));
+                    let hint = keys::closest(text, Permission::ALL.into_iter().map(Permission::name));
                     let reason = match hint {
                         Some(hint) => format!("{text:?} is no permission; did you mean {hint:?}?"),
                         None => format!("{text:?} {error}"),
@@ -361,8 +298,7 @@ impl<'a> Reader<'a> {
 
 fn parse_mode(text: &str) -> Result<u32, String> {
     let digits = text.strip_prefix("0o").unwrap_or(text);
-    let octal =
-        (3..=4).contains(&digits.len()) && digits.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+    let octal = (3..=4).contains(&digits.len()) && digits.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
     octal
         .then(|| u32::from_str_radix(digits, 8).ok())
         .flatten()
@@ -380,13 +316,6 @@ fn parse_path(text: &str) -> Result<PathBuf, String> {
 
 /// A key as TOML would write it.
 fn key_text(name: &str) -> String {
-    let bare = !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    if bare {
-        name.to_owned()
-    } else {
-        format!("{name:?}")
-    }
+    let bare = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if bare { name.to_owned() } else { format!("{name:?}") }
 }

@@ -46,32 +46,17 @@ impl<'a> Reader<'a> {
             // The variable's or the flag's name says it.
             Place::Environment { .. } | Place::Flag { .. } => None,
         };
-        self.errors.push(ConfigError {
-            place: entry.place.clone(),
-            key,
-            reason: reason.into(),
-            excerpt: None,
-        });
+        self.errors.push(ConfigError { place: entry.place.clone(), key, reason: reason.into(), excerpt: None });
         Noted(())
     }
 
     /// The value of a key that has a default.
     pub(super) fn required(&mut self, path: &str) -> Read<&'a Entry> {
-        let missing = Entry {
-            value: Value::Other("nothing"),
-            place: Place::Default,
-        };
-        self.raw
-            .get(path)
-            .ok_or_else(|| self.fault(&missing, path, "has no value"))
+        let missing = Entry { value: Value::Other("nothing"), place: Place::Default };
+        self.raw.get(path).ok_or_else(|| self.fault(&missing, path, "has no value"))
     }
 
-    pub(super) fn mismatch(
-        &mut self,
-        entry: &Entry,
-        path: &str,
-        wanted: impl fmt::Display,
-    ) -> Noted {
+    pub(super) fn mismatch(&mut self, entry: &Entry, path: &str, wanted: impl fmt::Display) -> Noted {
         let found = entry.value.describe();
         self.fault(entry, path, format!("must be {wanted}, not {found}"))
     }
@@ -81,22 +66,14 @@ impl<'a> Reader<'a> {
         match &entry.value {
             Value::Text(text) => Ok((entry, text)),
             _ => Err(match keys::example(path) {
-                Some(example) => self.mismatch(
-                    entry,
-                    path,
-                    format!("{} such as {example}", keys::Kind::Text),
-                ),
+                Some(example) => self.mismatch(entry, path, format!("{} such as {example}", keys::Kind::Text)),
                 None => self.mismatch(entry, path, keys::Kind::Text),
             }),
         }
     }
 
     /// A text by its own rule, whose refusals begin with a verb.
-    pub(super) fn parsed<T>(
-        &mut self,
-        path: &str,
-        parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Read<T> {
+    pub(super) fn parsed<T>(&mut self, path: &str, parse: impl Fn(&str) -> Result<T, String>) -> Read<T> {
         let (entry, text) = self.text(path)?;
         parse(text).map_err(|reason| self.fault(entry, path, format!("{text:?} {reason}")))
     }
@@ -104,17 +81,12 @@ impl<'a> Reader<'a> {
     pub(super) fn named<T: Copy>(&mut self, path: &str, names: &[(&str, T)]) -> Read<T> {
         self.parsed(path, |text| {
             let known = || names.iter().map(|(name, _)| *name);
-            names
-                .iter()
-                .find(|(name, _)| *name == text)
-                .map(|(_, value)| *value)
-                .ok_or_else(|| match keys::closest(text, known()) {
+            names.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| {
+                match keys::closest(text, known()) {
                     Some(close) => format!("is unknown; did you mean {close:?}?"),
-                    None => format!(
-                        "is unknown; there are {}",
-                        known().collect::<Vec<_>>().join(", ")
-                    ),
-                })
+                    None => format!("is unknown; there are {}", known().collect::<Vec<_>>().join(", ")),
+                }
+            })
         })
     }
 
@@ -131,17 +103,10 @@ impl<'a> Reader<'a> {
         let Value::Integer(number) = entry.value else {
             return Err(self.mismatch(entry, path, keys::Kind::Integer));
         };
-        usize::try_from(number)
-            .ok()
-            .filter(|number| range.contains(number))
-            .ok_or_else(|| {
-                let reason = format!(
-                    "{number} is out of range; it goes from {} to {}",
-                    range.start(),
-                    range.end()
-                );
-                self.fault(entry, path, reason)
-            })
+        usize::try_from(number).ok().filter(|number| range.contains(number)).ok_or_else(|| {
+            let reason = format!("{number} is out of range; it goes from {} to {}", range.start(), range.end());
+            self.fault(entry, path, reason)
+        })
     }
 
     pub(super) fn size(&mut self, path: &str, range: RangeInclusive<u64>) -> Read<u64> {
@@ -158,9 +123,7 @@ impl<'a> Reader<'a> {
     pub(super) fn duration(&mut self, path: &str, longest: Duration) -> Read<Duration> {
         self.parsed(path, |text| match parse_duration(text)? {
             Duration::ZERO => Err("is no time at all; write at least \"1ms\"".to_owned()),
-            duration if duration > longest => {
-                Err(format!("is too long; at most {}", format_duration(longest)))
-            }
+            duration if duration > longest => Err(format!("is too long; at most {}", format_duration(longest))),
             duration => Ok(duration),
         })
     }
@@ -170,11 +133,7 @@ impl<'a> Reader<'a> {
         self.items(entry, path)
     }
 
-    pub(super) fn items(
-        &mut self,
-        entry: &'a Entry,
-        path: &str,
-    ) -> Read<Vec<(&'a Entry, &'a str)>> {
+    pub(super) fn items(&mut self, entry: &'a Entry, path: &str) -> Read<Vec<(&'a Entry, &'a str)>> {
         let items = match &entry.value {
             Value::List(items) => items,
             Value::Text(text) => {
@@ -188,8 +147,7 @@ impl<'a> Reader<'a> {
             match &item.value {
                 Value::Text(text) => texts.push((item, text.as_str())),
                 other => {
-                    let reason =
-                        format!("must hold texts in quotes only, not {}", other.describe());
+                    let reason = format!("must hold texts in quotes only, not {}", other.describe());
                     noted = Some(self.fault(item, path, reason));
                 }
             }

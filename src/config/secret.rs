@@ -32,14 +32,9 @@ impl Secret {
         // All of it at once: a vector that grows leaves copies behind.
         let mut content = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 1));
         let file = File::open(path).map_err(cannot)?;
-        file.take(MAX_BYTES as u64 + 1)
-            .read_to_end(&mut content)
-            .map_err(cannot)?;
+        file.take(MAX_BYTES as u64 + 1).read_to_end(&mut content).map_err(cannot)?;
         if content.len() > MAX_BYTES {
-            return Err(format!(
-                "is over {}; write the password alone into it",
-                format_size(MAX_BYTES as u64)
-            ));
+            return Err(format!("is over {}; write the password alone into it", format_size(MAX_BYTES as u64)));
         }
         Secret::from_content(content)
     }
@@ -56,10 +51,7 @@ impl Secret {
             return Err("is empty; write the password into it".to_owned());
         }
         if content.iter().any(u8::is_ascii_control) {
-            return Err(
-                "holds more than one line, or control characters; write the password alone into it"
-                    .to_owned(),
-            );
+            return Err("holds more than one line, or control characters; write the password alone into it".to_owned());
         }
         Ok(Secret(content))
     }
@@ -79,10 +71,7 @@ mod tests {
     fn a_secret_loses_one_line_end_and_prints_nothing() {
         let secret = |content: &[u8]| Secret::from_content(Zeroizing::new(content.to_vec()));
         for content in [b"s3cret".as_slice(), b"s3cret\n", b"s3cret\r\n"] {
-            assert_eq!(
-                secret(content).map(|secret| secret.expose().to_vec()),
-                Ok(b"s3cret".to_vec())
-            );
+            assert_eq!(secret(content).map(|secret| secret.expose().to_vec()), Ok(b"s3cret".to_vec()));
         }
         for content in [b"".as_slice(), b"\n", b"\r\n", b"a\nb", b"a\n\n", b"a\0"] {
             assert!(secret(content).is_err(), "{content:?}");

@@ -6,13 +6,7 @@
 use std::time::Duration;
 
 /// The units of a duration and their length in milliseconds, longest first.
-const DURATION_UNITS: [(&str, u128); 5] = [
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
+const DURATION_UNITS: [(&str, u128); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// The units of a size in bytes, largest first. The decimal ones are what disks are sold in.
 const SIZE_UNITS: [(&str, u64); 7] = [
@@ -33,9 +27,7 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     if let Some(hint) = bare_number(text) {
         return Err(format!("has no unit; write \"{hint}s\" for seconds"));
     }
-    if let Some(unit) =
-        words(text).find(|word| !DURATION_UNITS.iter().any(|(unit, _)| unit == word))
-    {
+    if let Some(unit) = words(text).find(|word| !DURATION_UNITS.iter().any(|(unit, _)| unit == word)) {
         return Err(match unit {
             "M" | "month" | "months" | "y" | "Y" | "year" | "years" => {
                 format!("counts in {unit:?}, whose length is not fixed; write days, as in \"30d\"")
@@ -44,9 +36,7 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
         });
     }
     if text.contains('.') {
-        return Err(
-            "has a fraction; write a whole number of a smaller unit, as in \"1500ms\"".to_owned(),
-        );
+        return Err("has a fraction; write a whole number of a smaller unit, as in \"1500ms\"".to_owned());
     }
     humantime::parse_duration(text).map_err(|error| match error {
         humantime::DurationError::NumberOverflow => "is too long".to_owned(),
@@ -60,10 +50,7 @@ pub(crate) fn format_duration(duration: Duration) -> String {
     DURATION_UNITS
         .iter()
         .find(|(_, length)| millis > 0 && millis.is_multiple_of(*length))
-        .map_or_else(
-            || "0s".to_owned(),
-            |(unit, length)| format!("{}{unit}", millis / length),
-        )
+        .map_or_else(|| "0s".to_owned(), |(unit, length)| format!("{}{unit}", millis / length))
 }
 
 /// Reads a size: one whole number and its unit. `0` needs none.
@@ -85,16 +72,10 @@ pub(super) fn parse_size(text: &str) -> Result<u64, String> {
     let Some((_, bytes)) = SIZE_UNITS.iter().find(|(name, _)| *name == unit) else {
         return Err(match size_hint(unit) {
             Some(hint) => format!("has {unit:?} for a unit; write \"{digits}{hint}\""),
-            None => format!(
-                "has {unit:?} for a unit; the units are B, KiB, MiB, GiB, and KB, MB, GB in thousands"
-            ),
+            None => format!("has {unit:?} for a unit; the units are B, KiB, MiB, GiB, and KB, MB, GB in thousands"),
         });
     };
-    digits
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_mul(*bytes))
-        .ok_or_else(|| "is too large".to_owned())
+    digits.parse::<u64>().ok().and_then(|number| number.checked_mul(*bytes)).ok_or_else(|| "is too large".to_owned())
 }
 
 /// Writes a size in the largest unit that leaves no rest, so that it reads back as the same.
@@ -103,10 +84,7 @@ pub(crate) fn format_size(bytes: u64) -> String {
         .iter()
         .filter(|(unit, _)| *unit == "B" || unit.ends_with("iB"))
         .find(|(_, size)| bytes > 0 && bytes.is_multiple_of(*size))
-        .map_or_else(
-            || "0B".to_owned(),
-            |(unit, size)| format!("{}{unit}", bytes / size),
-        )
+        .map_or_else(|| "0B".to_owned(), |(unit, size)| format!("{}{unit}", bytes / size))
 }
 
 /// The number itself when the text is nothing else.
@@ -117,8 +95,7 @@ fn bare_number(text: &str) -> Option<&str> {
 
 /// The runs of letters in a text.
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_alphabetic())
-        .filter(|word| !word.is_empty())
+    text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty())
 }
 
 /// The unit that was probably meant: nginx writes `1m`, others `1M`, `1mb` or `1mib`.
@@ -151,11 +128,7 @@ mod tests {
             ("0s", 0),
         ];
         for (text, millis) in table {
-            assert_eq!(
-                parse_duration(text),
-                Ok(Duration::from_millis(millis)),
-                "{text}"
-            );
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
     }
 
@@ -164,42 +137,15 @@ mod tests {
         let table = [
             ("60", "has no unit; write \"60s\" for seconds"),
             ("0", "has no unit; write \"0s\" for seconds"),
-            (
-                "1M",
-                "counts in \"M\", whose length is not fixed; write days, as in \"30d\"",
-            ),
-            (
-                "2years",
-                "counts in \"years\", whose length is not fixed; write days, as in \"30d\"",
-            ),
-            (
-                "1d 2months",
-                "counts in \"months\", whose length is not fixed; write days, as in \"30d\"",
-            ),
-            (
-                "5sec",
-                "has \"sec\" for a unit; the units are ms, s, m, h and d",
-            ),
-            (
-                "1H",
-                "has \"H\" for a unit; the units are ms, s, m, h and d",
-            ),
-            (
-                "1.5s",
-                "has a fraction; write a whole number of a smaller unit, as in \"1500ms\"",
-            ),
-            (
-                "-5s",
-                "is not a duration; write one as \"90s\", \"15m\", \"24h\" or \"7d\"",
-            ),
-            (
-                "",
-                "is not a duration; write one as \"90s\", \"15m\", \"24h\" or \"7d\"",
-            ),
-            (
-                "s",
-                "is not a duration; write one as \"90s\", \"15m\", \"24h\" or \"7d\"",
-            ),
+            ("1M", "counts in \"M\", whose length is not fixed; write days, as in \"30d\""),
+            ("2years", "counts in \"years\", whose length is not fixed; write days, as in \"30d\""),
+            ("1d 2months", "counts in \"months\", whose length is not fixed; write days, as in \"30d\""),
+            ("5sec", "has \"sec\" for a unit; the units are ms, s, m, h and d"),
+            ("1H", "has \"H\" for a unit; the units are ms, s, m, h and d"),
+            ("1.5s", "has a fraction; write a whole number of a smaller unit, as in \"1500ms\""),
+            ("-5s", "is not a duration; write one as \"90s\", \"15m\", \"24h\" or \"7d\""),
+            ("", "is not a duration; write one as \"90s\", \"15m\", \"24h\" or \"7d\""),
+            ("s", "is not a duration; write one as \"90s\", \"15m\", \"24h\" or \"7d\""),
             ("99999999999999999999d", "is too long"),
             ("999999999999999999d", "is too long"),
         ];
@@ -236,18 +182,9 @@ mod tests {
             ("1mib", "has \"mib\" for a unit; write \"1MiB\"".to_owned()),
             ("1TiB", format!("has \"TiB\" for a unit; {units}")),
             ("1.5MiB", format!("has \".5MiB\" for a unit; {units}")),
-            (
-                "",
-                "is not a size; write one as \"64KiB\" or \"1MiB\"".to_owned(),
-            ),
-            (
-                "MiB",
-                "is not a size; write one as \"64KiB\" or \"1MiB\"".to_owned(),
-            ),
-            (
-                "-1B",
-                "is not a size; write one as \"64KiB\" or \"1MiB\"".to_owned(),
-            ),
+            ("", "is not a size; write one as \"64KiB\" or \"1MiB\"".to_owned()),
+            ("MiB", "is not a size; write one as \"64KiB\" or \"1MiB\"".to_owned()),
+            ("-1B", "is not a size; write one as \"64KiB\" or \"1MiB\"".to_owned()),
             ("99999999999999999999B", "is too large".to_owned()),
             ("18446744073709551615KiB", "is too large".to_owned()),
         ];

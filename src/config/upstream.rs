@@ -71,15 +71,12 @@ impl Prefix {
             return Ok(Prefix::default());
         };
         for segment in inner.split('/') {
-            let plain =
-                |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~!$&'()*+,;=:@".contains(&byte);
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~!$&'()*+,;=:@".contains(&byte);
             match segment {
                 "" => return Err("has an empty part in its path (//)".to_owned()),
                 "." | ".." => return Err("has a dot segment in its path (. or ..)".to_owned()),
                 ".mailwarden" => {
-                    return Err(
-                        "has .mailwarden in its path, which the gate keeps for itself".to_owned(),
-                    );
+                    return Err("has .mailwarden in its path, which the gate keeps for itself".to_owned());
                 }
                 _ if !segment.bytes().all(plain) => {
                     return Err(format!(
@@ -122,11 +119,11 @@ impl UpstreamUrl {
     /// # Errors
     /// Why the text is not that, and what to write.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let (scheme, rest) = text
-            .split_once("://")
-            .ok_or("is not a URL; write it as \"http://127.0.0.1:1080\"")?;
+        let (scheme, rest) = text.split_once("://").ok_or("is not a URL; write it as \"http://127.0.0.1:1080\"")?;
         if scheme.eq_ignore_ascii_case("https") {
-            return Err("is https, which is not spoken to the catcher; write http:// and keep the way to it private".to_owned());
+            return Err(
+                "is https, which is not spoken to the catcher; write http:// and keep the way to it private".to_owned()
+            );
         }
         if !scheme.eq_ignore_ascii_case("http") {
             return Err("is not an http:// URL; write it as \"http://127.0.0.1:1080\"".to_owned());
@@ -141,11 +138,7 @@ impl UpstreamUrl {
             );
         }
         let (host, port) = split_port(authority)?;
-        Ok(UpstreamUrl {
-            host: parse_host(host)?,
-            port: parse_port(port)?,
-            prefix: Prefix::parse(path)?,
-        })
+        Ok(UpstreamUrl { host: parse_host(host)?, port: parse_port(port)?, prefix: Prefix::parse(path)? })
     }
 }
 
@@ -161,9 +154,7 @@ fn split_port(authority: &str) -> Result<(&str, Option<&str>), String> {
     match rest.strip_prefix(':') {
         // More colons: an IPv6 address without its brackets.
         Some(port) if port.contains(':') => match authority.parse::<Ipv6Addr>() {
-            Ok(ip) => Err(format!(
-                "has an IPv6 address without brackets; write http://[{ip}]:1080"
-            )),
+            Ok(ip) => Err(format!("has an IPv6 address without brackets; write http://[{ip}]:1080")),
             Err(_) => Err("has more than one port".to_owned()),
         },
         Some(port) => Ok((host, Some(port))),
@@ -180,9 +171,7 @@ fn parse_port(port: Option<&str>) -> Result<u16, String> {
             .ok()
             .filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()))
             .map(NonZeroU16::get)
-            .ok_or_else(|| {
-                format!("has {digits:?} for a port; it must be a number from 1 to 65535")
-            }),
+            .ok_or_else(|| format!("has {digits:?} for a port; it must be a number from 1 to 65535")),
     }
 }
 
@@ -198,26 +187,15 @@ fn parse_host(host: &str) -> Result<UpstreamHost, String> {
         return Ok(UpstreamHost::Ip(IpAddr::V4(ip)));
     }
     let name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    let last_label = host
-        .strip_suffix('.')
-        .unwrap_or(host)
-        .rsplit('.')
-        .next()
-        .unwrap_or_default();
+    let last_label = host.strip_suffix('.').unwrap_or(host).rsplit('.').next().unwrap_or_default();
     if host.is_empty() {
         return Err("has no host; write it as \"http://127.0.0.1:1080\"".to_owned());
     }
     // What ends in a number is meant as an address, and resolvers read such ones (127.1) each in its own way.
     if last_label.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(format!(
-            "has {host:?} for a host, which is no IPv4 address and no name"
-        ));
+        return Err(format!("has {host:?} for a host, which is no IPv4 address and no name"));
     }
-    if host.len() > 253
-        || !host.bytes().all(name_byte)
-        || host.starts_with('.')
-        || host.contains("..")
-    {
+    if host.len() > 253 || !host.bytes().all(name_byte) || host.starts_with('.') || host.contains("..") {
         return Err(format!("has {host:?} for a host, which is no name"));
     }
     Ok(UpstreamHost::Name(host.to_ascii_lowercase()))
@@ -234,37 +212,22 @@ mod tests {
             ("http://127.0.0.1:1080/", "127.0.0.1", 1080, ""),
             ("HTTP://Mail.Test:1080/mail", "mail.test", 1080, "/mail"),
             ("http://mailcatcher", "mailcatcher", 80, ""),
-            (
-                "http://mail_catcher_1:/a/b-c/",
-                "mail_catcher_1",
-                80,
-                "/a/b-c",
-            ),
+            ("http://mail_catcher_1:/a/b-c/", "mail_catcher_1", 80, "/a/b-c"),
             ("http://[::1]:1080/mail", "[::1]", 1080, "/mail"),
             ("http://[::1]", "[::1]", 80, ""),
         ];
         for (text, host, port, prefix) in table {
             let url = UpstreamUrl::parse(text).expect(text);
-            assert_eq!(
-                (url.host.to_string().as_str(), url.port, url.prefix.as_str()),
-                (host, port, prefix),
-                "{text}"
-            );
+            assert_eq!((url.host.to_string().as_str(), url.port, url.prefix.as_str()), (host, port, prefix), "{text}");
         }
     }
 
     #[test]
     fn other_urls_are_refused_with_a_reason() {
         let table = [
-            (
-                "127.0.0.1:1080",
-                "is not a URL; write it as \"http://127.0.0.1:1080\"",
-            ),
+            ("127.0.0.1:1080", "is not a URL; write it as \"http://127.0.0.1:1080\""),
             ("", "is not a URL; write it as \"http://127.0.0.1:1080\""),
-            (
-                "ftp://x",
-                "is not an http:// URL; write it as \"http://127.0.0.1:1080\"",
-            ),
+            ("ftp://x", "is not an http:// URL; write it as \"http://127.0.0.1:1080\""),
             (
                 "https://mail.test",
                 "is https, which is not spoken to the catcher; write http:// and keep the way to it private",
@@ -273,58 +236,22 @@ mod tests {
                 "http://me:secret@mail.test",
                 "holds a user name or password; give them as upstream.username and upstream.password_file",
             ),
-            (
-                "http://mail.test/?a=1",
-                "has a query or a fragment; write only host, port and path",
-            ),
-            (
-                "http://mail.test#top",
-                "has a query or a fragment; write only host, port and path",
-            ),
-            (
-                "http://",
-                "has no host; write it as \"http://127.0.0.1:1080\"",
-            ),
-            (
-                "http:///mail",
-                "has no host; write it as \"http://127.0.0.1:1080\"",
-            ),
-            (
-                "http://::1/",
-                "has an IPv6 address without brackets; write http://[::1]:1080",
-            ),
+            ("http://mail.test/?a=1", "has a query or a fragment; write only host, port and path"),
+            ("http://mail.test#top", "has a query or a fragment; write only host, port and path"),
+            ("http://", "has no host; write it as \"http://127.0.0.1:1080\""),
+            ("http:///mail", "has no host; write it as \"http://127.0.0.1:1080\""),
+            ("http://::1/", "has an IPv6 address without brackets; write http://[::1]:1080"),
             ("http://a:1:2", "has more than one port"),
-            (
-                "http://[::1]x",
-                "has something after the bracket that is not a port",
-            ),
+            ("http://[::1]x", "has something after the bracket that is not a port"),
             ("http://[::1", "has a bracket that is not closed"),
-            (
-                "http://[1.2.3.4]",
-                "has [1.2.3.4] for a host, which is no IPv6 address",
-            ),
-            (
-                "http://a:0",
-                "has \"0\" for a port; it must be a number from 1 to 65535",
-            ),
-            (
-                "http://a:+80",
-                "has \"+80\" for a port; it must be a number from 1 to 65535",
-            ),
-            (
-                "http://a:65536",
-                "has \"65536\" for a port; it must be a number from 1 to 65535",
-            ),
-            (
-                "http://127.1",
-                "has \"127.1\" for a host, which is no IPv4 address and no name",
-            ),
+            ("http://[1.2.3.4]", "has [1.2.3.4] for a host, which is no IPv6 address"),
+            ("http://a:0", "has \"0\" for a port; it must be a number from 1 to 65535"),
+            ("http://a:+80", "has \"+80\" for a port; it must be a number from 1 to 65535"),
+            ("http://a:65536", "has \"65536\" for a port; it must be a number from 1 to 65535"),
+            ("http://127.1", "has \"127.1\" for a host, which is no IPv4 address and no name"),
             ("http://a b", "has \"a b\" for a host, which is no name"),
             ("http://a..b", "has \"a..b\" for a host, which is no name"),
-            (
-                "http://bücher.test",
-                "has \"bücher.test\" for a host, which is no name",
-            ),
+            ("http://bücher.test", "has \"bücher.test\" for a host, which is no name"),
             ("http://a/../b", "has a dot segment in its path (. or ..)"),
             ("http://a//b", "has an empty part in its path (//)"),
             ("http://a/b//", "has an empty part in its path (//)"),
@@ -332,10 +259,7 @@ mod tests {
                 "http://a/m%61il",
                 "has \"m%61il\" in its path; only letters, digits and -_.~!$&'()*+,;=:@ can stand there",
             ),
-            (
-                "http://a/.mailwarden",
-                "has .mailwarden in its path, which the gate keeps for itself",
-            ),
+            ("http://a/.mailwarden", "has .mailwarden in its path, which the gate keeps for itself"),
         ];
         for (text, reason) in table {
             let found = UpstreamUrl::parse(text).expect_err(text);

@@ -30,17 +30,11 @@ pub(super) struct Argon2Hash {
 }
 
 const fn damaged(fault: &'static str) -> HashError {
-    HashError::Damaged {
-        format: "argon2",
-        fault,
-    }
+    HashError::Damaged { format: "argon2", fault }
 }
 
 const fn too_costly(limit: &'static str) -> HashError {
-    HashError::TooCostly {
-        format: "argon2",
-        limit,
-    }
+    HashError::TooCostly { format: "argon2", limit }
 }
 
 impl Argon2Hash {
@@ -65,20 +59,13 @@ impl Argon2Hash {
             _ => return Err(damaged("the versions are 16 and 19")),
         };
         let (memory, passes, lanes) = costs_of(costs)?;
-        let salt =
-            decode(salt, &SALT).ok_or(damaged("the salt has to be 8 to 64 bytes in base 64"))?;
-        let tag =
-            decode(tag, &TAG).ok_or(damaged("the tag has to be 12 to 64 bytes in base 64"))?;
+        let salt = decode(salt, &SALT).ok_or(damaged("the salt has to be 8 to 64 bytes in base 64"))?;
+        let tag = decode(tag, &TAG).ok_or(damaged("the tag has to be 12 to 64 bytes in base 64"))?;
         let params = Params::new(memory, passes, lanes, Some(tag.len()))
             .map_err(|_| damaged("m has to be 8 times p at least, t and p at least 1"))?;
         Ok(Self {
             argon2: Argon2::new(algorithm, version, params),
-            scheme: Scheme::Argon2 {
-                variant,
-                memory,
-                passes,
-                lanes,
-            },
+            scheme: Scheme::Argon2 { variant, memory, passes, lanes },
             salt,
             tag,
         })
@@ -88,9 +75,7 @@ impl Argon2Hash {
     pub(super) fn verify(&self, password: &[u8]) -> Result<bool, CouldNotTell> {
         let mut computed = Zeroizing::new([0; *TAG.end()]);
         let computed = &mut computed[..self.tag.len()];
-        self.argon2
-            .hash_password_into(password, &self.salt, computed)
-            .map_err(|_| CouldNotTell)?;
+        self.argon2.hash_password_into(password, &self.salt, computed).map_err(|_| CouldNotTell)?;
         Ok(computed.ct_eq(&self.tag).into())
     }
 
@@ -105,9 +90,7 @@ fn costs_of(text: &[u8]) -> Result<(u32, u32, u32), HashError> {
     let [m, t, p] = fields[..] else {
         return Err(damaged("the costs have to be m=, t= and p="));
     };
-    let (Some(memory), Some(passes), Some(lanes)) =
-        (number(m, b"m="), number(t, b"t="), number(p, b"p="))
-    else {
+    let (Some(memory), Some(passes), Some(lanes)) = (number(m, b"m="), number(t, b"t="), number(p, b"p=")) else {
         return Err(damaged("the costs have to be m=, t= and p="));
     };
     if memory > MAX_MEMORY {

@@ -24,10 +24,7 @@ pub(super) fn is_bcrypt(text: &[u8]) -> bool {
 
 impl Bcrypt {
     pub(super) fn parse(text: &[u8]) -> Result<Self, HashError> {
-        let damaged = |fault| HashError::Damaged {
-            format: "bcrypt",
-            fault,
-        };
+        let damaged = |fault| HashError::Damaged { format: "bcrypt", fault };
         if text.len() != LENGTH {
             return Err(damaged("it has to have 60 characters"));
         }
@@ -37,16 +34,11 @@ impl Bcrypt {
             _ => return Err(damaged("a character beyond ASCII")),
         };
         let cost = match text.as_bytes()[4..7] {
-            [tens @ b'0'..=b'9', ones @ b'0'..=b'9', b'$'] => {
-                u32::from(tens - b'0') * 10 + u32::from(ones - b'0')
-            }
+            [tens @ b'0'..=b'9', ones @ b'0'..=b'9', b'$'] => u32::from(tens - b'0') * 10 + u32::from(ones - b'0'),
             _ => return Err(damaged("the cost has to be two digits")),
         };
         if cost > *COSTS.end() {
-            return Err(HashError::TooCostly {
-                format: "bcrypt",
-                limit: "the cost may be 15 at most",
-            });
+            return Err(HashError::TooCostly { format: "bcrypt", limit: "the cost may be 15 at most" });
         }
         if cost < *COSTS.start() {
             return Err(damaged("the cost has to be 4 at least"));
@@ -56,10 +48,7 @@ impl Bcrypt {
         if ::bcrypt::HashParts::from_str(text).is_err() {
             return Err(damaged("a character that no salt or checksum has"));
         }
-        Ok(Self {
-            text: text.into(),
-            cost,
-        })
+        Ok(Self { text: text.into(), cost })
     }
 
     /// `$2x$` is computed as `$2y$`: right for ASCII passwords, refused for others.
@@ -68,9 +57,6 @@ impl Bcrypt {
     }
 
     pub(super) fn scheme(&self) -> Scheme {
-        Scheme::Bcrypt {
-            cost: self.cost,
-            faulty: self.text.as_bytes()[2] == b'x',
-        }
+        Scheme::Bcrypt { cost: self.cost, faulty: self.text.as_bytes()[2] == b'x' }
     }
 }

@@ -40,9 +40,7 @@ impl fmt::Display for HashError {
             Self::Locked => f.write_str("locked with * or !, no password can match"),
             Self::NotYet(format) => write!(f, "{format} is not supported yet"),
             Self::Unsupported(format) => write!(f, "{format} is not supported"),
-            Self::Unknown => {
-                f.write_str("not a known hash; a password in plain text is never accepted")
-            }
+            Self::Unknown => f.write_str("not a known hash; a password in plain text is never accepted"),
             Self::Damaged { format, fault } => write!(f, "damaged {format} hash: {fault}"),
             Self::TooCostly { format, limit } => {
                 write!(f, "this {format} hash costs too much to verify: {limit}")

@@ -25,10 +25,7 @@ impl Md5Crypt {
     /// Reads what follows `$apr1$`. A salt over eight letters never matched in nginx either, which hashes eight and
     /// compares the whole text. Any visible letter may be in a salt: not every tool keeps to the crypt alphabet.
     pub(super) fn parse_apr1(rest: &[u8]) -> Result<Self, HashError> {
-        let damaged = |fault| HashError::Damaged {
-            format: "apr1",
-            fault,
-        };
+        let damaged = |fault| HashError::Damaged { format: "apr1", fault };
         let Some(dollar) = rest.iter().position(|&byte| byte == b'$') else {
             return Err(damaged("no dollar sign between salt and checksum"));
         };
@@ -36,26 +33,17 @@ impl Md5Crypt {
         if salt.len() > MAX_SALT {
             return Err(damaged("the salt has more than 8 characters"));
         }
-        if !salt
-            .iter()
-            .all(|&byte| byte.is_ascii_graphic() && byte != b':')
-        {
+        if !salt.iter().all(|&byte| byte.is_ascii_graphic() && byte != b':') {
             return Err(damaged("the salt has a character that no salt has"));
         }
         let Ok(checksum) = <[u8; CHECKSUM]>::try_from(checksum) else {
             return Err(damaged("the checksum has to have 22 characters"));
         };
         // 128 bits in 22 digits of six: the last digit carries two.
-        if !checksum.iter().all(|byte| ALPHABET.contains(byte))
-            || !ALPHABET[..4].contains(&checksum[CHECKSUM - 1])
-        {
+        if !checksum.iter().all(|byte| ALPHABET.contains(byte)) || !ALPHABET[..4].contains(&checksum[CHECKSUM - 1]) {
             return Err(damaged("the checksum has a character that no checksum has"));
         }
-        Ok(Self {
-            magic: b"$apr1$",
-            salt: salt.into(),
-            checksum,
-        })
+        Ok(Self { magic: b"$apr1$", salt: salt.into(), checksum })
     }
 
     pub(super) fn verify(&self, password: &[u8]) -> bool {
@@ -67,16 +55,10 @@ impl Md5Crypt {
 /// The algorithm of Poul-Henning Kamp (FreeBSD, 1994), as Apache's `apr_md5_encode` has it. Its oddities (one byte or
 /// a NUL for each bit of the length, rounds that depend on 2, 3 and 7) are the format and are not to be tidied.
 fn digest(magic: &[u8], salt: &[u8], password: &[u8]) -> Zeroizing<[u8; 16]> {
-    let inner = Md5::new()
-        .chain_update(password)
-        .chain_update(salt)
-        .chain_update(password);
+    let inner = Md5::new().chain_update(password).chain_update(salt).chain_update(password);
     let mut state: Zeroizing<[u8; 16]> = Zeroizing::new(inner.finalize().into());
 
-    let mut hasher = Md5::new()
-        .chain_update(password)
-        .chain_update(magic)
-        .chain_update(salt);
+    let mut hasher = Md5::new().chain_update(password).chain_update(magic).chain_update(salt);
     for chunk in password.chunks(state.len()) {
         hasher.update(&state[..chunk.len()]);
     }

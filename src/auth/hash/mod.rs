@@ -58,10 +58,7 @@ impl StoredHash {
         } else {
             return Err(unsupported::recognise(text));
         };
-        Ok(Self(Arc::new(Inner {
-            text: text.into(),
-            format,
-        })))
+        Ok(Self(Arc::new(Inner { text: text.into(), format })))
     }
 
     /// Whether the password is the one that was hashed. Takes from a microsecond to a second or two, by the format's
@@ -125,10 +122,5 @@ impl fmt::Debug for StoredHash {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test may fail loudly"
-)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 mod tests;

@@ -46,12 +46,8 @@ impl Scheme {
             Self::Sha => Some(Weakness::UnsaltedAndFast),
             Self::Ssha => Some(Weakness::Fast),
             Self::Bcrypt { faulty: true, .. } => Some(Weakness::FaultyBcrypt),
-            Self::Bcrypt { cost, .. } if cost < BCRYPT_WEAK_BELOW => {
-                Some(Weakness::LowCost { cost })
-            }
-            Self::Argon2 { memory, .. } if memory < ARGON2_WEAK_BELOW => {
-                Some(Weakness::LowMemory { memory })
-            }
+            Self::Bcrypt { cost, .. } if cost < BCRYPT_WEAK_BELOW => Some(Weakness::LowCost { cost }),
+            Self::Argon2 { memory, .. } if memory < ARGON2_WEAK_BELOW => Some(Weakness::LowMemory { memory }),
             Self::Bcrypt { .. } | Self::Argon2 { .. } => None,
         }
     }
@@ -64,12 +60,7 @@ impl fmt::Display for Scheme {
             Self::Bcrypt { cost, .. } => write!(f, "bcrypt, cost {cost}"),
             Self::Sha => f.write_str("SHA-1"),
             Self::Ssha => f.write_str("salted SHA-1"),
-            Self::Argon2 {
-                variant,
-                memory,
-                passes,
-                lanes,
-            } => {
+            Self::Argon2 { variant, memory, passes, lanes } => {
                 write!(f, "{variant}, {}, t={passes}, p={lanes}", Memory(memory))
             }
         }
@@ -103,14 +94,14 @@ pub enum Weakness {
 impl fmt::Display for Weakness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::UnsaltedAndFast => f.write_str(
-                "one SHA-1 without a salt: fast to guess, and equal passwords have equal hashes",
-            ),
+            Self::UnsaltedAndFast => {
+                f.write_str("one SHA-1 without a salt: fast to guess, and equal passwords have equal hashes")
+            }
             Self::Fast => f.write_str("one SHA-1: fast to guess"),
             Self::Apr1 => f.write_str("1000 rounds of MD5: fast to guess"),
-            Self::FaultyBcrypt => f.write_str(
-                "$2x$ is the mark of a faulty bcrypt: passwords with letters beyond ASCII will not match",
-            ),
+            Self::FaultyBcrypt => {
+                f.write_str("$2x$ is the mark of a faulty bcrypt: passwords with letters beyond ASCII will not match")
+            }
             Self::LowCost { cost } => write!(f, "bcrypt at cost {cost} is fast to guess; 10 or more is usual"),
             Self::LowMemory { memory } => {
                 write!(f, "argon2 with {} is fast to guess; 19 MiB or more is usual", Memory(memory))

@@ -16,10 +16,7 @@ const MARKS: &[(&str, HashError)] = &[
     ("$sha1$", HashError::Unsupported("SHA-1 crypt ($sha1$)")),
     ("$md5", HashError::Unsupported("Sun's MD5 crypt ($md5)")),
     ("$pbkdf2", HashError::Unsupported("PBKDF2 ($pbkdf2)")),
-    (
-        "{PLAIN}",
-        HashError::NotYet("a password in plain text ({PLAIN})"),
-    ),
+    ("{PLAIN}", HashError::NotYet("a password in plain text ({PLAIN})")),
     ("{CRYPT}", HashError::Unsupported("{CRYPT}")),
     ("{MD5}", HashError::Unsupported("{MD5}")),
     ("{SMD5}", HashError::Unsupported("{SMD5}")),
@@ -37,24 +34,14 @@ pub(super) fn recognise(text: &[u8]) -> HashError {
     if matches!(text, [b'*' | b'!', ..]) {
         return HashError::Locked;
     }
-    if let Some((_, error)) = MARKS
-        .iter()
-        .find(|(mark, _)| text.starts_with(mark.as_bytes()))
-    {
+    if let Some((_, error)) = MARKS.iter().find(|(mark, _)| text.starts_with(mark.as_bytes())) {
         return *error;
     }
-    let crypt_letters = |text: &[u8]| {
-        text.iter()
-            .all(|&b| b.is_ascii_alphanumeric() || b == b'.' || b == b'/')
-    };
+    let crypt_letters = |text: &[u8]| text.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'.' || b == b'/');
     match text {
         // May as well be a password of 13 letters: it is refused in both cases, and neither text repeats it.
-        _ if text.len() == 13 && crypt_letters(text) => {
-            HashError::NotYet("DES crypt (13 characters)")
-        }
-        [b'_', rest @ ..] if rest.len() == 19 && crypt_letters(rest) => {
-            HashError::Unsupported("BSDi's DES crypt (_)")
-        }
+        _ if text.len() == 13 && crypt_letters(text) => HashError::NotYet("DES crypt (13 characters)"),
+        [b'_', rest @ ..] if rest.len() == 19 && crypt_letters(rest) => HashError::Unsupported("BSDi's DES crypt (_)"),
         _ => HashError::Unknown,
     }
 }

@@ -37,9 +37,7 @@ fn read(path: &Path) -> Result<Vec<u8>, UsersFileError> {
         return Err(UsersFileError::NotRegular(path.into()));
     }
     let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes))
-        .map_err(failed)?;
+    File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes)).map_err(failed)?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(UsersFileError::TooLarge(path.into()));
     }
@@ -91,12 +89,7 @@ impl std::error::Error for UsersFileError {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test may fail loudly"
-)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 mod tests {
     use super::*;
 
@@ -104,18 +97,9 @@ mod tests {
     fn each_manner_of_having_no_file_is_an_error_of_its_own() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("htpasswd");
-        assert!(matches!(
-            Users::load(&path),
-            Err(UsersFileError::Missing(_))
-        ));
-        assert!(matches!(
-            Users::load(directory.path()),
-            Err(UsersFileError::Directory(_))
-        ));
-        assert!(matches!(
-            Users::load(Path::new("/dev/null")),
-            Err(UsersFileError::NotRegular(_))
-        ));
+        assert!(matches!(Users::load(&path), Err(UsersFileError::Missing(_))));
+        assert!(matches!(Users::load(directory.path()), Err(UsersFileError::Directory(_))));
+        assert!(matches!(Users::load(Path::new("/dev/null")), Err(UsersFileError::NotRegular(_))));
 
         fs::write(&path, "").unwrap();
         assert!(Users::load(&path).unwrap().is_empty());
@@ -123,15 +107,7 @@ mod tests {
         let users = Users::load(&path).unwrap();
         assert_eq!((users.len(), users.problems().len()), (1, 1));
 
-        File::options()
-            .write(true)
-            .open(&path)
-            .unwrap()
-            .set_len(MAX_FILE + 1)
-            .unwrap();
-        assert!(matches!(
-            Users::load(&path),
-            Err(UsersFileError::TooLarge(_))
-        ));
+        File::options().write(true).open(&path).unwrap().set_len(MAX_FILE + 1).unwrap();
+        assert!(matches!(Users::load(&path), Err(UsersFileError::TooLarge(_))));
     }
 }

@@ -21,33 +21,19 @@ fn every_manner_of_a_good_line_is_read() {
     );
     let users = Users::parse(file.as_bytes());
     assert_eq!(problems(&users), [""; 0]);
-    assert_eq!(
-        names(&users),
-        ["alice", "bob", "jörg", "with space", "dave"]
-    );
+    assert_eq!(names(&users), ["alice", "bob", "jörg", "with space", "dave"]);
     assert_eq!(users.len(), 5);
     let bob = users.get(b"bob").unwrap();
     assert_eq!((bob.line(), bob.hash().as_bytes()), (6, APR1.as_bytes()));
-    assert_eq!(
-        users.get("jörg".as_bytes()).unwrap().hash().as_bytes(),
-        SHA.as_bytes()
-    );
-    assert_eq!(
-        users.get("jörg".as_bytes()).unwrap().header_value(),
-        &"jörg".as_bytes()
-    );
-    assert!(
-        users.get(b"Alice").is_none() && users.get(b"carol").is_none() && users.get(b"").is_none()
-    );
+    assert_eq!(users.get("jörg".as_bytes()).unwrap().hash().as_bytes(), SHA.as_bytes());
+    assert_eq!(users.get("jörg".as_bytes()).unwrap().header_value(), &"jörg".as_bytes());
+    assert!(users.get(b"Alice").is_none() && users.get(b"carol").is_none() && users.get(b"").is_none());
 }
 
 #[test]
 fn a_name_need_not_be_utf_8() {
     let users = Users::parse(&[b"j\xf6rg:", SHA.as_bytes()].concat());
-    assert_eq!(
-        users.get(b"j\xf6rg").unwrap().name().to_string(),
-        "j\\xf6rg"
-    );
+    assert_eq!(users.get(b"j\xf6rg").unwrap().name().to_string(), "j\\xf6rg");
 }
 
 #[test]
@@ -80,15 +66,9 @@ fn a_bad_line_refuses_itself_and_is_named_by_its_number() {
 #[test]
 fn the_first_line_for_a_user_wins() {
     let users = Users::parse(format!("alice:{SHA}\nbob:{SHA}\nalice:{APR1}").as_bytes());
-    assert_eq!(
-        users.get(b"alice").unwrap().hash().as_bytes(),
-        SHA.as_bytes()
-    );
+    assert_eq!(users.get(b"alice").unwrap().hash().as_bytes(), SHA.as_bytes());
     assert_eq!(names(&users), ["alice", "bob"]);
-    assert_eq!(
-        problems(&users),
-        ["line 3: user alice: ignored, line 1 for this user comes first"]
-    );
+    assert_eq!(problems(&users), ["line 3: user alice: ignored, line 1 for this user comes first"]);
 }
 
 /// oauth2-proxy lets a later good line hide an earlier bad one; then a lock (`alice:!`) is undone by a stale line.
@@ -97,19 +77,14 @@ fn a_later_good_line_does_not_hide_an_earlier_refused_one() {
     for refused in ["!", "", "$6$salt$x", &"x".repeat(9000)] {
         let users = Users::parse(format!("alice:{refused}\nalice:{SHA}").as_bytes());
         assert!(users.get(b"alice").is_none(), "{refused:.10}");
-        assert!(matches!(
-            users.problems()[1].kind,
-            ProblemKind::Duplicate { first: 1 }
-        ));
+        assert!(matches!(users.problems()[1].kind, ProblemKind::Duplicate { first: 1 }));
     }
 }
 
 #[test]
 fn a_mimicked_hash_is_one_of_the_users_and_every_one_is_picked() {
     let users = Users::parse(format!("alice:{SHA}\nbob:{APR1}\ncarol:!").as_bytes());
-    let picked: Vec<_> = (0..4)
-        .map(|seed| users.mimic(seed).unwrap().as_bytes())
-        .collect();
+    let picked: Vec<_> = (0..4).map(|seed| users.mimic(seed).unwrap().as_bytes()).collect();
     assert_eq!(picked, [SHA, APR1, SHA, APR1].map(str::as_bytes));
     assert!(users.mimic(u64::MAX).is_some());
     assert!(Users::default().mimic(7).is_none());
@@ -118,24 +93,15 @@ fn a_mimicked_hash_is_one_of_the_users_and_every_one_is_picked() {
 /// traefik#4917: hashes showed up in its dashboard's dump of the configuration.
 #[test]
 fn no_hash_shows_up_in_debug_output() {
-    let shown = format!(
-        "{:?}",
-        Users::parse(format!("alice:{SHA}\nbob:hunter2").as_bytes())
-    );
+    let shown = format!("{:?}", Users::parse(format!("alice:{SHA}\nbob:hunter2").as_bytes()));
     assert!(shown.contains("alice"), "{shown}");
-    assert!(
-        !shown.contains("5en6G6") && !shown.contains("hunter2"),
-        "{shown}"
-    );
+    assert!(!shown.contains("5en6G6") && !shown.contains("hunter2"), "{shown}");
 }
 
 #[test]
 fn a_file_that_is_no_users_file_does_not_fill_the_memory_with_problems() {
     let users = Users::parse("rubbish\n".repeat(5000).as_bytes());
-    assert_eq!(
-        (users.problems().len(), users.unlisted_problems()),
-        (1000, 4000)
-    );
+    assert_eq!((users.problems().len(), users.unlisted_problems()), (1000, 4000));
 }
 
 proptest! {

@@ -20,11 +20,7 @@ enum Obstacle {
     /// A directory above the file may not be entered.
     Directory(PathBuf),
     /// The file's own owner, group and permission bits.
-    File {
-        owner: String,
-        group: String,
-        mode: u32,
-    },
+    File { owner: String, group: String, mode: u32 },
 }
 
 impl Unreadable {
@@ -35,18 +31,11 @@ impl Unreadable {
             Ok(found) => Obstacle::file(&found),
             // The nearest directory that can be seen is the one that cannot be entered.
             Err(_) => {
-                let seen = path
-                    .ancestors()
-                    .skip(1)
-                    .find(|above| fs::metadata(above).is_ok());
+                let seen = path.ancestors().skip(1).find(|above| fs::metadata(above).is_ok());
                 Obstacle::Directory(seen.unwrap_or(Path::new("/")).into())
             }
         };
-        Self {
-            path: path.into(),
-            user,
-            obstacle,
-        }
+        Self { path: path.into(), user, obstacle }
     }
 }
 
@@ -62,26 +51,15 @@ impl Obstacle {
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            path,
-            user,
-            obstacle,
-        } = self;
+        let Self { path, user, obstacle } = self;
         write!(f, "{}: user {user} may not read it: ", path.display())?;
         match obstacle {
             Obstacle::Directory(above) => {
                 write!(f, "the directory {} may not be entered. ", above.display())?;
-                write!(
-                    f,
-                    "This mends it: setfacl -m u:{user}:x {}",
-                    shell_word(above)
-                )
+                write!(f, "This mends it: setfacl -m u:{user}:x {}", shell_word(above))
             }
             Obstacle::File { owner, group, mode } => {
-                write!(
-                    f,
-                    "it belongs to {owner}:{group} with mode {mode:04o}. This mends it: "
-                )?;
+                write!(f, "it belongs to {owner}:{group} with mode {mode:04o}. This mends it: ")?;
                 // Joining the group helps only if the group may read, and nobody should join root's.
                 if mode & 0o040 != 0 && group != "root" && !is_number(user) && !is_number(group) {
                     write!(f, "usermod -aG {group} {user} (and a restart), or: ")?;
@@ -115,38 +93,20 @@ fn is_number(name: &str) -> bool {
 fn shell_word(path: &Path) -> String {
     let text = path.to_string_lossy();
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+@%".contains(letter);
-    if text.chars().all(plain) {
-        text.into_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
+    if text.chars().all(plain) { text.into_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test may fail loudly"
-)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 mod tests {
     use super::*;
 
     fn unreadable(user: &str, obstacle: Obstacle) -> String {
-        Unreadable {
-            path: "/etc/nginx/.htpasswd".into(),
-            user: user.into(),
-            obstacle,
-        }
-        .to_string()
+        Unreadable { path: "/etc/nginx/.htpasswd".into(), user: user.into(), obstacle }.to_string()
     }
 
     fn file(owner: &str, group: &str, mode: u32) -> Obstacle {
-        Obstacle::File {
-            owner: owner.into(),
-            group: group.into(),
-            mode,
-        }
+        Obstacle::File { owner: owner.into(), group: group.into(), mode }
     }
 
     #[test]
@@ -173,10 +133,7 @@ mod tests {
             ("mailwarden", file("root", "4242", 0o640)),
         ] {
             let text = unreadable(user, obstacle);
-            assert!(
-                !text.contains("usermod") && text.contains(&format!("setfacl -m u:{user}:r")),
-                "{text}"
-            );
+            assert!(!text.contains("usermod") && text.contains(&format!("setfacl -m u:{user}:r")), "{text}");
         }
     }
 
@@ -185,9 +142,6 @@ mod tests {
         let table = "root:x:0:0:root:/root:/bin/sh\nbroken\n:::\nwww-data:x:33:33::/:/bin/sh\n";
         assert_eq!(find_name(table, 33).as_deref(), Some("www-data"));
         assert_eq!(find_name(table, 34), None);
-        assert_eq!(
-            find_name("www-data:x:33:mailwarden\n", 33).as_deref(),
-            Some("www-data")
-        );
+        assert_eq!(find_name("www-data:x:33:mailwarden\n", 33).as_deref(), Some("www-data"));
     }
 }

@@ -60,10 +60,7 @@ async fn a_full_queue_says_busy_at_once() {
     for _ in 0..3 {
         go.send(()).unwrap();
     }
-    assert_eq!(
-        (running.await, second.await, third.await),
-        (Ok(true), Ok(true), Ok(false))
-    );
+    assert_eq!((running.await, second.await, third.await), (Ok(true), Ok(true), Ok(false)));
 }
 
 #[tokio::test]
@@ -74,10 +71,7 @@ async fn a_job_whose_requester_went_away_is_not_computed_and_leaves_its_place() 
     eventually("the first job is taken", || pool.computed() == 1);
     for _ in 0..50 {
         let mut gone = pin!(pool.verify(hash(), b"secret"));
-        assert!(
-            submit(gone.as_mut()).is_pending(),
-            "those who went away keep no place"
-        );
+        assert!(submit(gone.as_mut()).is_pending(), "those who went away keep no place");
     }
     let mut last = pin!(pool.verify(hash(), b"secret"));
     assert!(submit(last.as_mut()).is_pending());
@@ -95,10 +89,7 @@ async fn a_panic_in_a_hash_is_no_answer_and_the_pool_lives_on() {
     })
     .unwrap();
     for _ in 0..3 {
-        assert_eq!(
-            pool.verify(hash(), b"bomb").await,
-            Err(NoAnswer::CouldNotTell)
-        );
+        assert_eq!(pool.verify(hash(), b"bomb").await, Err(NoAnswer::CouldNotTell));
     }
     assert_eq!(pool.verify(hash(), b"secret").await, Ok(true));
 }
@@ -106,10 +97,7 @@ async fn a_panic_in_a_hash_is_no_answer_and_the_pool_lives_on() {
 #[tokio::test]
 async fn a_hash_that_cannot_be_computed_is_no_wrong_password() {
     let pool = Verifier::start_with(ONE, 4, |_, _| Err(CouldNotTell)).unwrap();
-    assert_eq!(
-        pool.verify(hash(), b"secret").await,
-        Err(NoAnswer::CouldNotTell)
-    );
+    assert_eq!(pool.verify(hash(), b"secret").await, Err(NoAnswer::CouldNotTell));
 }
 
 /// authelia#1044 ran out of memory on argon2: what bounds it is how many are computed at once.
@@ -127,15 +115,11 @@ async fn no_more_are_computed_at_once_than_there_are_threads() {
         }
     })
     .unwrap();
-    let mut jobs: Vec<_> = (0..100)
-        .map(|_| Box::pin(pool.verify(hash(), b"secret")))
-        .collect();
+    let mut jobs: Vec<_> = (0..100).map(|_| Box::pin(pool.verify(hash(), b"secret"))).collect();
     for job in &mut jobs {
         assert!(submit(job.as_mut()) != Poll::Ready(Err(NoAnswer::Busy)));
     }
-    eventually("all are computed", || {
-        pool.computed() == 100 && now.load(Ordering::SeqCst) == 0
-    });
+    eventually("all are computed", || pool.computed() == 100 && now.load(Ordering::SeqCst) == 0);
     assert!(most.load(Ordering::SeqCst) <= 3);
 }
 
@@ -145,7 +129,5 @@ async fn dropping_the_pool_ends_its_threads() {
     assert_eq!(pool.verify(hash(), b"secret").await, Ok(true));
     let shared = Arc::downgrade(&pool.shared);
     drop(pool);
-    eventually("every thread has let go of the pool", || {
-        shared.strong_count() == 0
-    });
+    eventually("every thread has let go of the pool", || shared.strong_count() == 0);
 }

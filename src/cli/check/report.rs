@@ -88,12 +88,8 @@ pub(super) struct Fault {
 
 impl From<&ConfigError> for Fault {
     fn from(error: &ConfigError) -> Self {
-        let mut fault = Fault {
-            key: error.key.clone(),
-            reason: error.reason.clone(),
-            text: error.to_string(),
-            ..Fault::default()
-        };
+        let mut fault =
+            Fault { key: error.key.clone(), reason: error.reason.clone(), text: error.to_string(), ..Fault::default() };
         match &error.place {
             Place::Default => {}
             Place::File { path, line, column } => {
@@ -110,11 +106,7 @@ impl From<&ConfigError> for Fault {
 impl Report {
     /// How the command ends: warnings are none of its faults.
     pub(super) fn exit(&self) -> Exit {
-        if self.errors.is_empty() {
-            Exit::Success
-        } else {
-            Exit::Config
-        }
+        if self.errors.is_empty() { Exit::Success } else { Exit::Config }
     }
 
     /// What the users file means for a start.
@@ -130,48 +122,32 @@ impl Report {
                     "{path} does not exist: everybody is refused until it does; make it with: htpasswd -cB {path} NAME"
                 ));
             }
-            UsersReport::Unreadable { reason } => format!("{path} cannot be read: {reason}"),
-            UsersReport::Loaded {
-                problems, count, ..
-            } => {
-                let problems = problems
-                    .iter()
-                    .map(|problem| format!("{path}:{}: {}", problem.line, problem.reason));
+            UsersReport::Unreadable { reason } => reason.clone(),
+            UsersReport::Loaded { problems, count, unlisted, .. } => {
+                let problems = problems.iter().map(|problem| format!("{path}:{}: {}", problem.line, problem.reason));
                 self.warnings.extend(problems);
-                if *count == 0 {
+                if *unlisted > 0 {
                     self.warnings
-                        .push(format!("{path} holds no user: everybody is refused"));
+                        .push(format!("{path}: {unlisted} more lines are refused; is it a users file at all?"));
+                }
+                if *count == 0 {
+                    self.warnings.push(format!("{path} holds no user: everybody is refused"));
                 }
                 return;
             }
-            UsersReport::NotChecked => return,
         };
         let text = format!("{KEY}: {reason}");
-        self.errors.push(Fault {
-            key: Some(KEY.to_owned()),
-            reason,
-            text,
-            ..Fault::default()
-        });
+        self.errors.push(Fault { key: Some(KEY.to_owned()), reason, text, ..Fault::default() });
     }
 
     /// What is allowed, but hardly meant.
     pub(super) fn judge(&mut self, config: &Config) {
         let site = &config.live.site;
-        let default = site
-            .access
-            .default
-            .map(|set| ("access.default".to_owned(), set));
-        let users = site
-            .access
-            .users
-            .iter()
-            .map(|(name, set)| (format!("access.users.{}", shown(name)), *set));
+        let default = site.access.default.map(|set| ("access.default".to_owned(), set));
+        let users = site.access.users.iter().map(|(name, set)| (format!("access.users.{}", shown(name)), *set));
         for (key, set) in default.into_iter().chain(users) {
-            let foreign: PermissionSet = set
-                .iter()
-                .filter(|permission| !site.catcher.permissions().contains(*permission))
-                .collect();
+            let foreign: PermissionSet =
+                set.iter().filter(|permission| !site.catcher.permissions().contains(*permission)).collect();
             if !foreign.is_empty() {
                 self.warnings.push(format!(
                     "{key}: {foreign} means nothing with catcher {}, which has {}",
@@ -180,15 +156,8 @@ impl Report {
                 ));
             }
         }
-        if config
-            .live
-            .trusted_proxies
-            .nets
-            .iter()
-            .any(|net| net.prefix_len() == 0)
-        {
-            self.warnings
-                .push("trusted_proxies: anybody can say what address they come from".to_owned());
+        if config.live.trusted_proxies.nets.iter().any(|net| net.prefix_len() == 0) {
+            self.warnings.push("trusted_proxies: anybody can say what address they come from".to_owned());
         }
     }
 }
@@ -198,9 +167,7 @@ impl Plan {
         let live = &config.live;
         let access = &live.site.access;
         let settings = settings(config);
-        let usual = config::defaults()
-            .map(|config| self::settings(&config))
-            .unwrap_or_default();
+        let usual = config::defaults().map(|config| self::settings(&config)).unwrap_or_default();
         Plan {
             listen: config.start.listen.iter().map(ListenPlan::new).collect(),
             trusted_proxies: live
@@ -213,12 +180,7 @@ impl Plan {
             upstream: UpstreamPlan {
                 url: live.site.upstream.to_string(),
                 catcher: live.site.catcher.to_string(),
-                username: live
-                    .site
-                    .upstream
-                    .credentials
-                    .as_ref()
-                    .map(|credentials| credentials.username.clone()),
+                username: live.site.upstream.credentials.as_ref().map(|credentials| credentials.username.clone()),
             },
             auth: AuthPlan {
                 realm: live.auth.realm.clone(),
@@ -226,21 +188,10 @@ impl Plan {
                 users,
             },
             access: AccessPlan {
-                default: names(
-                    access
-                        .default
-                        .unwrap_or_else(|| CatcherKind::default_permissions(live.site.catcher)),
-                ),
-                users: access
-                    .users
-                    .iter()
-                    .map(|(name, set)| (shown(name), names(*set)))
-                    .collect(),
+                default: names(access.default.unwrap_or_else(|| CatcherKind::default_permissions(live.site.catcher))),
+                users: access.users.iter().map(|(name, set)| (shown(name), names(*set))).collect(),
             },
-            differs_from_default: usual
-                .into_iter()
-                .filter(|(key, value)| settings.get(key) != Some(value))
-                .collect(),
+            differs_from_default: usual.into_iter().filter(|(key, value)| settings.get(key) != Some(value)).collect(),
             settings,
         }
     }
@@ -260,37 +211,19 @@ fn settings(config: &Config) -> BTreeMap<&'static str, String> {
     let start = &config.start;
     let (limits, times, log) = (&start.limits, &start.timeouts, &start.log);
     BTreeMap::from([
-        (
-            "unix_socket_mode",
-            format!("{:04o}", start.unix_socket_mode),
-        ),
+        ("unix_socket_mode", format!("{:04o}", start.unix_socket_mode)),
         ("workers", start.workers.to_string()),
         ("limits.body", format_size(limits.body)),
         ("limits.head", format_size(limits.head as u64)),
         ("limits.connections", limits.connections.to_string()),
-        (
-            "limits.connections_per_address",
-            limits.connections_per_address.to_string(),
-        ),
+        ("limits.connections_per_address", limits.connections_per_address.to_string()),
         ("timeouts.keep_alive", format_duration(times.keep_alive)),
         ("timeouts.request_head", format_duration(times.request_head)),
         ("timeouts.request_body", format_duration(times.request_body)),
-        (
-            "timeouts.upstream_connect",
-            format_duration(times.upstream_connect),
-        ),
-        (
-            "timeouts.upstream_answer",
-            format_duration(times.upstream_answer),
-        ),
-        (
-            "timeouts.upstream_clear",
-            format_duration(times.upstream_clear),
-        ),
-        (
-            "timeouts.upstream_idle",
-            format_duration(times.upstream_idle),
-        ),
+        ("timeouts.upstream_connect", format_duration(times.upstream_connect)),
+        ("timeouts.upstream_answer", format_duration(times.upstream_answer)),
+        ("timeouts.upstream_clear", format_duration(times.upstream_clear)),
+        ("timeouts.upstream_idle", format_duration(times.upstream_idle)),
         ("timeouts.send", format_duration(times.send)),
         ("timeouts.stop", format_duration(times.stop)),
         ("log.level", log.level.to_string()),
@@ -305,8 +238,5 @@ fn names(set: PermissionSet) -> Vec<&'static str> {
 
 /// A user's name without what would act on a terminal.
 fn shown(name: &[u8]) -> String {
-    String::from_utf8_lossy(name)
-        .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    String::from_utf8_lossy(name).chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

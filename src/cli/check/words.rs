@@ -18,11 +18,7 @@ fn write(report: &Report, out: &mut String) -> fmt::Result {
         let file = &report.file;
         match report.file_exists {
             true => line(out, "Configuration", file)?,
-            false => line(
-                out,
-                "Configuration",
-                format_args!("no file at {file}: defaults and environment"),
-            )?,
+            false => line(out, "Configuration", format_args!("no file at {file}: defaults and environment"))?,
         }
         write_plan(plan, out)?;
     }
@@ -38,19 +34,11 @@ fn write(report: &Report, out: &mut String) -> fmt::Result {
 fn write_plan(plan: &Plan, out: &mut String) -> fmt::Result {
     for (index, listen) in plan.listen.iter().enumerate() {
         let label = if index == 0 { "Listens on" } else { "" };
-        let note = if listen.skipped_without_ipv6 {
-            " (skipped on a machine without IPv6)"
-        } else {
-            ""
-        };
+        let note = if listen.skipped_without_ipv6 { " (skipped on a machine without IPv6)" } else { "" };
         line(out, label, format_args!("{}{note}", listen.address))?;
     }
     let upstream = &plan.upstream;
-    line(
-        out,
-        "Forwards to",
-        format_args!("{}, catcher {}", upstream.url, upstream.catcher),
-    )?;
+    line(out, "Forwards to", format_args!("{}, catcher {}", upstream.url, upstream.catcher))?;
     if let Some(username) = &upstream.username {
         line(out, "", format_args!("logs in there as {username}"))?;
     }
@@ -59,14 +47,7 @@ fn write_plan(plan: &Plan, out: &mut String) -> fmt::Result {
         proxies => format!("the X-Forwarded-* headers of {}", proxies.join(", ")),
     };
     line(out, "Believes", trusted)?;
-    line(
-        out,
-        "Lets in",
-        format_args!(
-            "the users of {}, realm {:?}",
-            plan.auth.users_file, plan.auth.realm
-        ),
-    )?;
+    line(out, "Lets in", format_args!("the users of {}, realm {:?}", plan.auth.users_file, plan.auth.realm))?;
     line(out, "", Users(&plan.auth.users))?;
     line(out, "They may", list(&plan.access.default))?;
     for (name, permissions) in &plan.access.users {
@@ -75,11 +56,7 @@ fn write_plan(plan: &Plan, out: &mut String) -> fmt::Result {
     for (index, (key, usual)) in plan.differs_from_default.iter().enumerate() {
         let label = if index == 0 { "Other than usual" } else { "" };
         let value = plan.settings.get(key).map_or("", String::as_str);
-        line(
-            out,
-            label,
-            format_args!("{key} = {value} (default {usual})"),
-        )?;
+        line(out, label, format_args!("{key} = {value} (default {usual})"))?;
     }
     Ok(())
 }
@@ -89,11 +66,7 @@ fn line(out: &mut String, label: &str, what: impl Display) -> fmt::Result {
 }
 
 fn list(names: &[&str]) -> String {
-    if names.is_empty() {
-        "nothing".to_owned()
-    } else {
-        names.join(", ")
-    }
+    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
 }
 
 struct Users<'a>(&'a UsersReport);
@@ -103,15 +76,10 @@ impl Display for Users<'_> {
         match self.0 {
             UsersReport::Missing => f.write_str("nobody yet: there is no such file"),
             UsersReport::Unreadable { .. } => f.write_str("nobody: it cannot be read"),
-            UsersReport::NotChecked => f.write_str("not checked"),
             UsersReport::Loaded { count, formats, .. } => {
                 write!(f, "{count} user{}", if *count == 1 { "" } else { "s" })?;
                 for (index, (format, number)) in formats.iter().enumerate() {
-                    write!(
-                        f,
-                        "{}{number} {format}",
-                        if index == 0 { ": " } else { ", " }
-                    )?;
+                    write!(f, "{}{number} {format}", if index == 0 { ": " } else { ", " })?;
                 }
                 Ok(())
             }
