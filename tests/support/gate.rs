@@ -1,0 +1,239 @@
+//! The real binary in front of a catcher: started with a configuration, read by its logs, stopped when it is dropped.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::patience::{self, eventually};
+use super::raw::Client;
+
+/// `{SHA}` of `secret`: made by `htpasswd -nbs anna secret`.
+pub const ANNA: &str = "anna:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n";
+
+/// The header line of `anna` with her password.
+pub const AS_ANNA: &str = "Authorization: Basic YW5uYTpzZWNyZXQ=\r\n";
+
+/// A gate that is about to be started.
+pub struct Builder {
+    config: String,
+    users: String,
+    upstream: String,
+    env: Vec<(String, String)>,
+    listen: String,
+}
+
+/// A running gate.
+pub struct Gate {
+    child: Child,
+    addrs: Vec<SocketAddr>,
+    out: Lines,
+    err: Lines,
+    dir: tempfile::TempDir,
+}
+
+/// What a process has written so far.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl Lines {
+    fn follow(&self, from: impl Read + Send + 'static) {
+        let lines = self.0.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
+                lines.lock().unwrap().push(String::from_utf8_lossy(&line).into_owned());
+            }
+        });
+    }
+
+    fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Gate {
+    /// A gate before the catcher at `upstream`, with the user `anna` and the password `secret`.
+    pub fn to(upstream: SocketAddr) -> Builder {
+        Self::to_url(format!("http://{upstream}"))
+    }
+
+    /// The same by URL.
+    pub fn to_url(upstream: String) -> Builder {
+        Builder {
+            config: String::new(),
+            users: ANNA.to_owned(),
+            upstream,
+            env: Vec::new(),
+            listen: r#"["127.0.0.1:0"]"#.to_owned(),
+        }
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addrs[0]
+    }
+
+    /// Every address it listens on.
+    pub fn addrs(&self) -> &[SocketAddr] {
+        &self.addrs
+    }
+
+    /// A new connection to it.
+    pub fn connect(&self) -> Client {
+        Client::connect(self.addr())
+    }
+
+    /// The folder of its files.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The access log so far.
+    pub fn access_log(&self) -> Vec<String> {
+        self.out.all()
+    }
+
+    /// The log so far.
+    pub fn log(&self) -> Vec<String> {
+        self.err.all()
+    }
+
+    /// Waits for a line of the access log that `wanted` takes.
+    pub fn access_line(&self, wanted: impl Fn(&str) -> bool) -> String {
+        eventually("a line in the access log", || self.access_log().into_iter().find(|line| wanted(line)))
+    }
+
+    /// Waits for a line of the log that holds `text`.
+    pub fn log_line(&self, text: &str) -> String {
+        eventually(text, || self.log().into_iter().find(|line| line.contains(text)))
+    }
+
+    /// Sends a signal by name.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
+        assert!(status.unwrap().success(), "kill -{name}");
+    }
+
+    /// Waits for the process to end.
+    pub fn wait(&mut self) -> ExitStatus {
+        eventually("the gate to end", || self.child.try_wait().unwrap())
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- the gate's log\n{}\n--- its access log\n{}", self.log().join("\n"), self.access_log().join("\n"));
+        }
+    }
+}
+
+impl Builder {
+    /// Adds lines to the configuration. Tables must not repeat: `upstream.*`, `auth.users_file` and `listen` are taken.
+    pub fn config(mut self, toml: &str) -> Self {
+        self.config.push_str(toml);
+        self.config.push('\n');
+        self
+    }
+
+    /// Replaces the users file.
+    pub fn users(mut self, users: &str) -> Self {
+        self.users = users.to_owned();
+        self
+    }
+
+    /// Replaces `listen`, a TOML list.
+    pub fn listen(mut self, listen: &str) -> Self {
+        self.listen = listen.to_owned();
+        self
+    }
+
+    /// Sets an environment variable.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts it and waits until it listens.
+    pub fn start(self) -> Gate {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| -> PathBuf {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let users = file("htpasswd", &self.users);
+        let listen = self.listen.replace("DIR", &dir.path().display().to_string());
+        let config = file(
+            "mailwarden.toml",
+            &format!(
+                "listen = {listen}\nupstream.url = {:?}\nauth.users_file = {:?}\n{}",
+                self.upstream,
+                users.display().to_string(),
+                self.config
+            ),
+        );
+        let mut child = binary()
+            .args(["serve", "--config"])
+            .arg(&config)
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (out, err) = (Lines::default(), Lines::default());
+        out.follow(child.stdout.take().unwrap());
+        err.follow(child.stderr.take().unwrap());
+        let wanted = listen.matches('"').count() / 2;
+        let listening = eventually_listening(&mut child, &err, wanted);
+        let addrs = listening.iter().filter_map(|addr| addr.parse().ok()).collect();
+        Gate { child, addrs, out, err, dir }
+    }
+}
+
+/// The addresses of as many "listening" lines as are wanted.
+fn eventually_listening(child: &mut Child, err: &Lines, wanted: usize) -> Vec<String> {
+    eventually("the gate to listen", || {
+        if let Some(status) = child.try_wait().unwrap() {
+            panic!("the gate ended with {status}:\n{}", err.all().join("\n"));
+        }
+        let addrs: Vec<String> = err
+            .all()
+            .iter()
+            .filter(|line| line.contains("listening"))
+            .filter_map(|line| line.split_once("addr=").map(|(_, addr)| addr.trim().to_owned()))
+            .collect();
+        (addrs.len() == wanted).then_some(addrs)
+    })
+}
+
+/// The binary under test, with no configuration of the machine's own.
+pub fn binary() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mailwarden"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("MAILWARDEN_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// How long a test waits for what must come.
+pub fn patience() -> Duration {
+    patience::PATIENCE
+}
