@@ -112,7 +112,7 @@ pub(super) fn run(source: &Source, flags: &Flags) -> Exit {
     match printed {
         Ok(()) => exit,
         Err(error) => {
-            out::error(&format!("standard output: {error}\n"));
+            out::error(&format!("standard output: {}\n", config::os_reason(&error)));
             Exit::Problem
         }
     }

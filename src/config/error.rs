@@ -114,7 +114,7 @@ impl fmt::Display for Place {
 }
 
 /// What an error of the system says, without the number that Rust adds to it.
-pub(super) fn os_reason(error: &std::io::Error) -> String {
+pub(crate) fn os_reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     match text.rfind(" (os error ") {
         Some(end) => text.get(..end).unwrap_or_default().to_owned(),

@@ -23,6 +23,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub(crate) use error::os_reason;
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use model::Config;
 use raw::Raw;
@@ -101,7 +102,7 @@ fn read_file(source: &Source) -> Result<Option<Vec<u8>>, ConfigErrors> {
         Err(error) => Err(ConfigErrors::from(ConfigError {
             place: Place::File { path: path.to_owned(), line: None, column: None },
             key: None,
-            reason: format!("cannot be read: {}", error::os_reason(&error)),
+            reason: format!("cannot be read: {}", os_reason(&error)),
             excerpt: None,
         })),
     }

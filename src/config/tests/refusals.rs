@@ -1,0 +1,246 @@
+//! What is said to wrong configurations, word by word.
+
+use super::*;
+
+/// The line of a text that begins with a key, and what is said to it.
+#[test]
+fn each_mistake_is_answered_with_what_to_do() {
+    let table = [
+        // Names
+        ("lisen = []", "m.toml:1: lisen: unknown key; did you mean listen?"),
+        ("[upstreem]\nurl = 1", "m.toml:1: upstreem: unknown table; did you mean upstream?"),
+        ("\n\n[upstream]\nulr = 1", "m.toml:4: upstream.ulr: unknown key; did you mean upstream.url?"),
+        (
+            "[log]\nlisten = []",
+            "m.toml:2: log.listen: unknown key; did you mean listen? It belongs above the first [table]",
+        ),
+        ("proxy_pass = 1", "m.toml:1: proxy_pass: unknown key; remove it"),
+        ("auth = 1", "m.toml:1: auth: is a table; write [auth] and its keys below"),
+        (
+            "\"upstream.url\" = 1",
+            "m.toml:1: \"upstream.url\": is unknown; take the quotes away if the dot is between table and key",
+        ),
+        // Not built yet
+        (
+            "[purge]\nschedule = \"0 3 * * *\"\nmax_age = \"24h\"",
+            "m.toml:2: purge.schedule: this version does not purge yet; remove the key\n\
+             m.toml:3: purge.max_age: this version does not purge yet; remove the key",
+        ),
+        ("[purge]", "m.toml:1: purge: this version does not purge yet; remove the table"),
+        (
+            "[status]\nlisten = \"127.0.0.1:9080\"",
+            "m.toml:2: status.listen: this version has no status listener yet; remove the key",
+        ),
+        ("hosts = []", "m.toml:1: hosts: this version accepts any Host and cannot limit them yet; remove the key"),
+        ("[[site]]\nhosts = []", "m.toml:1: site: this version serves one catcher only yet; remove the key"),
+        (
+            "[access]\ngroups = { qa = [\"view\"] }",
+            "m.toml:2: access.groups.qa: this version has no groups yet; remove the key",
+        ),
+        (
+            "[access]\nusers = { \"@qa\" = [\"view\"] }",
+            "m.toml:2: access.users.\"@qa\": this version has no groups yet; name the users",
+        ),
+        (
+            "upstream.catcher = \"mailpit\"",
+            "m.toml:1: upstream.catcher: \"mailpit\" is not built yet; write \"mailcatcher\", or \"generic\" to forward only",
+        ),
+        (
+            "listen = [\"systemd:web\"]",
+            "m.toml:1: listen: \"systemd:web\" is not built yet: this version takes no sockets over from systemd; \
+             write an address",
+        ),
+        // Kinds
+        ("listen = \"0.0.0.0:80\"", "m.toml:1: listen: must be a list; write [\"0.0.0.0:80\"]"),
+        ("listen = 8080", "m.toml:1: listen: must be a list of texts, not the number 8080"),
+        ("listen = [8080]", "m.toml:1: listen: must hold texts in quotes only, not the number 8080"),
+        ("workers = \"4\"", "m.toml:1: workers: must be a whole number, not \"4\""),
+        ("workers = 1.5", "m.toml:1: workers: must be a whole number, not a number with a fraction"),
+        ("log.access = \"yes\"", "m.toml:1: log.access: must be true or false, not \"yes\""),
+        (
+            "limits.body = 1048576",
+            "m.toml:1: limits.body: must be a text in quotes such as \"1MiB\", not the number 1048576",
+        ),
+        (
+            "auth.realm = 2020-01-01",
+            "m.toml:1: auth.realm: must be a text in quotes such as \"Restricted\", not a date",
+        ),
+        (
+            "access.users = [\"anna\"]",
+            "m.toml:1: access.users: must be a table such as { ci-bot = [\"view\"] }, not a list",
+        ),
+        // Values
+        ("listen = []", "m.toml:1: listen: is empty; name at least one address"),
+        (
+            "listen = [\n  \"127.0.0.1:80\",\n  \"8080\",\n]",
+            "m.toml:3: listen: \"8080\" has no address; write \"0.0.0.0:8080\" for all of IPv4, \
+             \"127.0.0.1:8080\" for this machine only",
+        ),
+        ("listen = [\"0.0.0.0:80\", \"0.0.0.0:80\"]", "m.toml:1: listen: \"0.0.0.0:80\" is there twice; remove one"),
+        (
+            "trusted_proxies = [\"proxy.test\"]",
+            "m.toml:1: trusted_proxies: \"proxy.test\" is not an address (192.0.2.7), a network (10.0.0.0/8) or \"unix\"",
+        ),
+        ("unix_socket_mode = \"rw\"", "m.toml:1: unix_socket_mode: \"rw\" is no mode; write one as \"0660\""),
+        ("workers = 0", "m.toml:1: workers: 0 is out of range; it goes from 1 to 1024"),
+        (
+            "workers = 99999999999999999999",
+            "m.toml:1: workers: 9223372036854775807 is out of range; it goes from 1 to 1024",
+        ),
+        ("limits.connections = -1", "m.toml:1: limits.connections: -1 is out of range; it goes from 1 to 1000000"),
+        ("limits.head = \"1KiB\"", "m.toml:1: limits.head: \"1KiB\" is out of range; it goes from 8KiB to 1MiB"),
+        ("limits.body = \"1m\"", "m.toml:1: limits.body: \"1m\" has \"m\" for a unit; write \"1MiB\""),
+        ("timeouts.send = \"60\"", "m.toml:1: timeouts.send: \"60\" has no unit; write \"60s\" for seconds"),
+        ("timeouts.send = \"0s\"", "m.toml:1: timeouts.send: \"0s\" is no time at all; write at least \"1ms\""),
+        ("timeouts.send = \"8d\"", "m.toml:1: timeouts.send: \"8d\" is too long; at most 7d"),
+        ("timeouts.upstream_idle = \"30s\"", "m.toml:1: timeouts.upstream_idle: \"30s\" is too long; at most 20s"),
+        ("log.level = \"inf\"", "m.toml:1: log.level: \"inf\" is unknown; did you mean \"info\"?"),
+        ("log.format = \"xml\"", "m.toml:1: log.format: \"xml\" is unknown; there are text, json, combined"),
+        (
+            "upstream.catcher = \"mailcather\"",
+            "m.toml:1: upstream.catcher: \"mailcather\" is unknown; did you mean \"mailcatcher\"?",
+        ),
+        (
+            "upstream.url = \"https://mail.test\"",
+            "m.toml:1: upstream.url: \"https://mail.test\" is https, which is not spoken to the catcher; \
+             write http:// and keep the way to it private",
+        ),
+        (
+            "upstream.url = \"http://me:s3cret@mail.test\"",
+            "m.toml:1: upstream.url: the URL holds a user name or password; \
+             give them as upstream.username and upstream.password_file",
+        ),
+        (
+            "upstream.username = \"gate\"",
+            "m.toml:1: upstream.username: is there without upstream.password_file; give both or none",
+        ),
+        (
+            "upstream.password_file = \"/run/secrets/p\"",
+            "m.toml:1: upstream.password_file: is there without upstream.username; give both or none",
+        ),
+        (
+            "upstream.username = \"a:b\"\nupstream.password_file = \"/nowhere/p\"",
+            "m.toml:1: upstream.username: \"a:b\" has a colon, which no user name can have\n\
+             m.toml:2: upstream.password_file: \"/nowhere/p\" cannot be read: No such file or directory",
+        ),
+        ("auth.realm = \"a\\nb\"", "m.toml:1: auth.realm: \"a\\nb\" holds control characters"),
+        ("auth.users_file = \"\"", "m.toml:1: auth.users_file: \"\" is empty; write the path of a file"),
+        ("access.default = [\"veiw\"]", "m.toml:1: access.default: \"veiw\" is no permission; did you mean \"view\"?"),
+        (
+            "[access.users]\nanna = [\"view\"]\nbob = [\"everything\"]",
+            "m.toml:3: access.users.bob: \"everything\" is no permission; there are view, delete, clear, quit and write",
+        ),
+        ("access.users = { \"a:b\" = [] }", "m.toml:1: access.users.\"a:b\": has a colon, which no user name can have"),
+        ("access.users = { anna = \"view\" }", "m.toml:1: access.users.anna: must be a list; write [\"view\"]"),
+    ];
+    for (toml, expected) in table {
+        assert_eq!(errors_of(toml), expected, "{toml}");
+    }
+}
+
+#[test]
+fn a_password_in_a_url_is_not_repeated() {
+    for url in ["https://me:s3cret@mail.test", "me:s3cret@mail.test", "http://me:s3cret@mail.test/?x"] {
+        let errors = errors_of(&format!("upstream.url = {url:?}"));
+        assert!(!errors.contains("s3cret"), "{errors}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_from_top_to_bottom() {
+    let toml =
+        "workers = 0\nlistne = []\n[timeouts]\nsend = \"0s\"\nstop = \"1\"\n[log]\nlevel = \"loud\"\nacess = true\n";
+    let env = [("MAILWARDEN_LOG__FORMAT", "xml"), ("MAILWARDEN_CONFIG", "/x"), ("MAILWARDEN_PURGE__EVERY", "1h")];
+    let flags = [("listen", "8080"), ("upstream", "x")];
+    assert_eq!(
+        errors_with(toml, &env, &flags),
+        "m.toml:1: workers: 0 is out of range; it goes from 1 to 1024\n\
+         m.toml:2: listne: unknown key; did you mean listen?\n\
+         m.toml:4: timeouts.send: \"0s\" is no time at all; write at least \"1ms\"\n\
+         m.toml:5: timeouts.stop: \"1\" has no unit; write \"1s\" for seconds\n\
+         m.toml:7: log.level: \"loud\" is unknown; there are error, warn, info, debug, trace\n\
+         m.toml:8: log.acess: unknown key; did you mean log.access?\n\
+         environment MAILWARDEN_CONFIG: unknown variable; remove it\n\
+         environment MAILWARDEN_LOG__FORMAT: \"xml\" is unknown; there are text, json, combined\n\
+         environment MAILWARDEN_PURGE__EVERY: this version does not purge yet; remove the variable\n\
+         --listen: \"8080\" has no address; write \"0.0.0.0:8080\" for all of IPv4, \
+         \"127.0.0.1:8080\" for this machine only\n\
+         --upstream: \"x\" is not a URL; write it as \"http://127.0.0.1:1080\""
+    );
+}
+
+#[test]
+fn variables_are_answered_by_their_names() {
+    let table = [
+        ("MAILWARDEN_UPSTREAM_URL", "x", "unknown variable; did you mean MAILWARDEN_UPSTREAM__URL?"),
+        ("MAILWARDEN_listen", "x", "unknown variable; remove it"),
+        ("MAILWARDEN_", "x", "unknown variable; remove it"),
+        ("MAILWARDEN_ACCESS__USERS", "{}", "is a table, which only the file can hold"),
+        ("MAILWARDEN_ACCESS__USERS__ANNA", "view", "is a table, which only the file can hold"),
+        ("MAILWARDEN_AUTH", "{}", "is a table, which only the file can hold"),
+        ("MAILWARDEN_WORKERS", "four", "must be a whole number, not \"four\""),
+        ("MAILWARDEN_WORKERS", "", "must be a whole number, not \"\""),
+        ("MAILWARDEN_LOG__ACCESS", "yes", "must be true or false, not \"yes\""),
+        ("MAILWARDEN_LISTEN", "", "is empty; name at least one address"),
+        (
+            "MAILWARDEN_TRUSTED_PROXIES",
+            "x,10.0.0.0/8",
+            "\"x\" is not an address (192.0.2.7), a network (10.0.0.0/8) or \"unix\"",
+        ),
+        ("MAILWARDEN_TRUSTED_PROXIES", "[1]", "must hold texts in quotes only, not the number 1"),
+    ];
+    for (name, value, reason) in table {
+        assert_eq!(errors_with("", &[(name, value)], &[]), format!("environment {name}: {reason}"));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_no_text_is_named() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let bytes = |text: &[u8]| OsString::from_vec(text.to_vec());
+    let env = vec![
+        (bytes(b"MAILWARDEN_AUTH__REALM"), bytes(b"\xff")),
+        (bytes(b"MAILWARDEN_\xff"), bytes(b"x")),
+        (bytes(b"OTHER_\xff"), bytes(b"\xff")),
+    ];
+    let source = Source { env, ..source(&[], &[]) };
+    assert_eq!(
+        assemble(&source, None).unwrap_err().to_string(),
+        "environment MAILWARDEN_AUTH__REALM: is not UTF-8\nenvironment MAILWARDEN_\u{fffd}: unknown variable; remove it"
+    );
+}
+
+#[test]
+fn syntax_errors_show_the_place() {
+    assert_eq!(
+        errors_of("workers = 1\n[log]\nlevel = info\n"),
+        "m.toml:3:9: string values must be quoted\n  |\n3 | level = info\n  |         ^"
+    );
+    assert_eq!(
+        errors_of("[log]\nlevel = warn\n"),
+        "m.toml:2:9: string values must be quoted, expected literal string\n  |\n2 | level = warn\n  |         ^"
+    );
+    assert_eq!(errors_of("workers = 1\nworkers = 2\n"), "m.toml:2:1: duplicate key\n  |\n2 | workers = 2\n  | ^");
+}
+
+#[test]
+fn a_file_that_is_not_utf8_is_told_with_its_place() {
+    let errors = assemble(&source(&[], &[]), Some(b"workers = 1\nx = \"\xff\"\n")).unwrap_err();
+    assert!(errors.to_string().starts_with("m.toml:2:6: is not UTF-8; save the file in that encoding\n"), "{errors}");
+}
+
+#[test]
+fn a_password_file_must_hold_one_password() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("p");
+    let toml = format!("upstream.username = \"u\"\nupstream.password_file = {file:?}");
+    for (content, reason) in [
+        (String::new(), "is empty; write the password into it"),
+        ("a\nb\n".to_owned(), "holds more than one line, or control characters; write the password alone into it"),
+        ("x".repeat(5000), "is over 4KiB; write the password alone into it"),
+    ] {
+        std::fs::write(&file, content).unwrap();
+        assert_eq!(errors_of(&toml), format!("m.toml:2: upstream.password_file: {file:?} {reason}"));
+    }
+}
