@@ -150,6 +150,12 @@ pub(super) fn find(path: &str) -> Known {
     if tables().any(|table| table == path) { Known::Table } else { Known::Unknown }
 }
 
+/// One part of a path as TOML writes it: in quotes where it needs them.
+pub(super) fn written(name: &str) -> String {
+    let bare = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if bare { name.to_owned() } else { format!("{name:?}") }
+}
+
 /// A value that a text key could have, in its quotes.
 pub(super) fn example(path: &str) -> Option<&'static str> {
     let key = KEYS.iter().find(|key| key.path == path && key.kind == Kind::Text)?;

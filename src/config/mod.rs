@@ -1,7 +1,7 @@
 //! The configuration: what was written, what is true, and the way from one to the other.
 //!
 //! [`load`] fills a flat map of keys from the defaults, the file, the environment and the flags, each over the one
-//! before ([`raw`]), then reads it key by key into the [`model`]. Whatever is wrong is told at once, each fault with
+//! before (`raw`), then reads it key by key into the [`model`]. Whatever is wrong is told at once, each fault with
 //! its place. Only modules of this directory see what was written; all others see the model.
 
 mod address;

@@ -119,21 +119,9 @@ impl Raw {
     fn add_table(&mut self, parent: &str, table: &DeTable<'_>, file: &File<'_>) {
         for (name, value) in table {
             let place = file.place(name.span().start);
-            let path = match (name.get_ref().contains('.'), parent) {
-                // A dot inside of quotes joins nothing, so this can be no key of ours.
-                (true, _) => {
-                    let path =
-                        format!("{parent}{}{name:?}", if parent.is_empty() { "" } else { "." }, name = name.get_ref());
-                    self.fault(
-                        place,
-                        Some(&path),
-                        "is unknown; take the quotes away if the dot is between table and key",
-                    );
-                    continue;
-                }
-                (false, "") => name.get_ref().to_string(),
-                (false, parent) => format!("{parent}.{}", name.get_ref()),
-            };
+            // Quoted where TOML needs quotes: `"upstream.url"` is one name with a dot in it, and no key of ours.
+            let name = keys::written(name.get_ref());
+            let path = if parent.is_empty() { name } else { format!("{parent}.{name}") };
             self.add_value(&path, place, value, file);
         }
     }

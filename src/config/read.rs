@@ -259,7 +259,7 @@ impl<'a> Reader<'a> {
         let mut users = BTreeMap::new();
         let mut noted = None;
         for (name, entry) in table {
-            let path = format!("{PATH}.{}", key_text(name));
+            let path = format!("{PATH}.{}", keys::written(name));
             let permissions = match name.as_str() {
                 "" => Err(self.fault(entry, &path, "is no user name")),
                 _ if name.starts_with('@') => {
@@ -312,10 +312,4 @@ fn parse_path(text: &str) -> Result<PathBuf, String> {
         _ if text.contains('\0') => Err("is no path".to_owned()),
         _ => Ok(PathBuf::from(text)),
     }
-}
-
-/// A key as TOML would write it.
-fn key_text(name: &str) -> String {
-    let bare = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    if bare { name.to_owned() } else { format!("{name:?}") }
 }

@@ -16,10 +16,8 @@ fn each_mistake_is_answered_with_what_to_do() {
         ),
         ("proxy_pass = 1", "m.toml:1: proxy_pass: unknown key; remove it"),
         ("auth = 1", "m.toml:1: auth: is a table; write [auth] and its keys below"),
-        (
-            "\"upstream.url\" = 1",
-            "m.toml:1: \"upstream.url\": is unknown; take the quotes away if the dot is between table and key",
-        ),
+        ("\"upstream.url\" = 1", "m.toml:1: \"upstream.url\": unknown key; did you mean upstream.url?"),
+        ("\"a\\nb\" = 1", "m.toml:1: \"a\\nb\": unknown key; remove it"),
         // Not built yet
         (
             "[purge]\nschedule = \"0 3 * * *\"\nmax_age = \"24h\"",
