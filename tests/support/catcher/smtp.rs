@@ -27,29 +27,43 @@ async fn talk(mut stream: BufReader<TcpStream>, context: &Context) -> io::Result
         let line = String::from_utf8_lossy(&line).into_owned();
         let word = line.trim_start().to_ascii_uppercase();
         let reply = if word.starts_with("EHLO") {
+            envelope = Envelope::default();
             "250-Ok EventMachine SMTP Server\r\n250-NO-SOLICITING\r\n250 SIZE 20000000"
         } else if word.starts_with("HELO") {
+            envelope = Envelope::default();
             "250 Ok EventMachine SMTP Server"
         } else if word.starts_with("MAIL FROM:") {
             envelope = Envelope { sender: Some(sender(&line)), recipients: Vec::new() };
             "250 Ok"
-        } else if word.starts_with("RCPT TO:") && envelope.sender.is_some() {
-            envelope.recipients.push(after_colon(&line).to_owned());
-            "250 Ok"
-        } else if word.starts_with("DATA") && !envelope.recipients.is_empty() {
-            say(&mut stream, "354 Send it").await?;
-            let Some(source) = read_message(&mut stream).await? else { return Ok(()) };
-            let Envelope { sender, recipients } = std::mem::take(&mut envelope);
-            let mail = Mail { sender: sender.unwrap_or_default(), recipients, ..Mail::from_source(source) };
-            context.shared.deliver(mail);
-            "250 Message accepted"
-        } else if word.starts_with("RCPT") || word.starts_with("DATA") {
-            "503 Operation sequence error"
+        } else if word.starts_with("RCPT TO:") {
+            if envelope.sender.is_some() {
+                envelope.recipients.push(after_colon(&line).to_owned());
+                "250 Ok"
+            } else {
+                "503 MAIL is required before RCPT"
+            }
+        } else if word.starts_with("DATA") {
+            if envelope.recipients.is_empty() {
+                "503 Operation sequence error"
+            } else {
+                say(&mut stream, "354 Send it").await?;
+                let Some(source) = read_message(&mut stream).await? else { return Ok(()) };
+                let Envelope { sender, recipients } = std::mem::take(&mut envelope);
+                let mail = Mail { sender: sender.unwrap_or_default(), recipients, ..Mail::from_source(source) };
+                context.shared.deliver(mail);
+                "250 Message accepted"
+            }
         } else if word.starts_with("RSET") {
             envelope = Envelope::default();
             "250 Ok"
         } else if word.starts_with("NOOP") {
             "250 Ok"
+        } else if word.starts_with("AUTH") {
+            "235 authentication ok" // nobody offered it, and any password does
+        } else if word.starts_with("VRFY") || word.starts_with("EXPN") {
+            "502 Command not implemented"
+        } else if word.starts_with("HELP") {
+            "250 Ok, but unimplemented"
         } else if word.starts_with("QUIT") {
             return say(&mut stream, "221 Ok").await;
         } else {
