@@ -10,8 +10,8 @@ mod catcher;
 mod samples;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode};
+use std::path::Path;
+use std::process::ExitCode;
 
 use argon2::Argon2;
 use argon2::password_hash::PasswordHasher;
@@ -19,6 +19,9 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use catcher::{Catcher, Options};
+use mailwarden::auth::Users;
+use mailwarden::config::{self, Config, ConfigErrors, Flag, Source};
+use mailwarden::{daemon, logging};
 
 const USER: &str = "demo";
 const GATE_PORT: u16 = 8080;
@@ -40,7 +43,7 @@ fn main() -> ExitCode {
     if wanted.catcher_only {
         println!("the catcher, with nothing in front of it: http://{}/", catcher.http_addr());
         print_how_to_send(&catcher);
-        wait_for_end(&catcher, None);
+        wait_for_quit(&catcher);
         return ExitCode::SUCCESS;
     }
 
@@ -54,44 +57,43 @@ fn main() -> ExitCode {
     std::fs::write(&users_file, users_line(USER, &password)).expect("the users file can be written");
 
     let listen = local(if port == 0 { any_free_port() } else { port });
-    let mut gate = match start_gate(catcher.http_addr(), &users_file, listen) {
-        Ok(gate) => gate,
-        Err(reason) => {
-            eprintln!("{reason}");
+    let config = match gate_config(catcher.http_addr(), &users_file, listen) {
+        Ok(config) => config,
+        Err(errors) => {
+            eprintln!("{errors}");
             return ExitCode::FAILURE;
         }
     };
+    let users = Users::load(&users_file).expect("the users file was written just now");
     println!("  inbox     http://{listen}/");
     println!("  user      {USER}");
     println!("  password  {password}");
     println!();
     println!("The catcher behind the gate is at http://{}/ and asks nobody for a password.", catcher.http_addr());
     print_how_to_send(&catcher);
-    wait_for_end(&catcher, Some(&mut gate));
-    let _ = gate.kill(); // it may have ended by itself
-    let _ = gate.wait();
-    ExitCode::SUCCESS
+    println!();
+    // The gate as the daemon runs it, in this process. It ends with Ctrl-C, and the catcher with it.
+    logging::start(&config.start.log);
+    match daemon::run(config, users) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("{reason}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
-/// Starts the gate. THE ONE PLACE to change when the gate can be started from the library: until then this runs the
-/// `mailwarden` binary that cargo built beside this example.
-fn start_gate(catcher: SocketAddr, users_file: &Path, listen: SocketAddr) -> Result<Child, String> {
-    let binary = gate_binary();
-    Command::new(&binary)
-        .arg("serve")
-        .args(["--listen", &listen.to_string()])
-        .args(["--upstream", &format!("http://{catcher}")])
-        .arg("--users-file")
-        .arg(users_file)
-        .spawn()
-        .map_err(|error| format!("{} cannot be started ({error}); `cargo build --release` makes it", binary.display()))
-}
-
-/// This example is `target/PROFILE/examples/demo`; the gate is one directory up.
-fn gate_binary() -> PathBuf {
-    let own = std::env::current_exe().expect("a running program has a path");
-    let profile = own.parent().and_then(Path::parent).expect("cargo puts examples two levels deep");
-    profile.join("mailwarden")
+/// The configuration of `mailwarden serve --listen … --upstream … --users-file …`.
+fn gate_config(catcher: SocketAddr, users_file: &Path, listen: SocketAddr) -> Result<Config, ConfigErrors> {
+    let flag = |name, value: String| Flag { name, value };
+    config::load(&Source {
+        flags: vec![
+            flag("listen", listen.to_string()),
+            flag("upstream", format!("http://{catcher}")),
+            flag("users-file", users_file.display().to_string()),
+        ],
+        ..Source::default()
+    })
 }
 
 fn print_how_to_send(catcher: &Catcher) {
@@ -105,16 +107,9 @@ fn print_how_to_send(catcher: &Catcher) {
     println!("Ctrl-C ends it all.");
 }
 
-/// Returns when the catcher was told to quit or the gate ended. Ctrl-C ends the process, and with it the gate, which
-/// gets the same signal from the terminal.
-fn wait_for_end(catcher: &Catcher, mut gate: Option<&mut Child>) {
-    let a_moment = std::time::Duration::from_millis(200);
-    while !catcher.wait_until(a_moment, |state| state.quit) {
-        if let Some(status) = gate.as_mut().and_then(|gate| gate.try_wait().ok().flatten()) {
-            eprintln!("the gate ended: {status}");
-            return;
-        }
-    }
+/// Returns when the catcher was told to quit; Ctrl-C ends the process.
+fn wait_for_quit(catcher: &Catcher) {
+    while !catcher.wait_until(std::time::Duration::from_secs(1), |state| state.quit) {}
     println!("the catcher was told to quit");
 }
 

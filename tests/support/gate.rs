@@ -1,5 +1,14 @@
 //! The real binary in front of a catcher: started with a configuration, read by its logs, stopped when it is dropped.
 
+#![allow(dead_code, reason = "several test binaries include this module and none uses all of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that cannot go on should stop, and say why"
+)]
+
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,13 +20,13 @@ use super::patience::{self, eventually};
 use super::raw::Client;
 
 /// `{SHA}` of `secret`: made by `htpasswd -nbs anna secret`.
-pub const ANNA: &str = "anna:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n";
+pub(crate) const ANNA: &str = "anna:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n";
 
 /// The header line of `anna` with her password.
-pub const AS_ANNA: &str = "Authorization: Basic YW5uYTpzZWNyZXQ=\r\n";
+pub(crate) const AS_ANNA: &str = "Authorization: Basic YW5uYTpzZWNyZXQ=\r\n";
 
 /// A gate that is about to be started.
-pub struct Builder {
+pub(crate) struct Builder {
     config: String,
     users: String,
     upstream: String,
@@ -26,7 +35,7 @@ pub struct Builder {
 }
 
 /// A running gate.
-pub struct Gate {
+pub(crate) struct Gate {
     child: Child,
     addrs: Vec<SocketAddr>,
     out: Lines,
@@ -55,12 +64,12 @@ impl Lines {
 
 impl Gate {
     /// A gate before the catcher at `upstream`, with the user `anna` and the password `secret`.
-    pub fn to(upstream: SocketAddr) -> Builder {
+    pub(crate) fn to(upstream: SocketAddr) -> Builder {
         Self::to_url(format!("http://{upstream}"))
     }
 
     /// The same by URL.
-    pub fn to_url(upstream: String) -> Builder {
+    pub(crate) fn to_url(upstream: String) -> Builder {
         Builder {
             config: String::new(),
             users: ANNA.to_owned(),
@@ -71,63 +80,63 @@ impl Gate {
     }
 
     /// Where it listens.
-    pub fn addr(&self) -> SocketAddr {
+    pub(crate) fn addr(&self) -> SocketAddr {
         self.addrs[0]
     }
 
     /// Every address it listens on.
-    pub fn addrs(&self) -> &[SocketAddr] {
+    pub(crate) fn addrs(&self) -> &[SocketAddr] {
         &self.addrs
     }
 
     /// A new connection to it.
-    pub fn connect(&self) -> Client {
+    pub(crate) fn connect(&self) -> Client {
         Client::connect(self.addr())
     }
 
     /// The folder of its files.
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
 
     /// Its process.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// The access log so far.
-    pub fn access_log(&self) -> Vec<String> {
+    pub(crate) fn access_log(&self) -> Vec<String> {
         self.out.all()
     }
 
     /// The log so far.
-    pub fn log(&self) -> Vec<String> {
+    pub(crate) fn log(&self) -> Vec<String> {
         self.err.all()
     }
 
     /// Waits for a line of the access log that `wanted` takes.
-    pub fn access_line(&self, wanted: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn access_line(&self, wanted: impl Fn(&str) -> bool) -> String {
         eventually("a line in the access log", || self.access_log().into_iter().find(|line| wanted(line)))
     }
 
     /// Waits for a line of the log that holds `text`.
-    pub fn log_line(&self, text: &str) -> String {
+    pub(crate) fn log_line(&self, text: &str) -> String {
         eventually(text, || self.log().into_iter().find(|line| line.contains(text)))
     }
 
     /// Sends a signal by name.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
         assert!(status.unwrap().success(), "kill -{name}");
     }
 
     /// Waits for the process to end.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         eventually("the gate to end", || self.child.try_wait().unwrap())
     }
 
     /// Whether it still runs.
-    pub fn is_running(&mut self) -> bool {
+    pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 }
@@ -137,39 +146,43 @@ impl Drop for Gate {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("--- the gate's log\n{}\n--- its access log\n{}", self.log().join("\n"), self.access_log().join("\n"));
+            eprintln!(
+                "--- the gate's log\n{}\n--- its access log\n{}",
+                self.log().join("\n"),
+                self.access_log().join("\n")
+            );
         }
     }
 }
 
 impl Builder {
     /// Adds lines to the configuration. Tables must not repeat: `upstream.*`, `auth.users_file` and `listen` are taken.
-    pub fn config(mut self, toml: &str) -> Self {
+    pub(crate) fn config(mut self, toml: &str) -> Self {
         self.config.push_str(toml);
         self.config.push('\n');
         self
     }
 
     /// Replaces the users file.
-    pub fn users(mut self, users: &str) -> Self {
+    pub(crate) fn users(mut self, users: &str) -> Self {
         self.users = users.to_owned();
         self
     }
 
     /// Replaces `listen`, a TOML list.
-    pub fn listen(mut self, listen: &str) -> Self {
+    pub(crate) fn listen(mut self, listen: &str) -> Self {
         self.listen = listen.to_owned();
         self
     }
 
     /// Sets an environment variable.
-    pub fn env(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// Starts it and waits until it listens.
-    pub fn start(self) -> Gate {
+    pub(crate) fn start(self) -> Gate {
         let dir = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| -> PathBuf {
             let path = dir.path().join(name);
@@ -223,7 +236,7 @@ fn eventually_listening(child: &mut Child, err: &Lines, wanted: usize) -> Vec<St
 }
 
 /// The binary under test, with no configuration of the machine's own.
-pub fn binary() -> Command {
+pub(crate) fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mailwarden"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("MAILWARDEN_") {
@@ -234,6 +247,6 @@ pub fn binary() -> Command {
 }
 
 /// How long a test waits for what must come.
-pub fn patience() -> Duration {
+pub(crate) fn patience() -> Duration {
     patience::PATIENCE
 }

@@ -1,3 +1,6 @@
 //! What the tests share. Each thing here reads as a sentence where it is used, binds to port 0 and stops when dropped.
 
 pub(crate) mod catcher;
+pub(crate) mod gate;
+pub(crate) mod patience;
+pub(crate) mod raw;

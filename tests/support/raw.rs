@@ -1,5 +1,14 @@
 //! An HTTP client that sends exactly the bytes it is given and shows exactly the bytes that come back.
 
+#![allow(dead_code, reason = "several test binaries include this module and none uses all of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that cannot go on should stop, and say why"
+)]
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -24,46 +33,46 @@ impl Duplex for UnixStream {
 }
 
 /// A connection.
-pub struct Client {
+pub(crate) struct Client {
     stream: Box<dyn Duplex>,
     buffer: Vec<u8>,
 }
 
 /// An answer as it came.
 #[derive(Debug, Clone)]
-pub struct Answer {
-    pub status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     /// The status line and the header lines, without the empty one.
-    pub head: String,
-    pub fields: Vec<(String, Vec<u8>)>,
-    pub body: Vec<u8>,
+    pub(crate) head: String,
+    pub(crate) fields: Vec<(String, Vec<u8>)>,
+    pub(crate) body: Vec<u8>,
     /// Whether the body ended as its framing says.
-    pub whole: bool,
+    pub(crate) whole: bool,
 }
 
 impl Answer {
     /// The values of every line of a field.
-    pub fn all(&self, name: &str) -> Vec<String> {
+    pub(crate) fn all(&self, name: &str) -> Vec<String> {
         let named = self.fields.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name));
         named.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect()
     }
 
     /// The value of a field that has one line.
-    pub fn field(&self, name: &str) -> Option<String> {
+    pub(crate) fn field(&self, name: &str) -> Option<String> {
         let mut all = self.all(name);
         assert!(all.len() < 2, "{name} has several lines: {all:?}");
         all.pop()
     }
 
     /// The body as text.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
 impl Client {
     /// Connects by TCP.
-    pub fn connect(addr: SocketAddr) -> Self {
+    pub(crate) fn connect(addr: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&addr, PATIENCE).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -72,37 +81,37 @@ impl Client {
     }
 
     /// Connects to a Unix socket.
-    pub fn connect_unix(path: &Path) -> Self {
+    pub(crate) fn connect_unix(path: &Path) -> Self {
         let stream = UnixStream::connect(path).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self { stream: Box::new(stream), buffer: Vec::new() }
     }
 
     /// Sends bytes.
-    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         self.stream.write_all(bytes.as_ref()).unwrap();
         self
     }
 
     /// Sends bytes, if the other side still takes them.
-    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+    pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
         self.stream.write_all(bytes.as_ref())
     }
 
     /// Says that nothing more is sent.
-    pub fn finish(&mut self) -> &mut Self {
+    pub(crate) fn finish(&mut self) -> &mut Self {
         self.stream.shut_down(Shutdown::Write);
         self
     }
 
     /// Sends a request with these header lines (each with its CRLF) and reads the answer.
-    pub fn request(&mut self, line: &str, fields: &str) -> Answer {
+    pub(crate) fn request(&mut self, line: &str, fields: &str) -> Answer {
         self.send(format!("{line} HTTP/1.1\r\nHost: dev.test:8080\r\n{fields}\r\n"));
         self.answer_to(line.starts_with("HEAD "))
     }
 
     /// Reads the answer to a request that was not HEAD.
-    pub fn answer(&mut self) -> Answer {
+    pub(crate) fn answer(&mut self) -> Answer {
         self.answer_to(false)
     }
 
@@ -111,7 +120,7 @@ impl Client {
     }
 
     /// Reads an answer; none if the connection ends before its head does.
-    pub fn try_answer(&mut self, head_only: bool) -> Option<Answer> {
+    pub(crate) fn try_answer(&mut self, head_only: bool) -> Option<Answer> {
         let end = loop {
             if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
                 break end;
@@ -131,13 +140,8 @@ impl Client {
                 (String::from_utf8_lossy(&line[..colon]).into_owned(), line[colon + 1..].trim_ascii().to_vec())
             })
             .collect();
-        let mut answer = Answer {
-            status,
-            head: String::from_utf8_lossy(head).into_owned(),
-            fields,
-            body: Vec::new(),
-            whole: true,
-        };
+        let mut answer =
+            Answer { status, head: String::from_utf8_lossy(head).into_owned(), fields, body: Vec::new(), whole: true };
         if head_only || matches!(status, 100..=199 | 204 | 304) {
             return Some(answer);
         }
@@ -156,20 +160,20 @@ impl Client {
     }
 
     /// Everything that comes until the connection ends, however it ends.
-    pub fn rest(&mut self) -> Vec<u8> {
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
         while self.fill() > 0 {}
         std::mem::take(&mut self.buffer)
     }
 
     /// Exactly `length` bytes; fewer if the connection ends.
-    pub fn read(&mut self, length: usize) -> Vec<u8> {
+    pub(crate) fn read(&mut self, length: usize) -> Vec<u8> {
         self.fill_to(length);
         let taken = length.min(self.buffer.len());
         self.buffer.drain(..taken).collect()
     }
 
     /// Whether the other side has ended the connection, without anything more to read.
-    pub fn is_ended(&mut self) -> bool {
+    pub(crate) fn is_ended(&mut self) -> bool {
         self.buffer.is_empty() && self.fill() == 0
     }
 
