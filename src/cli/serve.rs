@@ -88,7 +88,9 @@ fn users(file: &UsersFile) -> Result<Users, UsersFileError> {
     let path = file.path.display();
     let users = match Users::load(&file.path) {
         Err(UsersFileError::Missing(_)) if !file.configured => {
-            tracing::warn!("{path} does not exist: everybody is refused; make it with: htpasswd -cB {path} NAME");
+            tracing::warn!(
+                "{path} does not exist: everybody is refused; make it with: htpasswd -cB {path} NAME, then restart"
+            );
             return Ok(Users::default());
         }
         other => other?,
