@@ -11,7 +11,7 @@
 //! script     faults that a test asks for: silence, a cut, garbage, any bytes
 //! connection the story of one HTTP connection      <- http (parsing), path (normalising), routes (answering), page
 //! socket     the story of one WebSocket
-//! smtp       the story of one mail coming in       <- mail (MIME), store (what SQLite does in the real one)
+//! smtp       the story of one mail coming in       <- mail, mime, store (what SQLite does in the real one)
 //! ```
 
 #![allow(dead_code, unused_imports, reason = "several test binaries include this module and none uses all of it")]
@@ -19,7 +19,8 @@
 
 mod connection;
 mod http;
-pub(crate) mod mail;
+mod mail;
+mod mime;
 mod options;
 mod page;
 mod path;

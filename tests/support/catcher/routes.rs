@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::http::Request;
+use super::mime::Part;
 use super::options::Options;
-use super::path;
+use super::page;
+use super::path::{self, leading_number};
 use super::socket;
 use super::state::Shared;
 use super::store::{Event, Message, Unsayable};
-use super::{page, path::leading_number};
 
 const HTML: &str = "text/html;charset=utf-8";
 const JSON: &str = "application/json";
@@ -153,7 +154,7 @@ fn part(id: i64, cid: &[u8], shared: &Shared) -> Answer {
     })
 }
 
-fn charset(part: &super::mail::Part) -> &str {
+fn charset(part: &Part) -> &str {
     part.charset.as_deref().unwrap_or("utf8")
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::mail::{self, Mail, Part, Subject};
+use super::mail::Mail;
+use super::mime::{self, Part, Subject};
 use super::options::Options;
 
 #[derive(Default)]
@@ -83,7 +84,7 @@ impl Store {
         let id = last + 1;
         self.highest_ever = self.highest_ever.max(id);
 
-        let parsed = mail::parse(&mail.source, id);
+        let parsed = mime::parse(&mail.source, id);
         let message = Message {
             id,
             sender: mail.sender,
