@@ -119,6 +119,16 @@ fn pings_keep_a_socket_open_and_text_does_not() {
 }
 
 #[test]
+fn text_may_count_too() {
+    let catcher = Catcher::start(Options { socket_idle: SHORT, unanswered_counts: true, ..Options::default() });
+    let begun = Instant::now();
+    let mut written = open(&catcher);
+    written.send(masked(0x81, b"hello"));
+    assert!(written.rest().is_empty());
+    assert!(begun.elapsed() >= SHORT * 2);
+}
+
+#[test]
 fn frames_in_the_packet_of_the_handshake_are_lost() {
     let catcher = catcher();
     let mut client = Client::to(catcher.http_addr());

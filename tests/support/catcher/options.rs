@@ -24,6 +24,9 @@ pub(crate) struct Options {
     /// Each time this has passed, a WebSocket on which nothing was sent since the last time is cut, with no close
     /// frame. So it takes once this long when nothing ever was sent, twice when one frame was.
     pub(crate) socket_idle: Duration,
+    /// Whether text and pongs of the client count as well, which make the server send nothing. The real one was seen to
+    /// count them and not to; a proxy must not rely on it.
+    pub(crate) unanswered_counts: bool,
     /// An answer whose reader takes nothing for this long is cut.
     pub(crate) stalled_reader: Duration,
     /// From one connection more on, the answer says `keep-alive` and the server closes all the same.
@@ -72,6 +75,7 @@ impl Default for Options {
             messages_limit: None,
             idle: Duration::from_secs(30),
             socket_idle: Duration::from_millis(29_700),
+            unanswered_counts: false,
             stalled_reader: Duration::from_secs(30),
             persistent_limit: 100,
             clear_cost: Duration::from_nanos(41), // 40 000 messages took 65.9 s, 5 000 took 0.78 s

@@ -74,7 +74,7 @@ pub(crate) async fn serve(connection: &mut Connection, context: &Context) -> io:
             shared.change(|state| state.frames.push(frame.received(connection.number)));
             let reply = frame.reply(&mut message_open);
             match reply {
-                Reply::Nothing => {}
+                Reply::Nothing => sent_since_look |= shared.options.unanswered_counts,
                 Reply::Frame(bytes) => {
                     connection.send(&bytes).await?;
                     sent_since_look = true;
@@ -98,7 +98,7 @@ pub(crate) async fn serve(connection: &mut Connection, context: &Context) -> io:
                 sent_since_look = true;
             }
             _ = look.tick() => {
-                // What clients send counts only if it made the server send: a ping does, text and pongs do not.
+                // What clients send counts if it made the server send: a ping does, text and pongs do not for sure.
                 if !std::mem::take(&mut sent_since_look) {
                     return Ok(());
                 }
