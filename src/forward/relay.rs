@@ -1,8 +1,8 @@
 //! The two directions of an open tunnel, until both have ended.
 //!
-//! [`frames`] is for a catcher whose socket is known: it follows the frames, so that it knows where one of our own may
+//! [`frames()`] is for a catcher whose socket is known: it follows the frames, so that it knows where one of our own may
 //! stand, ends what breaks the protocol, and keeps the catcher's `quit` from the page, which would alert and leave the
-//! site. [`bytes`] is for any other. Both stop reading where the other side does not take more: what is held is bounded.
+//! site. [`bytes()`] is for any other. Both stop reading where the other side does not take more: what is held is bounded.
 //!
 //! A direction that ends is closed for writing on the other side, and the opposite direction goes on; it has
 //! [`LINGER`] to end as well.
