@@ -22,7 +22,7 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
 /// Fields that concern one connection only, whether `Connection` names them or not.
-const HOP_BY_HOP: [HeaderName; 11] = [
+static HOP_BY_HOP: [HeaderName; 11] = [
     header::CONNECTION,
     KEEP_ALIVE,
     PROXY_CONNECTION,
@@ -40,23 +40,20 @@ const HOP_BY_HOP: [HeaderName; 11] = [
 ///
 /// `HeaderMap::remove` returns the first line only, so the lines are read before one is removed.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(header::CONNECTION) {
-        let mut named = Vec::new();
+    // Looking for what is there is cheaper than removing what nearly never is.
+    let mut going: Vec<HeaderName> = headers.keys().filter(|name| HOP_BY_HOP.contains(name)).cloned().collect();
+    if going.contains(&header::CONNECTION) {
         for line in headers.get_all(header::CONNECTION) {
             for token in line.as_bytes().split(|byte| *byte == b',') {
                 let token = token.trim_ascii();
                 // The two tokens of nearly every request name no field.
-                if token.eq_ignore_ascii_case(b"keep-alive") || token.eq_ignore_ascii_case(b"close") {
-                    continue;
+                if !token.eq_ignore_ascii_case(b"keep-alive") && !token.eq_ignore_ascii_case(b"close") {
+                    going.extend(HeaderName::from_bytes(token));
                 }
-                named.extend(HeaderName::from_bytes(token));
             }
         }
-        for name in named {
-            headers.remove(name);
-        }
     }
-    for name in HOP_BY_HOP {
+    for name in going {
         headers.remove(name);
     }
 }
