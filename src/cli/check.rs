@@ -3,7 +3,7 @@
 mod report;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
@@ -60,6 +60,9 @@ pub enum UsersReport {
         /// How many more lines are refused than are listed.
         #[serde(skip_serializing_if = "is_zero")]
         unlisted: usize,
+        /// Who can log in; for comparing, not for printing.
+        #[serde(skip)]
+        names: BTreeSet<Vec<u8>>,
     },
 }
 
@@ -92,9 +95,10 @@ fn users_report(path: &Path) -> UsersReport {
         let weakness = user.hash().weakness()?;
         Some(LineProblem { line: user.line(), reason: format!("user {}: {weakness}", user.name()) })
     });
+    let names = users.iter().map(|user| user.name().as_bytes().to_vec()).collect();
     let mut problems: Vec<_> = refused.chain(weak).collect();
     problems.sort_by_key(|problem| problem.line);
-    UsersReport::Loaded { count: users.len(), formats, problems, unlisted: users.unlisted_problems() }
+    UsersReport::Loaded { count: users.len(), formats, problems, unlisted: users.unlisted_problems(), names }
 }
 
 /// Runs the command.
@@ -134,6 +138,7 @@ fn report(source: &Source, users_report: impl Fn(&Path) -> UsersReport) -> Repor
             let users = users_report(&config.live.auth.users_file.path);
             report.judge_users(&config.live.auth.users_file, &users);
             report.judge(&config);
+            report.judge_names(&config, &users);
             report.plan = Some(Plan::new(&config, users));
         }
         Err(errors) => report.errors = errors.iter().map(Fault::from).collect(),

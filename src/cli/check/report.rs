@@ -140,6 +140,14 @@ impl Report {
         self.errors.push(Fault { key: Some(KEY.to_owned()), reason, text, ..Fault::default() });
     }
 
+    /// A list for somebody who cannot log in restricts nobody: more likely the name is misspelt.
+    pub(super) fn judge_names(&mut self, config: &Config, users: &UsersReport) {
+        let UsersReport::Loaded { names, .. } = users else { return };
+        let file = config.live.auth.users_file.path.display();
+        let unknown = config.live.site.access.users.keys().filter(|name| !names.contains(name.as_slice()));
+        self.warnings.extend(unknown.map(|name| format!("access.users.{0}: no user {0} in {file}", shown(name))));
+    }
+
     /// What is allowed, but hardly meant.
     pub(super) fn judge(&mut self, config: &Config) {
         let site = &config.live.site;

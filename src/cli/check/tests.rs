@@ -18,6 +18,7 @@ fn loaded(_: &Path) -> UsersReport {
         formats: BTreeMap::from([("apr1".to_owned(), 8), ("bcrypt".to_owned(), 4)]),
         problems: vec![LineProblem { line: 3, reason: "has no colon".to_owned() }],
         unlisted: 0,
+        names: BTreeSet::from([b"anna".to_vec(), b"ci-bot".to_vec()]),
     }
 }
 
@@ -146,8 +147,13 @@ fn an_unreadable_users_file_stops_the_start() {
 
 #[test]
 fn a_users_file_without_users_is_doubtful() {
-    let empty =
-        |_: &Path| UsersReport::Loaded { count: 0, formats: BTreeMap::new(), problems: Vec::new(), unlisted: 0 };
+    let empty = |_: &Path| UsersReport::Loaded {
+        count: 0,
+        formats: BTreeMap::new(),
+        problems: Vec::new(),
+        unlisted: 0,
+        names: BTreeSet::new(),
+    };
     let said = said("", empty);
     assert!(said.contains("                  0 users\n"), "{said}");
     assert!(said.ends_with("warning: /etc/mailwarden/htpasswd holds no user: everybody is refused\n"), "{said}");
@@ -162,4 +168,11 @@ fn the_exit_code_tells_good_from_bad() {
     assert_eq!(exit("workers = 1"), Exit::Success);
     assert_eq!(exit("workers = 0"), Exit::Config);
     assert_eq!(exit("auth.users_file = \"/nowhere/htpasswd\""), Exit::Config);
+}
+
+#[test]
+fn a_list_for_nobody_is_doubtful() {
+    let said = said("[access]\nusers = { anna = [\"view\"], ana = [\"view\"] }\n", loaded);
+    assert!(said.contains("warning: access.users.ana: no user ana in /etc/mailwarden/htpasswd\n"), "{said}");
+    assert!(!said.contains("no user anna"), "{said}");
 }
