@@ -103,7 +103,8 @@ impl Inbox {
                             drop(leaving);
                         });
                     }
-                    None => return,
+                    // Nothing more is accepted; what is being served has until the end.
+                    None => return lifetime.end.cancelled().await,
                 },
                 _ = sweep.tick() => app.sweep(self.index),
                 () = lifetime.end.cancelled() => return,
