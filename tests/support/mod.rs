@@ -4,3 +4,4 @@ pub(crate) mod catcher;
 pub(crate) mod gate;
 pub(crate) mod patience;
 pub(crate) mod raw;
+pub(crate) mod smtp_client;

@@ -1,0 +1,23 @@
+//! The gate in front of what people really run: other mail catchers.
+//!
+//! `tests/run` installs the tools that these tests start. A tool that is missing is a failure, never a skip.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that cannot go on should stop, and say why"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+/// Catchers of other kinds, and the gate before them.
+mod catcher;
+/// Python and Flask under gevent: live updates as server-sent events, redirects made from `Host`.
+mod maildump;
+/// Rust and axum: live updates by WebSocket, and a catcher that breaks for good.
+mod mailtutan;
+/// Programs that the tests start, and how they end.
+mod process;
