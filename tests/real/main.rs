@@ -1,4 +1,4 @@
-//! The gate in front of what people really run: other mail catchers.
+//! The gate in front of what people really run: other mail catchers, and a browser before the demo.
 //!
 //! `tests/run` installs the tools that these tests start. A tool that is missing is a failure, never a skip.
 
@@ -13,8 +13,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+/// Chromium logs in to the demo on a name, as people do.
+mod browser;
 /// Catchers of other kinds, and the gate before them.
 mod catcher;
+/// The README's first command: what it prints is true.
+mod demo;
 /// Python and Flask under gevent: live updates as server-sent events, redirects made from `Host`.
 mod maildump;
 /// Rust and axum: live updates by WebSocket, and a catcher that breaks for good.
