@@ -126,15 +126,24 @@ impl App {
             record.client(client.addr);
         }
         guard::check(&parts)?;
-        let websocket = forward::is_websocket(&parts)?;
+        let handshake = forward::is_websocket(&parts);
 
         let identity = self.identity(&live, &parts.headers, record).await?;
 
         // Only who is let in learns what there is.
         let site = &live.site;
-        let asked = Asked { method: &parts.method, path: parts.uri.path(), query: parts.uri.query(), websocket };
+        let asked = Asked {
+            method: &parts.method,
+            path: parts.uri.path(),
+            query: parts.uri.query(),
+            websocket: !matches!(handshake, Ok(false)),
+        };
         let action = catcher::route(site.catcher, &site.prefix, &asked).map_err(no_route)?;
         let permit = site.access.permit(identity, action).map_err(|missing| Reject::Forbidden(missing.0))?;
+        if permit.action().operation.is_upgrade() {
+            // Elsewhere a handshake is an ordinary request, and its faults are nobody's concern.
+            handshake?;
+        }
 
         let host = guard::host(&parts);
         let way = Way { peer: connected.peer, peer_value: connected.peer_value.as_ref(), client, host: host.as_ref() };

@@ -76,7 +76,7 @@ pub struct Asked<'a> {
     pub path: &'a str,
     /// The query as it came.
     pub query: Option<&'a str>,
-    /// Whether it is a well-formed WebSocket handshake (RFC 6455 section 4.2.1).
+    /// Whether it means to be a WebSocket handshake (RFC 6455 section 4.2.1).
     pub websocket: bool,
 }
 

@@ -22,7 +22,7 @@ use http_body::Body as _;
 use zeroize::Zeroizing;
 
 use self::headers::{Believed, Way};
-use self::upgrade::Tunnels;
+use self::upgrade::{Socket, Tunnels};
 use self::upstream::Upstream;
 use crate::access::Permit;
 use crate::body::{Body, BodyError, Unread};
@@ -74,16 +74,12 @@ impl Forward<'_> {
         let body = self.request_body(body).await?;
         self.rewrite(&mut parts, permit, &way);
         let asked = Instant::now();
-        let mut response = match operation.is_upgrade() {
-            true => {
-                let client = upgrade::client_side(&mut parts).ok_or(Reject::Internal("no upgrade offered"))?;
-                let request = upgrade::request(Request::from_parts(parts, Body::empty()), operation);
-                self.upgrade(client, request, operation, permit).await?
-            }
-            false => {
-                let limit = if operation == Operation::Clear { self.clear_timeout } else { self.answer_timeout };
-                self.upstream.exchange(Request::from_parts(parts, body), self.worker, limit).await?
-            }
+        let limit = if operation == Operation::Clear { self.clear_timeout } else { self.answer_timeout };
+        let mut response = if operation.is_upgrade() {
+            let socket = Socket::of(&mut parts, operation, permit.identity())?;
+            self.tunnels.open(self.upstream, Request::from_parts(parts, body), socket, limit).await?
+        } else {
+            self.upstream.exchange(Request::from_parts(parts, body), self.worker, limit).await?
         };
         let took = asked.elapsed();
         *response.version_mut() = Version::HTTP_11;
@@ -139,17 +135,6 @@ impl Forward<'_> {
             Some(_) => Ok(std::mem::replace(body, Body::empty())),
             None => Ok(Body::full(body.collected(self.body_limit).await.map_err(refused)?)),
         }
-    }
-
-    async fn upgrade(
-        &self,
-        client: hyper::upgrade::OnUpgrade,
-        request: Request<Body>,
-        operation: Operation,
-        permit: &Permit,
-    ) -> Result<Response<Body>, Reject> {
-        let socket = upgrade::Socket { client, operation, user: permit.identity().clone() };
-        self.tunnels.open(self.upstream, request, socket, self.answer_timeout).await
     }
 }
 

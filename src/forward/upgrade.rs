@@ -37,9 +37,20 @@ pub struct Tunnels {
 /// The client's half of an upgrade.
 #[derive(Debug)]
 pub(super) struct Socket {
-    pub(super) client: OnUpgrade,
-    pub(super) operation: Operation,
-    pub(super) user: Identity,
+    client: OnUpgrade,
+    operation: Operation,
+    user: Identity,
+}
+
+impl Socket {
+    /// Takes it out of the client's request.
+    ///
+    /// # Errors
+    /// When the connection cannot be upgraded.
+    pub(super) fn of(parts: &mut Parts, operation: Operation, user: &Identity) -> Result<Self, Reject> {
+        let client = parts.extensions.remove().ok_or(Reject::Internal("the connection cannot be upgraded"))?;
+        Ok(Self { client, operation, user: user.clone() })
+    }
 }
 
 impl Tunnels {
@@ -61,6 +72,7 @@ impl Tunnels {
         socket: Socket,
         limit: Duration,
     ) -> Result<Response<Body>, Reject> {
+        let request = ready(request, socket.operation);
         let expected = request.headers().get(header::SEC_WEBSOCKET_KEY).map(accept_value);
         let exchange = async {
             let mut connection = upstream.connect().await?;
@@ -84,14 +96,9 @@ impl Tunnels {
     }
 }
 
-/// The client's half, taken out of its request; nothing when hyper offers none.
-pub(super) fn client_side(parts: &mut Parts) -> Option<OnUpgrade> {
-    parts.extensions.remove()
-}
-
 /// Readies the request for the catcher: exactly one `Connection` and one `Upgrade` line (of several, MailCatcher obeys
 /// the last), and no extensions where frames are parsed.
-pub(super) fn request(mut request: Request<Body>, operation: Operation) -> Request<Body> {
+fn ready(mut request: Request<Body>, operation: Operation) -> Request<Body> {
     let fields = request.headers_mut();
     fields.insert(header::CONNECTION, const { HeaderValue::from_static("Upgrade") });
     fields.insert(header::UPGRADE, const { HeaderValue::from_static("websocket") });
