@@ -121,7 +121,7 @@ impl AccessLog {
             version: request.version(),
             referer: header(header::REFERER),
             agent: header(header::USER_AGENT),
-            status: StatusCode::OK,
+            status: no_answer(),
             reason: "",
             bytes: 0,
             upstream: None,
@@ -333,6 +333,11 @@ impl Drop for Record {
         line.push('\n');
         self.shared.sink.push(line.as_bytes());
     }
+}
+
+/// The status of a request whose client left before there was an answer: nginx's number for it.
+fn no_answer() -> StatusCode {
+    StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)
 }
 
 fn timestamp(at: SystemTime) -> jiff::Timestamp {
