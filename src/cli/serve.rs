@@ -21,8 +21,8 @@ Exit codes: 0 stopped as told, 1 failed, 2 wrong usage, 78 bad configuration";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE)]
 pub struct Flags {
-    /// Where to listen, repeatable: [::]:8080, unix:/PATH
-    #[arg(long, value_name = "ADDR")]
+    /// Where to listen: addresses, `unix:` paths.
+    #[arg(long, value_name = "ADDR", help = "Where to listen, repeatable: [::]:8080, unix:/PATH")]
     listen: Vec<String>,
     /// The catcher's web address
     #[arg(long, value_name = "URL")]
