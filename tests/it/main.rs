@@ -14,3 +14,27 @@ mod cli;
 
 // The gate doing its main job.
 mod gate;
+
+// WebSockets: the tunnel, and every way in which there is none.
+mod upgrade;
+
+// A catcher that is down, slow, gone in mid-answer, or back again.
+mod faults;
+
+// Bodies in both directions: framing, limits, back-pressure.
+mod bodies;
+
+// How long a client may take for each step.
+mod timeouts;
+
+// What the access log says.
+mod access_log;
+
+// Stopping.
+mod stop;
+
+// Listening sockets.
+mod listen;
+
+// How much a client may send and open, and what becomes of a gate without descriptors.
+mod limits;

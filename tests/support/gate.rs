@@ -32,6 +32,8 @@ pub(crate) struct Builder {
     upstream: String,
     env: Vec<(String, String)>,
     listen: String,
+    runner: Vec<String>,
+    out_is_read: bool,
 }
 
 /// A running gate.
@@ -76,6 +78,8 @@ impl Gate {
             upstream,
             env: Vec::new(),
             listen: r#"["127.0.0.1:0"]"#.to_owned(),
+            runner: Vec::new(),
+            out_is_read: true,
         }
     }
 
@@ -102,6 +106,20 @@ impl Gate {
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Its resident memory, in KiB.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// The processor time it has used, in clock ticks, of which Linux shows 100 a second.
+    pub(crate) fn ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }
 
     /// The access log so far.
@@ -181,6 +199,18 @@ impl Builder {
         self
     }
 
+    /// Runs it by a command that becomes it: `prlimit` and the like, with arguments.
+    pub(crate) fn run_by(mut self, runner: &[&str]) -> Self {
+        self.runner = runner.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
+    /// Leaves its standard output unread, so that the pipe fills.
+    pub(crate) fn unread(mut self) -> Self {
+        self.out_is_read = false;
+        self
+    }
+
     /// Starts it and waits until it listens.
     pub(crate) fn start(self) -> Gate {
         let dir = tempfile::tempdir().unwrap();
@@ -200,7 +230,7 @@ impl Builder {
                 self.config
             ),
         );
-        let mut child = binary()
+        let mut child = run_by(&self.runner)
             .args(["serve", "--config"])
             .arg(&config)
             .envs(self.env.iter().map(|(name, value)| (name, value)))
@@ -210,7 +240,9 @@ impl Builder {
             .spawn()
             .unwrap();
         let (out, err) = (Lines::default(), Lines::default());
-        out.follow(child.stdout.take().unwrap());
+        if self.out_is_read {
+            out.follow(child.stdout.take().unwrap());
+        }
         err.follow(child.stderr.take().unwrap());
         let wanted = listen.matches('"').count() / 2;
         let listening = eventually_listening(&mut child, &err, wanted);
@@ -237,7 +269,19 @@ fn eventually_listening(child: &mut Child, err: &Lines, wanted: usize) -> Vec<St
 
 /// The binary under test, with no configuration of the machine's own.
 pub(crate) fn binary() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mailwarden"));
+    run_by(&[])
+}
+
+fn run_by(runner: &[String]) -> Command {
+    let binary = env!("CARGO_BIN_EXE_mailwarden");
+    let mut command = match runner.split_first() {
+        None => Command::new(binary),
+        Some((first, rest)) => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(binary);
+            command
+        }
+    };
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("MAILWARDEN_") {
             command.env_remove(name);

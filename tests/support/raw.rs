@@ -10,25 +10,37 @@
 )]
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
-use super::patience::PATIENCE;
+use super::patience::{PATIENCE, eventually};
 
 trait Duplex: Read + Write + Send {
     fn shut_down(&self, how: Shutdown);
+    fn set_patience(&self, wait: Duration);
 }
 
 impl Duplex for TcpStream {
     fn shut_down(&self, how: Shutdown) {
         let _ = self.shutdown(how);
     }
+
+    fn set_patience(&self, wait: Duration) {
+        self.set_read_timeout(Some(wait)).unwrap();
+        self.set_write_timeout(Some(wait)).unwrap();
+    }
 }
 
 impl Duplex for UnixStream {
     fn shut_down(&self, how: Shutdown) {
         let _ = self.shutdown(how);
+    }
+
+    fn set_patience(&self, wait: Duration) {
+        self.set_read_timeout(Some(wait)).unwrap();
+        self.set_write_timeout(Some(wait)).unwrap();
     }
 }
 
@@ -73,7 +85,19 @@ impl Answer {
 impl Client {
     /// Connects by TCP.
     pub(crate) fn connect(addr: SocketAddr) -> Self {
-        let stream = TcpStream::connect_timeout(&addr, PATIENCE).unwrap();
+        Self::over(TcpStream::connect_timeout(&addr, PATIENCE).unwrap())
+    }
+
+    /// The other end of a connection that a test accepts itself, where a catcher would be.
+    pub(crate) fn accept(listener: &TcpListener) -> Self {
+        listener.set_nonblocking(true).unwrap();
+        let stream = eventually("a connection", || listener.accept().ok()).0;
+        stream.set_nonblocking(false).unwrap();
+        Self::over(stream)
+    }
+
+    /// Goes on with a stream as it is.
+    pub(crate) fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -163,6 +187,48 @@ impl Client {
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         while self.fill() > 0 {}
         std::mem::take(&mut self.buffer)
+    }
+
+    /// A head, with its empty line; what follows it stays for later.
+    pub(crate) fn head(&mut self) -> String {
+        let end = loop {
+            if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
+                break end;
+            }
+            assert!(self.fill() > 0, "the connection ended within a head: {:?}", String::from_utf8_lossy(&self.buffer));
+        };
+        String::from_utf8(self.buffer.drain(..end + 4).collect()).unwrap()
+    }
+
+    /// What has been read and not asked for, and what comes within `wait`.
+    pub(crate) fn within(&mut self, wait: Duration) -> Vec<u8> {
+        self.stream.set_patience(wait);
+        let mut chunk = [0; 16 * 1024];
+        if let Ok(count) = self.stream.read(&mut chunk) {
+            self.buffer.extend_from_slice(&chunk[..count]);
+        }
+        self.stream.set_patience(PATIENCE);
+        std::mem::take(&mut self.buffer)
+    }
+
+    /// Sends `piece` again and again, at most `times`, until the other side takes none for `wait`; how many bytes it took.
+    pub(crate) fn flood(&mut self, piece: &[u8], times: usize, wait: Duration) -> usize {
+        self.stream.set_patience(wait);
+        let mut taken = 0;
+        'all: for _ in 0..times {
+            let mut rest = piece;
+            while !rest.is_empty() {
+                match self.stream.write(rest) {
+                    Ok(count) => {
+                        taken += count;
+                        rest = &rest[count..];
+                    }
+                    Err(_) => break 'all,
+                }
+            }
+        }
+        self.stream.set_patience(PATIENCE);
+        taken
     }
 
     /// Exactly `length` bytes; fewer if the connection ends.
