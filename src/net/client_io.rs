@@ -5,6 +5,7 @@
 //! timer behind it is set about once a minute, however many requests pass. Nothing times out while a request is being
 //! answered: that time is the catcher's and has limits of its own.
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -76,6 +77,18 @@ pub struct Limits {
     pub send: Duration,
 }
 
+/// A request's head did not arrive in time. The client has been told, as far as it listens.
+#[derive(Debug)]
+pub struct HeadTimeout;
+
+impl fmt::Display for HeadTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the request's head did not arrive in time")
+    }
+}
+
+impl std::error::Error for HeadTimeout {}
+
 /// The stream with its limits.
 #[derive(Debug)]
 pub struct ClientIo {
@@ -140,7 +153,7 @@ impl ClientIo {
                 Stream::Tcp(stream) => stream.try_write(TIMED_OUT),
                 Stream::Unix(stream) => stream.try_write(TIMED_OUT),
             };
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, HeadTimeout)));
         }
         // Nothing was begun: the connection just ends.
         Poll::Ready(Ok(()))
@@ -222,11 +235,20 @@ impl AsyncWrite for ClientIo {
         true
     }
 
+    /// An answer that has ended is flushed, so this is where the wait for the next request begins: hyper does not read
+    /// again while it knows that there is nothing to read.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
+        let this = &mut *self;
+        ready!(match &mut this.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Unix(stream) => Pin::new(stream).poll_flush(cx),
+        })?;
+        this.look();
+        if this.deadline.is_none() && this.is_waiting_for_a_head() {
+            // Ready only for a deadline that has passed already; reading will find that out.
+            let _ = this.poll_wait(cx);
         }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -10,7 +10,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio_util::sync::CancellationToken;
 
-use super::client_io::{ClientIo, Handed, Limits};
+use super::client_io::{ClientIo, Handed, HeadTimeout, Limits};
 use super::limits::Admitted;
 use crate::app::{App, Connected};
 use crate::body::Body;
@@ -86,10 +86,11 @@ fn limits(app: &App) -> Limits {
 
 /// What hyper answers by itself never becomes a request: it gets its line in the access log here.
 fn refused_by_hyper(app: &App, peer: Peer, error: &hyper::Error) {
-    let timed_out = std::error::Error::source(error)
+    let head_timeout = std::error::Error::source(error)
         .and_then(|cause| cause.downcast_ref::<io::Error>())
-        .is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut);
-    let answered = if timed_out && !error.is_body_write_aborted() {
+        .and_then(io::Error::get_ref)
+        .is_some_and(|cause| cause.is::<HeadTimeout>());
+    let answered = if head_timeout {
         Some((StatusCode::REQUEST_TIMEOUT, "head timeout"))
     } else if error.is_parse_too_large() {
         Some((StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head too large"))
