@@ -246,6 +246,9 @@ impl http_body::Body for Body {
                 if let Some(record) = &mut this.record {
                     record.broke(&error);
                 }
+                if let Some(in_flight) = &this.in_flight {
+                    in_flight.broke();
+                }
                 Some(Err(error))
             }
             None => None,

@@ -9,6 +9,7 @@ pub struct Activity {
     begun: AtomicU32,
     ended: AtomicU32,
     tunnel: AtomicBool,
+    cut: AtomicBool,
 }
 
 impl Activity {
@@ -16,7 +17,7 @@ impl Activity {
     #[must_use]
     pub fn begin(self: &Arc<Self>) -> InFlight {
         self.begun.fetch_add(1, Ordering::Relaxed);
-        InFlight(Arc::clone(self))
+        InFlight { activity: Arc::clone(self), ends_by_closing: false }
     }
 
     /// How many requests have begun, wrapping around.
@@ -31,6 +32,13 @@ impl Activity {
         self.begun() == self.ended.load(Ordering::Relaxed) && !self.tunnel.load(Ordering::Relaxed)
     }
 
+    /// Whether an answer broke off that nothing but the connection's end delimits, so that a plain end would make it
+    /// look whole.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Relaxed)
+    }
+
     /// The connection becomes a tunnel: requests and the time between them are over.
     pub fn becomes_tunnel(&self) {
         self.tunnel.store(true, Ordering::Relaxed);
@@ -39,10 +47,27 @@ impl Activity {
 
 /// A request that is being answered.
 #[derive(Debug)]
-pub struct InFlight(Arc<Activity>);
+pub struct InFlight {
+    activity: Arc<Activity>,
+    ends_by_closing: bool,
+}
+
+impl InFlight {
+    /// Says whether only the connection's end shows where the answer ends (RFC 9112 section 6.3, the last rule).
+    pub fn set_ends_by_closing(&mut self, ends_by_closing: bool) {
+        self.ends_by_closing = ends_by_closing;
+    }
+
+    /// The answer broke off.
+    pub fn broke(&self) {
+        if self.ends_by_closing {
+            self.activity.cut.store(true, Ordering::Relaxed);
+        }
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.ended.fetch_add(1, Ordering::Relaxed);
+        self.activity.ended.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -170,6 +171,17 @@ impl ClientIo {
         let until = *self.blocked_until.get_or_insert_with(|| Instant::now() + self.limits.send);
         ready!(poll_until(&mut self.write_timer, until, cx));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client took no byte of its answer for too long")))
+    }
+}
+
+impl Drop for ClientIo {
+    fn drop(&mut self) {
+        // An answer that broke off and has no other mark of its end: a reset instead of a clean end.
+        if self.activity.is_cut()
+            && let Stream::Tcp(stream) = &self.stream
+        {
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, Version};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -44,7 +44,8 @@ pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: Cance
         let app = Arc::clone(&app);
         service_fn(move |request: Request<hyper::body::Incoming>| {
             let (app, connected, activity) = (Arc::clone(&app), Arc::clone(&connected), Arc::clone(&activity));
-            let in_flight = activity.begin();
+            let mut in_flight = activity.begin();
+            let version = request.version();
             async move {
                 let limit = app.timeouts().request_body;
                 let request = request.map(|incoming| Body::stream(incoming, Some(limit)));
@@ -52,6 +53,10 @@ pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: Cance
                 if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                     activity.becomes_tunnel();
                 }
+                // HTTP/1.0 has no chunks: without a length the body ends with the connection.
+                let ends_by_closing =
+                    version == Version::HTTP_10 && http_body::Body::size_hint(response.body()).exact().is_none();
+                in_flight.set_ends_by_closing(ends_by_closing);
                 Ok::<_, Infallible>(response.map(|body| body.in_flight(in_flight)))
             }
         })
