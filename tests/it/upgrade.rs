@@ -420,7 +420,9 @@ fn a_hundred_and_twenty_sockets_all_get_an_event_and_requests_still_pass() {
 #[test]
 fn sockets_displace_the_pool_so_that_the_catcher_keeps_them_all() {
     let catcher = Catcher::start(Options::default());
-    let gate = Gate::to(catcher.http_addr()).start();
+    // No connection ages out of the pool while this looks.
+    let gate = Gate::to(catcher.http_addr()).config(r#"timeouts.upstream_idle = "20s""#).start();
+    let soon = Duration::from_secs(10);
     let hold = Hold::closed();
     catcher.always("GET /messages", Script::held(&hold));
     let mut clients: Vec<Client> = (0..50).map(|_| gate.connect()).collect();
@@ -435,7 +437,7 @@ fn sockets_displace_the_pool_so_that_the_catcher_keeps_them_all() {
     // Fifty are kept now; eighty sockets take the place of thirty of them.
     assert_eq!(catcher.open_connections(), 50);
     let mut sockets: Vec<Client> = (0..80).map(|_| open(&gate)).collect();
-    assert!(catcher.wait_until(PATIENCE, |state| state.open_sockets() == 80 && state.open_connections <= 100));
+    assert!(catcher.wait_until(soon, |state| state.open_sockets() == 80 && state.open_connections <= 100));
     catcher.deliver(Mail::new("To all"));
     for socket in &mut sockets {
         assert!(text(socket).contains("To all"));
@@ -443,7 +445,7 @@ fn sockets_displace_the_pool_so_that_the_catcher_keeps_them_all() {
     for client in &mut clients {
         assert_eq!(client.request("GET /messages", AS_ANNA).status, 200);
     }
-    assert!(catcher.wait_until(PATIENCE, |state| state.open_connections <= 100));
+    assert!(catcher.wait_until(soon, |state| state.open_connections <= 100));
 }
 
 #[test]
