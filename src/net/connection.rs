@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::{Request, StatusCode, Version};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio_util::sync::CancellationToken;
 
 use super::client_io::{ClientIo, Handed, HeadTimeout, Limits};
@@ -62,7 +62,6 @@ pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: Cance
         })
     };
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
         .header_read_timeout(None) // ClientIo has it, and the time between requests apart from it
         .max_header_size(app.limits().head)
         .serve_connection(io, service)
