@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use crate::access_log::Record;
-use crate::in_flight::InFlight;
+use crate::in_flight::{Activity, InFlight};
 
 /// How much of a refused request's body is read before it is given up, in bytes.
 const DISCARDED: usize = 16 << 20;
@@ -51,6 +51,16 @@ struct Stream {
     progress: Option<Arc<AtomicU64>>,
     /// What is given back when, and only when, the body has ended well: the upstream connection.
     keep: Option<Box<dyn Keep>>,
+    /// The client's connection, if it is to know when a body was not read to its end.
+    from: Option<Arc<Activity>>,
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if let Some(from) = self.from.as_ref().filter(|_| !self.incoming.is_end_stream()) {
+            from.leaves_unread();
+        }
+    }
 }
 
 /// Something that is of use again once a body has ended well. It is dropped, and so not reused, on every other end.
@@ -117,10 +127,20 @@ impl Body {
                 stall: Stall { limit, timer: None },
                 progress: None,
                 keep: None,
+                from: None,
             }),
             record: None,
             in_flight: None,
         }
+    }
+
+    /// Tells the client's connection when the body is dropped before its end.
+    #[must_use]
+    pub fn from(mut self, activity: Arc<Activity>) -> Self {
+        if let Source::Stream(stream) = &mut self.source {
+            stream.from = Some(activity);
+        }
+        self
     }
 
     /// Whether it is still arriving.
@@ -251,7 +271,11 @@ impl http_body::Body for Body {
                 }
                 Some(Err(error))
             }
-            None => None,
+            None => {
+                // hyper does not remember the end of a body without a length.
+                this.source = Source::Full(Bytes::new());
+                None
+            }
         })
     }
 
@@ -291,6 +315,7 @@ impl Stream {
                     return Poll::Ready(Some(Err(BodyError::Broken(error))));
                 }
                 Poll::Ready(None) => {
+                    self.from = None;
                     self.give_back();
                     return Poll::Ready(None);
                 }

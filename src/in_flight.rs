@@ -10,6 +10,7 @@ pub struct Activity {
     ended: AtomicU32,
     tunnel: AtomicBool,
     cut: AtomicBool,
+    unread: AtomicBool,
 }
 
 impl Activity {
@@ -17,6 +18,7 @@ impl Activity {
     #[must_use]
     pub fn begin(self: &Arc<Self>) -> InFlight {
         self.begun.fetch_add(1, Ordering::Relaxed);
+        self.unread.store(false, Ordering::Relaxed);
         InFlight { activity: Arc::clone(self), ends_by_closing: false }
     }
 
@@ -37,6 +39,17 @@ impl Activity {
     #[must_use]
     pub fn is_cut(&self) -> bool {
         self.cut.load(Ordering::Relaxed)
+    }
+
+    /// The current request's body will not be read to its end.
+    pub fn leaves_unread(&self) {
+        self.unread.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a part of the last request's body was left unread, so that more of it may be on its way.
+    #[must_use]
+    pub fn has_unread(&self) -> bool {
+        self.unread.load(Ordering::Relaxed)
     }
 
     /// The connection becomes a tunnel: requests and the time between them are over.

@@ -22,6 +22,11 @@ use crate::in_flight::Activity;
 /// What is written to a client whose head did not arrive in time, before the connection closes (RFC 9110 section 15.5.9).
 const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
+/// For how long, and for how many bytes, what a client still sends is read after the last answer: a connection that is
+/// closed with bytes unread is reset, and the reset overtakes the answer (RFC 9112 section 9.6).
+const LINGER: Duration = Duration::from_secs(5);
+const LINGER_BYTES: usize = 16 << 20;
+
 /// An accepted stream.
 #[derive(Debug)]
 pub enum Stream {
@@ -106,6 +111,8 @@ pub struct ClientIo {
     /// Set while bytes wait for the client.
     blocked_until: Option<Instant>,
     write_timer: Option<Pin<Box<Sleep>>>,
+    /// Set when our side has been closed and the client may still be sending: until when, and how much is read.
+    lingering: Option<(Pin<Box<Sleep>>, usize)>,
 }
 
 impl ClientIo {
@@ -122,6 +129,7 @@ impl ClientIo {
             read_timer: None,
             blocked_until: None,
             write_timer: None,
+            lingering: None,
         }
     }
 
@@ -158,6 +166,26 @@ impl ClientIo {
         }
         // Nothing was begun: the connection just ends.
         Poll::Ready(Ok(()))
+    }
+
+    /// Reads and drops what comes, within bounds, until the client ends its side.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some((timer, left)) = &mut self.lingering else { return Poll::Ready(()) };
+        let mut sink = [0; 8 * 1024];
+        loop {
+            let mut sink = ReadBuf::new(&mut sink);
+            let read = match &mut self.stream {
+                Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut sink),
+                Stream::Unix(stream) => Pin::new(stream).poll_read(cx, &mut sink),
+            };
+            match read {
+                Poll::Pending => return timer.as_mut().poll(cx),
+                Poll::Ready(Ok(())) if !sink.filled().is_empty() && *left > 0 => {
+                    *left = left.saturating_sub(sink.filled().len());
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+            }
+        }
     }
 
     fn written(&mut self, result: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -264,9 +292,15 @@ impl AsyncWrite for ClientIo {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        if self.lingering.is_none() {
+            ready!(match &mut self.stream {
+                Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+                Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            })?;
+            if self.activity.has_unread() {
+                self.lingering = Some((Box::pin(tokio::time::sleep(LINGER)), LINGER_BYTES));
+            }
         }
+        self.poll_linger(cx).map(Ok)
     }
 }

@@ -48,7 +48,7 @@ pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: Cance
             let version = request.version();
             async move {
                 let limit = app.timeouts().request_body;
-                let request = request.map(|incoming| Body::stream(incoming, Some(limit)));
+                let request = request.map(|incoming| Body::stream(incoming, Some(limit)).from(Arc::clone(&activity)));
                 let response = app.handle(request, &connected).await;
                 if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                     activity.becomes_tunnel();
