@@ -86,7 +86,6 @@ impl App {
     pub async fn handle(&self, request: Request<Body>, connected: &Connected) -> Response<Body> {
         let mut record = self.access_log.start(&request, connected.peer);
         let form = Form::preferred(request.headers());
-        let expects = request.headers().contains_key(http::header::EXPECT);
         let (parts, mut body) = request.into_parts();
         let response = match self.decide_and_forward(parts, &mut body, connected, &mut record).await {
             Ok(response) => {
@@ -98,10 +97,6 @@ impl App {
             Err(reject) => {
                 if let Some(record) = &mut record {
                     record.answer(reject.status(), reject.reason());
-                }
-                // Who waits for 100 Continue has sent no body yet.
-                if !expects {
-                    body.discard().await;
                 }
                 reject.response(form)
             }

@@ -20,12 +20,6 @@ use tokio::time::{Instant, Sleep};
 use crate::access_log::Record;
 use crate::in_flight::{Activity, InFlight};
 
-/// How much of a refused request's body is read before it is given up, in bytes.
-const DISCARDED: usize = 16 << 20;
-
-/// How long that may take.
-const DISCARDING: Duration = Duration::from_secs(5);
-
 /// A body.
 #[derive(Debug)]
 pub struct Body {
@@ -192,22 +186,6 @@ impl Body {
             }
         }
         Ok(())
-    }
-
-    /// Reads and drops what is left, within bounds, before a refusal is sent: a connection that is closed with bytes
-    /// unread is reset, and the reset overtakes the answer (RFC 9112 section 9.6).
-    pub async fn discard(&mut self) {
-        let read = async {
-            let mut left = DISCARDED;
-            while let Some(Ok(frame)) = std::future::poll_fn(|cx| Pin::new(&mut *self).poll_frame(cx)).await {
-                left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
-                if left == 0 {
-                    return;
-                }
-            }
-        };
-        // Whoever sends for longer than that does not get to read the answer.
-        let _ = tokio::time::timeout(DISCARDING, read).await;
     }
 
     /// Gives `keep` back when the body has ended well; at once, if there is nothing to come.
