@@ -15,6 +15,9 @@ mod cli;
 // The gate doing its main job.
 mod gate;
 
+// What the catcher is told in a request's header fields, and the client in an answer's.
+mod headers;
+
 // WebSockets: the tunnel, and every way in which there is none.
 mod upgrade;
 
