@@ -18,6 +18,9 @@ mod gate;
 // What the catcher is told in a request's header fields, and the client in an answer's.
 mod headers;
 
+// Who may do what, and where there is anything at all.
+mod access;
+
 // WebSockets: the tunnel, and every way in which there is none.
 mod upgrade;
 
