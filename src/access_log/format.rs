@@ -1,0 +1,167 @@
+//! The three forms of a line. Whatever the client chose is escaped.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use http::Version;
+use http::header::HeaderValue;
+use serde::Serialize;
+
+use super::{Auth, End, Record, UNPARSED};
+use crate::config::model::LogFormat;
+
+impl Record {
+    fn path(&self) -> &str {
+        if self.method.as_str() == UNPARSED { UNPARSED } else { self.uri.path() }
+    }
+
+    fn user(&self) -> &[u8] {
+        self.user.as_ref().map_or(b"-", HeaderValue::as_bytes)
+    }
+
+    /// Writes the line, without its end.
+    pub(super) fn write(&self, out: &mut String) {
+        match self.shared.format {
+            LogFormat::Text => self.write_text(out),
+            LogFormat::Json => self.write_json(out),
+            LogFormat::Combined => self.write_combined(out),
+        }
+    }
+
+    fn write_text(&self, out: &mut String) {
+        let _ = write!(
+            out,
+            "{:.3} client={} status={} auth={} bytes={} ms={:.1}",
+            timestamp(self.at),
+            self.client,
+            self.status.as_u16(),
+            self.auth.as_str(),
+            self.bytes,
+            milliseconds(self.started.elapsed()),
+        );
+        if let Some(took) = self.upstream {
+            let _ = write!(out, " upstream_ms={:.1}", milliseconds(took));
+        }
+        if self.end != End::Whole {
+            let _ = write!(out, " end={}", self.end.as_str());
+        }
+        if !self.reason.is_empty() {
+            quoted(out, " reason=", self.reason.as_bytes());
+        }
+        let _ = write!(out, " version={} method=", version(self.version));
+        escaped(out, self.method.as_str().as_bytes());
+        quoted(out, " path=", self.path().as_bytes());
+        if let Some(user) = &self.user {
+            quoted(out, " user=", user.as_bytes());
+        }
+        if let Some(agent) = &self.agent {
+            quoted(out, " agent=", agent.as_bytes());
+        }
+    }
+
+    fn write_json(&self, out: &mut String) {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            time: String,
+            client: Option<IpAddr>,
+            status: u16,
+            auth: Auth,
+            bytes: u64,
+            ms: f64,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            upstream_ms: Option<f64>,
+            end: &'a str,
+            #[serde(skip_serializing_if = "str::is_empty")]
+            reason: &'a str,
+            version: &'a str,
+            method: &'a str,
+            path: String,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            user: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            agent: Option<String>,
+        }
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let line = Line {
+            time: format!("{:.3}", timestamp(self.at)),
+            client: self.client.ip(),
+            status: self.status.as_u16(),
+            auth: self.auth,
+            bytes: self.bytes,
+            ms: rounded(self.started.elapsed()),
+            upstream_ms: self.upstream.map(rounded),
+            end: self.end.as_str(),
+            reason: self.reason,
+            version: version(self.version),
+            method: self.method.as_str(),
+            path: self.path().to_owned(),
+            user: self.user.as_ref().map(text),
+            agent: self.agent.as_ref().map(text),
+        };
+        // Plain strings and numbers always serialise.
+        if let Ok(json) = serde_json::to_string(&line) {
+            out.push_str(&json);
+        }
+    }
+
+    /// nginx's `combined`, so that its jails and tools read it: `$remote_addr - $remote_user [$time_local] "$request"
+    /// $status $body_bytes_sent "$http_referer" "$http_user_agent"`.
+    fn write_combined(&self, out: &mut String) {
+        let time = timestamp(self.at).strftime("%d/%b/%Y:%H:%M:%S +0000");
+        let _ = write!(out, "{} - ", self.client);
+        escaped(out, self.user());
+        let _ = write!(out, " [{time}] \"");
+        escaped(out, self.method.as_str().as_bytes());
+        out.push(' ');
+        escaped(out, self.path().as_bytes());
+        let _ = write!(out, " {}\" {} {}", version(self.version), self.status.as_u16(), self.bytes);
+        let field = |value: &Option<HeaderValue>| value.as_ref().map_or(b"-".to_vec(), |v| v.as_bytes().to_vec());
+        quoted(out, " ", &field(&self.referer));
+        quoted(out, " ", &field(&self.agent));
+    }
+}
+
+fn timestamp(at: SystemTime) -> jiff::Timestamp {
+    jiff::Timestamp::try_from(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+/// Milliseconds with one decimal.
+fn rounded(duration: Duration) -> f64 {
+    (milliseconds(duration) * 10.0).round() / 10.0
+}
+
+fn version(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2.0",
+        _ => "HTTP/1.1",
+    }
+}
+
+fn quoted(out: &mut String, before: &str, value: &[u8]) {
+    out.push_str(before);
+    out.push('"');
+    escaped(out, value);
+    out.push('"');
+}
+
+/// Printable ASCII but quotes, backslashes and, for fields that stand unquoted, spaces stay as they are; all else is
+/// `\xNN`, as in nginx.
+fn escaped(out: &mut String, value: &[u8]) {
+    for &byte in value {
+        match byte {
+            b'"' | b'\\' => {
+                let _ = write!(out, "\\x{byte:02X}");
+            }
+            0x20..=0x7e => out.push(char::from(byte)),
+            _ => {
+                let _ = write!(out, "\\x{byte:02X}");
+            }
+        }
+    }
+}
