@@ -21,6 +21,9 @@ mod headers;
 // Who may do what, and where there is anything at all.
 mod access;
 
+// Who gets in: hashes as the real tools make them, what they cost, and what the log says of it.
+mod auth;
+
 // WebSockets: the tunnel, and every way in which there is none.
 mod upgrade;
 
