@@ -261,7 +261,10 @@ fn eventually_listening(child: &mut Child, err: &Lines, wanted: usize) -> Vec<St
             .all()
             .iter()
             .filter(|line| line.contains("listening"))
-            .filter_map(|line| line.split_once("addr=").map(|(_, addr)| addr.trim().to_owned()))
+            .filter_map(|line| match line.split_once("addr=") {
+                Some((_, addr)) => Some(addr.trim().to_owned()),
+                None => line.split_once(r#""addr":""#)?.1.split('"').next().map(str::to_owned),
+            })
             .collect();
         (addrs.len() == wanted).then_some(addrs)
     })
