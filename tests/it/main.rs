@@ -47,3 +47,6 @@ mod listen;
 
 // How much a client may send and open, and what becomes of a gate without descriptors.
 mod limits;
+
+// Published attacks on programs of this kind.
+mod attacks;
