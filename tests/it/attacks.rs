@@ -246,3 +246,349 @@ fn a_target_or_a_host_that_is_none_is_refused() {
     assert_eq!(catcher.connections(), 0);
     lives(&gate);
 }
+
+// --- framing
+
+/// A request that would do harm if it were taken for one: with the password, by somebody who may do everything.
+fn smuggled() -> String {
+    format!("DELETE /messages HTTP/1.1\r\nHost: dev.test\r\n{AS_ANNA}\r\n")
+}
+
+/// A gate that lets `anna` do everything.
+fn unruly() -> (Catcher, Gate) {
+    let catcher = Catcher::start(Options::default());
+    catcher.deliver_many(2);
+    let everything = "access.default = [\"view\", \"delete\", \"clear\", \"quit\"]";
+    let gate = Gate::to(catcher.http_addr()).config(everything).start();
+    (catcher, gate)
+}
+
+/// RUSTSEC-2021-0078, RUSTSEC-2021-0020, RUSTSEC-2020-0008, hyper#3860: what two programs frame differently.
+#[test]
+fn ambiguous_framing_is_refused_and_ends_the_connection() {
+    let (catcher, gate) = unruly();
+    for (version, framing, body) in [
+        ("1.0", "Transfer-Encoding: chunked", "0\r\n\r\n"),
+        ("1.1", "Content-Length: 5\r\nContent-Length: 0", ""),
+        ("1.1", "Content-Length: 0\r\nContent-Length: 5", ""),
+        ("1.1", "Content-Length: 5, 0", ""),
+        ("1.1", "Content-Length: 5, 5", ""),
+        ("1.1", "Content-Length: +5", ""),
+        ("1.1", "Content-Length: -5", ""),
+        ("1.1", "Content-Length: 0x5", ""),
+        ("1.1", "Content-Length: 5 0", ""),
+        ("1.1", "Content-Length: ", ""),
+        ("1.1", "Content-Length: 18446744073709551616", ""),
+        ("1.1", "Transfer-Encoding: identity", ""),
+        ("1.1", "Transfer-Encoding: chunked, gzip", "0\r\n\r\n"),
+        ("1.1", "Transfer-Encoding: xchunked", "0\r\n\r\n"),
+        ("1.1", "Transfer-Encoding: \"chunked\"", "0\r\n\r\n"),
+        ("1.1", "Transfer-Encoding: \x0bchunked", "0\r\n\r\n"),
+        ("1.1", "Transfer-Encoding : chunked", "0\r\n\r\n"),
+        ("1.1", "Transfer-Encoding: chunked", "0x3\r\nabc\r\n0\r\n\r\n"),
+        ("1.1", "Transfer-Encoding: chunked", "+3\r\nabc\r\n0\r\n\r\n"),
+        ("1.1", "Transfer-Encoding: chunked", "-1\r\nabc\r\n0\r\n\r\n"),
+        ("1.1", "Transfer-Encoding: chunked", "\r\nabc\r\n0\r\n\r\n"),
+        ("1.1", "Transfer-Encoding: chunked", "FFFFFFFFFFFFFFFFF\r\nabc\r\n0\r\n\r\n"),
+        ("1.1", "Transfer-Encoding: chunked", "10000000000000003\r\nabc\r\n0\r\n\r\n"),
+        ("1.1", "Transfer-Encoding: chunked", "3\nabc\r\n0\r\n\r\n"),
+        ("1.1", "Transfer-Encoding: chunked", "3\r\nabc\n0\r\n\r\n"),
+        ("1.1", "Transfer-Encoding: chunked", "3\r\nabcd\r\n0\r\n\r\n"),
+        ("1.1", "Transfer-Encoding: chunked", "3;x\n\r\nabc\r\n0\r\n\r\n"),
+    ] {
+        let came = all(
+            &gate,
+            format!(
+                "DELETE /messages/1 HTTP/{version}\r\nHost: dev.test\r\n{AS_ANNA}{framing}\r\n\r\n{body}{}",
+                smuggled()
+            ),
+        );
+        assert!(matches!(*statuses(&came), [] | [400 | 501]), "{framing} {body:?}: {came}");
+    }
+    assert_eq!(catcher.connections(), 0, "{:?}", catcher.requests());
+    lives(&gate);
+}
+
+/// RFC 9112 section 6.1, Pingora's RUSTSEC-2026-0033 class: a coding beside `chunked` is refused, and where it ends is
+/// not in doubt.
+#[test]
+fn a_second_transfer_coding_is_refused() {
+    let (catcher, gate) = unruly();
+    for coding in [
+        "Transfer-Encoding: gzip, chunked",
+        "Transfer-Encoding: identity, chunked",
+        "Transfer-Encoding: chunked, chunked",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+    ] {
+        let fields = format!("Host: dev.test\r\nConnection: close\r\n{AS_ANNA}{coding}\r\n\r\n");
+        let came = all(&gate, format!("DELETE /messages/1 HTTP/1.1\r\n{fields}0\r\n\r\n"));
+        assert!(matches!(*statuses(&came), [400 | 501]), "{coding}: {came}");
+    }
+    assert_eq!(catcher.connections(), 0, "{:?}", catcher.requests());
+    lives(&gate);
+}
+
+/// hyper#4123, haproxy's CVE-2021-40346 and CVE-2023-25725: with both, the coding counts and the connection ends.
+#[test]
+fn a_length_beside_a_coding_hides_no_second_request() {
+    let (catcher, gate) = unruly();
+    for framing in
+        ["Content-Length: 4\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 500"]
+    {
+        let head = format!("DELETE /messages/9 HTTP/1.1\r\nHost: dev.test\r\n{AS_ANNA}{framing}\r\n\r\n");
+        let came = all(&gate, format!("{head}0\r\n\r\n{}", smuggled()));
+        assert_eq!(statuses(&came).len(), 1, "{framing}: {came}");
+        assert!(catcher.requests().iter().all(|asked| asked.target == "/messages/9"), "{:?}", catcher.requests());
+        assert!(
+            catcher
+                .requests()
+                .iter()
+                .all(|asked| { asked.values("transfer-encoding").is_empty() && asked.body.is_empty() })
+        );
+    }
+    assert_eq!(catcher.message_ids(), [1, 2]);
+    lives(&gate);
+}
+
+/// CVE-2023-40225 (haproxy), sozu#726: MailCatcher's server takes a chunked body for its next request.
+#[test]
+fn a_request_inside_a_body_is_never_the_catchers_next() {
+    let (catcher, gate) = unruly();
+    let inside = smuggled();
+    let chunked = format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{inside}\r\n0\r\n\r\n", inside.len());
+    let plain = format!("Content-Length: {}\r\n\r\n{inside}", inside.len());
+    for line in
+        ["DELETE /messages/9", "GET /messages", "HEAD /messages", "GET /messages/1.json", "POST /messages", "GET /none"]
+    {
+        for body in [&chunked, &plain] {
+            let before = catcher.requests().len();
+            let mut client = gate.connect();
+            client.send(format!("{line} HTTP/1.1\r\nHost: dev.test\r\n{AS_ANNA}{body}"));
+            let answer = client.try_answer(line.starts_with("HEAD")).unwrap();
+            assert_ne!(answer.status, 400, "{line}");
+            // The same connection goes on behind the body, at both ends.
+            assert_eq!(client.request("GET /messages", AS_ANNA).status, 200, "{line}");
+            let seen = &catcher.requests()[before..];
+            assert!(seen.len() <= 2, "{line}: {seen:?}");
+            for asked in seen {
+                let framed = asked.values("transfer-encoding").len() + asked.values("content-length").len();
+                assert!(framed == 0 && asked.body.is_empty(), "{line}: {asked:?}");
+                assert_ne!((asked.method.as_str(), asked.target.as_str()), ("DELETE", "/messages"), "{line}");
+            }
+        }
+    }
+    assert_eq!(catcher.message_ids(), [1, 2]);
+    // A catcher that reads bodies gets it as one, with its length.
+    let (catcher, gate) = generic();
+    for body in [&chunked, &plain] {
+        let head = format!("PUT /x HTTP/1.1\r\nHost: dev.test\r\nConnection: close\r\n{AS_ANNA}");
+        assert_eq!(statuses(&all(&gate, format!("{head}{body}"))).len(), 1);
+        let asked = last(&catcher);
+        assert_eq!((asked.method.as_str(), &*asked.body), ("PUT", inside.as_bytes()));
+        assert_eq!(asked.value("content-length"), Some(inside.len().to_string()));
+    }
+    assert_eq!(catcher.requests().len(), 2);
+}
+
+/// hyper#2171 and its kin: heads that no two parsers agree on.
+#[test]
+fn a_malformed_head_gets_no_success_and_forwards_nothing() {
+    let (catcher, gate) = unruly();
+    let head = format!("GET /messages HTTP/1.1\r\nHost: dev.test\r\n{AS_ANNA}");
+    let mut cases: Vec<Vec<u8>> = [
+        "X-Folded: a\r\n b\r\n\r\n",
+        "X-Folded: a\r\n\tTransfer-Encoding: chunked\r\n\r\n",
+        "X-Space : a\r\n\r\n",
+        " X-Space: a\r\n\r\n",
+        "X-Cr: a\rb\r\n\r\n",
+        "X-Cr: a\r\rTransfer-Encoding: chunked\r\n\r\n",
+        "X-Nul: a\0b\r\n\r\n",
+        "X-Nul\0: a\r\n\r\n",
+        "X-Esc: \x1b[2J\r\n\r\n",
+        "X-Del: \x7f\r\n\r\n",
+        ": a\r\n\r\n",
+        "no colon\r\n\r\n",
+        "X[]: a\r\n\r\n",
+        "X\u{e9}: a\r\n\r\n",
+    ]
+    .iter()
+    .map(|line| format!("{head}{line}{}", smuggled()).into_bytes())
+    .collect();
+    for line in [
+        "GET /messages HTTP/1.2",
+        "GET /messages HTTP/2.0",
+        "GET /messages HTTP/0.9",
+        "GET /messages HTTP/1.10",
+        "GET /messages HTTP/11",
+        "GET /messages http/1.1",
+        "GET /messages",
+        "GET /messages HTTP/1.1 HTTP/1.1",
+        "GET /mess ages HTTP/1.1",
+        "GET\t/messages\tHTTP/1.1",
+        " GET /messages HTTP/1.1",
+        "GET\0 /messages HTTP/1.1",
+        "G(T /messages HTTP/1.1",
+        "GET /mess\0ages HTTP/1.1",
+        "GET /mess\x1bages HTTP/1.1",
+        "GET /mess\rages HTTP/1.1",
+        "GET /messages\r HTTP/1.1",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
+        "\x16\x03\x01\x02\0\x01\0\x01\u{fc}\x03\x03",
+    ] {
+        cases.push(format!("{line}\r\nHost: dev.test\r\n{AS_ANNA}\r\n{}", smuggled()).into_bytes());
+    }
+    for case in &cases {
+        let shown = String::from_utf8_lossy(case);
+        let came = all(&gate, case);
+        assert!(matches!(*statuses(&came), [] | [400 | 505]), "{shown:?}: {came}");
+    }
+    assert_eq!(catcher.connections(), 0, "{:?}", catcher.requests());
+    lives(&gate);
+}
+
+// --- paths
+
+/// The spellings that end MailCatcher, as measured on it.
+const QUITS: [&str; 22] = [
+    "/",
+    "//",
+    "/./",
+    "/x/..",
+    "/..",
+    "/%2e",
+    "/%2E",
+    "/%2F",
+    "/%2e%2e/",
+    "/messages/..",
+    "/messages/%2e%2e",
+    "/messages/.%2E/",
+    "/\\",
+    "*",
+    "/?a=b",
+    "/#f",
+    "http://dev.test/",
+    "http://dev.test",
+    "http://dev.test//..",
+    "/%5c",
+    "/.//%2e/",
+    "/messages/1/../..",
+];
+
+/// CVE-2025-32431, CVE-2026-40912, CVE-2026-48020 (Traefik), CVE-2026-27587 (Caddy): a rule is evaded by another spelling.
+#[test]
+fn no_spelling_of_quit_passes_for_anything_else() {
+    let (catcher, gate) = pair();
+    for target in QUITS {
+        for method in ["DELETE", "delete", "DELETE\t"] {
+            let came = all(
+                &gate,
+                format!("{method} {target} HTTP/1.1\r\nHost: dev.test\r\nConnection: close\r\n{AS_ANNA}\r\n"),
+            );
+            assert!(matches!(*statuses(&came), [400 | 403 | 405]), "{method} {target}: {came}");
+        }
+        // A head that claims another method or target is only a head.
+        let fields = format!(
+            "{AS_ANNA}X-HTTP-Method-Override: DELETE\r\nX-Original-URL: {target}\r\nX-Rewrite-URL: {target}\r\n"
+        );
+        assert_eq!(gate.connect().request("GET /messages", &fields).status, 200, "{target}");
+    }
+    let came = all(
+        &gate,
+        format!(
+            "POST / HTTP/1.1\r\nHost: dev.test\r\nConnection: close\r\nX-HTTP-Method-Override: DELETE\r\nContent-Length: 14\r\n{AS_ANNA}\r\n_method=DELETE"
+        ),
+    );
+    assert_eq!(statuses(&came), [405]);
+    assert!(!catcher.has_quit());
+    assert!(
+        catcher.requests().iter().all(|asked| (asked.method.as_str(), asked.target.as_str()) == ("GET", "/messages"))
+    );
+}
+
+/// The same by somebody who may: it arrives as the plain request, or is refused.
+#[test]
+fn every_spelling_of_quit_that_is_allowed_arrives_as_the_plain_one() {
+    let (catcher, gate) = unruly();
+    let mut quits = 0;
+    for target in QUITS {
+        let before = catcher.requests().len();
+        let came =
+            all(&gate, format!("DELETE {target} HTTP/1.1\r\nHost: dev.test\r\nConnection: close\r\n{AS_ANNA}\r\n"));
+        if catcher.has_quit() {
+            assert_eq!(statuses(&came), [204], "{target}");
+            let seen = &catcher.requests()[before..];
+            assert_eq!(seen.len(), 1, "{target}: {seen:?}");
+            assert_eq!((seen[0].method.as_str(), seen[0].target.as_str()), ("DELETE", "/"), "{target}");
+            catcher.restart();
+            quits += 1;
+        } else {
+            assert_eq!(statuses(&came), [400], "{target}: {came}");
+            assert_eq!(catcher.requests().len(), before, "{target}");
+        }
+    }
+    assert!(quits > 10, "{quits}");
+}
+
+/// GHSA-gm3x-23wp-hc2c, CVE-2026-65600 (Traefik), CVE-2026-41059 (oauth2-proxy, `#fragment`): what is decided on is what is
+/// forwarded.
+#[test]
+fn a_path_is_forwarded_in_one_spelling_or_not_at_all() {
+    let (catcher, gate) = unruly();
+    let ask = |line: &str| {
+        let came = all(&gate, format!("{line} HTTP/1.1\r\nHost: dev.test\r\nConnection: close\r\n{AS_ANNA}\r\n"));
+        statuses(&came)
+    };
+    for (line, status) in [
+        ("DELETE /messages/1abc", 400),
+        ("DELETE /messages/%31abc", 400),
+        ("DELETE /messages/1%20", 400),
+        ("DELETE /messages/+1", 400),
+        ("DELETE /messages/1;x", 400),
+        ("DELETE /messages/1%00", 400),
+        ("DELETE /messages/1%0d%0aX:%20y", 400),
+        ("DELETE /messages/1%", 400),
+        ("DELETE /messages/%2", 400),
+        ("DELETE /messages/%u0031", 400),
+        ("DELETE /messages%2F1", 400),
+        ("DELETE /messages%2f..%2f", 400),
+        ("DELETE /messages%5c1", 400),
+        ("DELETE /messages\\1", 400),
+        ("DELETE /messages/..%5c", 400),
+        ("DELETE /messages/%252e%252e", 400),
+        ("GET /messages/1/parts/..%2f..%2f", 400),
+        ("GET /messages/1/parts/..%2F..%2F..%2Fmessages", 400),
+        ("GET /messages/1/parts/%2e%2e%2f2.json", 400),
+        ("GET /messages/1abc.json", 400),
+        ("GET /assets/..%2fmessages", 400),
+        ("GET /MESSAGES", 404),
+        ("GET /messages.json", 404),
+        ("GET /messages/1.json/", 404),
+        ("GET /messages/1.json;x", 404),
+        ("GET /assets/", 404),
+        ("GET /.mailwarden", 404),
+        ("GET /.mailwarden/", 404),
+        ("GET //.mailwarden//x", 404),
+        ("GET /%2emailwarden/x", 404),
+        ("GET /x/../.mailwarden/x", 404),
+        ("GET /.%6dailwarden/x", 404),
+        ("DELETE /.mailwarden/", 404),
+    ] {
+        assert_eq!(ask(line), [status], "{line}");
+    }
+    assert_eq!(catcher.connections(), 0, "{:?}", catcher.requests());
+    for (line, target) in [
+        ("GET /messages#/../x", "/messages"),
+        ("GET /messages?/../..", "/messages"),
+        ("GET /./x/..//%6dessages", "/messages"),
+        ("GET /.mailwarden/../messages", "/messages"),
+        ("GET /messages/%31.json", "/messages/1.json"),
+        ("GET /messages/001.json", "/messages/1.json"),
+        ("DELETE /messages/%31#", "/messages/1"),
+    ] {
+        assert!(ask(line)[0] < 300, "{line}");
+        assert_eq!(last(&catcher).target, target, "{line}");
+    }
+    assert_eq!(catcher.message_ids(), [2]);
+}
