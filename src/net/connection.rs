@@ -96,6 +96,9 @@ fn refused_by_hyper(app: &App, peer: Peer, error: &hyper::Error) {
         .is_some_and(|cause| cause.is::<HeadTimeout>());
     let answered = if head_timeout {
         Some((StatusCode::REQUEST_TIMEOUT, "head timeout"))
+    } else if error.is_parse_too_large() && error.to_string().contains("URI") {
+        // hyper tells the two apart in its answer and in its words only.
+        Some((StatusCode::URI_TOO_LONG, "target too long"))
     } else if error.is_parse_too_large() {
         Some((StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head too large"))
     } else if error.is_parse() {
