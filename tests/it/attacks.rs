@@ -1,11 +1,14 @@
 //! The published holes of programs of this kind, tried on this one: raw bytes in, and a look at both the answer and what
 //! the catcher was sent.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::support::catcher::{Catcher, Options, Recorded};
-use crate::support::gate::{AS_ANNA, Gate};
+use crate::support::catcher::{Catcher, Options, Recorded, Script};
+use crate::support::gate::{ANNA, AS_ANNA, Gate};
+use crate::support::patience::eventually;
 
 /// A catcher with two mails and a gate before it.
 fn pair() -> (Catcher, Gate) {
@@ -591,4 +594,528 @@ fn a_path_is_forwarded_in_one_spelling_or_not_at_all() {
         assert_eq!(last(&catcher).target, target, "{line}");
     }
     assert_eq!(catcher.message_ids(), [2]);
+}
+
+// --- the password
+
+/// CVE-2026-40575, GHSA-5hvv-m4w4-gf6v (oauth2-proxy), maildev's socket: a method, a path or a field that skips it.
+#[test]
+fn nothing_skips_the_password() {
+    let (catcher, gate) = pair();
+    let methods =
+        ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "QUERY", "get", "X-Y", "MOVE"];
+    let paths = [
+        "/",
+        "/messages",
+        "/messages/1.json",
+        "/livez",
+        "/healthz",
+        "/readyz",
+        "/health",
+        "/ping",
+        "/metrics",
+        "/robots.txt",
+        "/favicon.ico",
+        "/assets/mailcatcher.js",
+        "/oauth2/ping",
+        "/.mailwarden/",
+        "/.well-known/x",
+        "/messages?/livez",
+        "/messages#/livez",
+        "//livez",
+        "/livez/../messages",
+        "http://127.0.0.1/messages",
+    ];
+    let websocket = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://dev.test\r\n";
+    let fields = [
+        "User-Agent: kube-probe/1.29\r\n",
+        "User-Agent: GoogleHC/1.0\r\n",
+        "User-Agent: ELB-HealthChecker/2.0\r\n",
+        "X-Original-URL: /livez\r\nX-Rewrite-URL: /livez\r\nX-Original-URI: /livez\r\n",
+        "X-Forwarded-Uri: /livez\r\nX-Forwarded-Method: OPTIONS\r\nX-Forwarded-For: 127.0.0.1\r\nX-Real-IP: ::1\r\n",
+        "X-Forwarded-User: anna\r\nRemote-User: anna\r\nX-WEBAUTH-USER: anna\r\nX-Auth-Request-User: anna\r\n",
+        "X-HTTP-Method-Override: OPTIONS\r\n",
+        "Access-Control-Request-Method: GET\r\nOrigin: http://dev.test\r\n",
+        "Proxy-Authorization: Basic YW5uYTpzZWNyZXQ=\r\n",
+        "X-Authorization: Basic YW5uYTpzZWNyZXQ=\r\n",
+        "Authorization_: Basic YW5uYTpzZWNyZXQ=\r\n",
+        "Cookie: Authorization=Basic YW5uYTpzZWNyZXQ=\r\n",
+        "Referer: http://anna:secret@dev.test/\r\n",
+        websocket,
+    ];
+    let mut client = gate.connect();
+    let mut refused = |line: &str, fields: &str| {
+        let answer = client.request(line, fields);
+        assert_eq!(answer.status, 401, "{line} {fields}");
+        assert!(answer.field("www-authenticate").unwrap().starts_with("Basic realm="), "{line} {fields}");
+    };
+    for method in methods.iter().filter(|method| **method != "HEAD") {
+        paths.iter().for_each(|path| refused(&format!("{method} {path}"), ""));
+    }
+    for fields in fields {
+        ["GET /messages", "OPTIONS /messages", "GET /livez", "DELETE /"].iter().for_each(|line| refused(line, fields));
+    }
+    for old in ["GET /messages HTTP/1.0\r\n\r\n", "HEAD / HTTP/1.0\r\n\r\n", "GET /livez HTTP/1.0\r\nHost: x\r\n\r\n"] {
+        let came = all(&gate, old);
+        assert!(came.starts_with("HTTP/1.0 401") || came.starts_with("HTTP/1.1 401"), "{old}: {came}");
+    }
+    assert_eq!(catcher.connections(), 0);
+    // The name of the field and of the scheme have no case.
+    assert_eq!(
+        gate.connect()
+            .request("GET /messages", &AS_ANNA.to_lowercase().replace("yw5uytpzzwnyzxq=", "YW5uYTpzZWNyZXQ="))
+            .status,
+        200
+    );
+}
+
+/// Envoy's case-sensitive scheme, maildev's `split(':')`, sozu's bound: which credentials are some.
+#[test]
+fn credentials_are_read_in_one_way_only() {
+    let catcher = Catcher::start(Options::default());
+    // The password of colin is a:b:c.
+    let colin = "colin:{SHA}cLzgnoJ6mP5qz3w+mwvPE2vDgu0=\n";
+    let gate = Gate::to(catcher.http_addr()).users(&format!("{ANNA}{colin}")).start();
+    let good = "YW5uYTpzZWNyZXQ=";
+    let line = |value: &str| format!("Authorization: {value}\r\n");
+    for fields in [
+        line(&format!("Basic {good}")),
+        line(&format!("basic {good}")),
+        line(&format!("BASIC {good}")),
+        line(&format!("bAsIc   {good}  ")),
+        line("Basic YW5uYTpzZWNyZXQ"),
+        format!("aUTHORIZATION:Basic {good}\r\n"),
+        basic("colin:a:b:c"),
+    ] {
+        assert_eq!(gate.connect().request("GET /messages", &fields).status, 200, "{fields}");
+    }
+    let asked = catcher.requests().len();
+    let long = |length: usize| basic(format!("anna:{}", "x".repeat(length)));
+    let mut bad = vec![
+        String::new(),
+        line(""),
+        line("Basic"),
+        line("Basic "),
+        line(good),
+        line(&format!("Basic{good}")),
+        line(&format!("Basic: {good}")),
+        line(&format!("Basic,{good}")),
+        line(&format!("Basic {good}, Basic {good}")),
+        line(&format!("Basic {good} x")),
+        line(&format!("Basic \"{good}\"")),
+        line(&format!("Basic anna:secret")),
+        line("Basic YW5u YTpzZWNyZXQ="),
+        line("Basic YW5uYTpzZWNyZXQ==="),
+        line("Basic !!!!"),
+        line("Basic YW5uYTpzZWNyZXQ\u{e9}"),
+        line(&format!("Bearer {good}")),
+        line(&format!("Digest {good}")),
+        line(&format!("Negotiate {good}")),
+        line("Digest username=\"anna\", realm=\"Restricted\""),
+        AS_ANNA.repeat(2),
+        format!("{AS_ANNA}{}", basic("x:y")),
+        format!("{}{AS_ANNA}", basic("x:y")),
+        format!("{AS_ANNA}Authorization:\r\n"),
+        long(512),
+        long(513),
+        long(4096),
+        long(16_000),
+        line(&format!("Basic {good}{}x", " ".repeat(4096))),
+    ];
+    for pair in [
+        "anna",
+        "anna:",
+        ":",
+        ":secret",
+        "",
+        "anna:wrong",
+        "ANNA:secret",
+        "Anna:secret",
+        " anna:secret",
+        "anna :secret",
+        "anna: secret",
+        "anna:secret ",
+        "anna:secret\n",
+        "anna:secret\r\n",
+        "anna:secret\0",
+        "anna\0:secret",
+        "anna:secret\0x",
+        "anna\t:secret",
+        "anna:\x1bsecret",
+        "anna:sec\x7fret",
+        "\u{feff}anna:secret",
+        "nobody:secret",
+        "colin:a",
+        "colin:a:b",
+        "colin:a:b:c:",
+        "colin:c",
+        "colin:a:b:c\0",
+    ] {
+        bad.push(basic(pair));
+    }
+    bad.push(basic(b"anna:secret\xff"));
+    bad.push(basic(b"\xff\xfea\0n\0n\0a\0:\0s\0"));
+    for fields in &bad {
+        let answer = gate.connect().request("GET /messages", fields);
+        assert_eq!(answer.status, 401, "{fields}");
+        assert_eq!(answer.all("www-authenticate"), [r#"Basic realm="Restricted", charset="UTF-8""#], "{fields}");
+    }
+    assert_eq!(catcher.requests().len(), asked);
+}
+
+/// tg123/go-htpasswd takes an unknown hash for a plain password; Traefik's pull request 13195, an empty list for no list.
+#[test]
+fn a_line_that_is_no_hash_lets_nobody_in_and_refuses_only_itself() {
+    let catcher = Catcher::start(Options::default());
+    let other = "{SHA}cLzgnoJ6mP5qz3w+mwvPE2vDgu0=";
+    let users = format!(
+        "plain:secret\nbraced:{{PLAIN}}secret\nempty:\nstar:*\nlocked:!{{SHA}}5en6G6MezRroT3XKqkdPOmY/BfQ=\n\
+         short:{{SHA}}5en6\nodd:$9$x$y\n{ANNA}anna:{other}\ntwice:{other}\ntwice:{{SHA}}5en6G6MezRroT3XKqkdPOmY/BfQ=\n\
+         off:*\noff:{{SHA}}5en6G6MezRroT3XKqkdPOmY/BfQ=\nno colon\n:{{SHA}}5en6G6MezRroT3XKqkdPOmY/BfQ=\n#out:secret\n"
+    );
+    let gate = Gate::to(catcher.http_addr()).users(&users).start();
+    for pair in [
+        "plain:secret",
+        "braced:secret",
+        "braced:{PLAIN}secret",
+        "empty:",
+        "empty: ",
+        "star:*",
+        "star:",
+        "locked:secret",
+        "locked:!{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=",
+        "short:secret",
+        "short:{SHA}5en6",
+        "odd:$9$x$y",
+        "anna:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=",
+        "anna:5en6G6MezRroT3XKqkdPOmY/BfQ=",
+        "anna:a:b:c",
+        "twice:secret",
+        "off:secret",
+        "off:*",
+        "no colon:",
+        ":secret",
+        "#out:secret",
+        "out:secret",
+    ] {
+        assert_eq!(gate.connect().request("GET /messages", &basic(pair)).status, 401, "{pair}");
+    }
+    assert!(catcher.requests().is_empty());
+    for pair in ["anna:secret", "twice:a:b:c"] {
+        assert_eq!(gate.connect().request("GET /messages", &basic(pair)).status, 200, "{pair}");
+    }
+    for line in [1, 2, 3, 4, 5, 6, 7, 9, 11, 12, 13, 14, 15] {
+        gate.log_line(&format!("htpasswd:{line}: "));
+    }
+    for good in [8, 10, 16] {
+        assert!(!gate.log().iter().any(|line| line.contains(&format!("htpasswd:{good}: "))), "{good}");
+    }
+    assert!(!gate.log().iter().any(|line| line.contains("secret") || line.contains("5en6")), "{:?}", gate.log());
+
+    for users in ["", "\n", "# nobody\n", "\u{feff}", "anna\n", "anna:secret\n"] {
+        let gate = Gate::to(catcher.http_addr()).users(users).start();
+        for fields in ["", AS_ANNA, &basic(":"), &basic("anna:"), &basic("anna:anna"), &basic("\u{feff}:")] {
+            assert_eq!(gate.connect().request("GET /messages", fields).status, 401, "{users:?} {fields}");
+        }
+    }
+    assert_eq!(catcher.requests().len(), 2);
+}
+
+/// hyper answers 100 as soon as a body is polled: whoever has no password is not asked for his.
+#[test]
+fn a_body_is_asked_for_only_behind_the_password_and_only_if_it_is_read() {
+    let (catcher, gate) = pair();
+    let head = |line: &str, fields: &str, length: usize| {
+        format!("{line} HTTP/1.1\r\nHost: dev.test\r\nExpect: 100-continue\r\n{fields}Content-Length: {length}\r\n\r\n")
+    };
+    let body = smuggled();
+    for (line, fields, status) in [
+        ("DELETE /messages", "", 401),
+        ("DELETE /messages", "Authorization: Basic eDp5\r\n", 401),
+        ("DELETE /", AS_ANNA, 403),
+        ("GET /nothing", AS_ANNA, 404),
+        ("POST /messages", AS_ANNA, 405),
+        ("DELETE /messages/1abc", AS_ANNA, 400),
+    ] {
+        // At once, as the final answer and the only one, and what is sent all the same is no request.
+        let mut client = gate.connect();
+        assert_eq!(client.send(head(line, fields, body.len())).answer().status, status, "{line}");
+        let _ = client.try_send(&body);
+        assert_eq!(String::from_utf8_lossy(&client.rest()), "", "{line}");
+    }
+    for odd in ["200-ok", "100-continue, x", "x", "100-continue\r\nExpect: y", ""] {
+        let fields = format!("{AS_ANNA}Expect: {odd}\r\n");
+        assert_eq!(gate.connect().request("GET /messages", &fields).status, 417, "{odd}");
+    }
+    assert!(catcher.requests().is_empty(), "{:?}", catcher.requests());
+    let mut client = gate.connect();
+    assert_eq!(client.send(head("DELETE /messages/1", AS_ANNA, 2)).answer().status, 100);
+    assert!(catcher.requests().is_empty());
+    assert_eq!(client.send("{}").answer().status, 204);
+    assert!(last(&catcher).values("expect").is_empty());
+}
+
+/// A proxy that checks the first request of a connection only, or takes a refused body for the next one (RUSTSEC-2025-0037,
+/// Pingora).
+#[test]
+fn every_request_of_a_connection_needs_the_password_itself() {
+    let (catcher, gate) = pair();
+    let request = |path: &str, fields: &str| format!("GET {path} HTTP/1.1\r\nHost: dev.test\r\n{fields}\r\n");
+    let (good, none) = (request("/messages", AS_ANNA), request("/messages", ""));
+    let wrong = request("/messages/1.json", &basic("anna:wrong"));
+    let mut client = gate.connect();
+    client.send(format!("{good}{none}{wrong}{good}{none}"));
+    let came: Vec<u16> = (0..5).map(|_| client.answer().status).collect();
+    assert_eq!(came, [200, 401, 401, 200, 401]);
+    assert_eq!(catcher.requests().len(), 2);
+
+    // A refused body's bytes are not the next request.
+    let body = format!("{good}{}", smuggled());
+    let chunked = format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    for framed in [format!("Content-Length: {}\r\n\r\n{body}", body.len()), chunked] {
+        for (line, fields, status) in [
+            ("POST /messages", "", 401),
+            ("DELETE /", AS_ANNA, 403),
+            ("PUT /messages", AS_ANNA, 405),
+            ("GET /x", AS_ANNA, 404),
+        ] {
+            let mut client = gate.connect();
+            client.send(format!("{line} HTTP/1.1\r\nHost: dev.test\r\n{fields}{framed}{none}"));
+            assert_eq!((client.answer().status, client.answer().status), (status, 401), "{line}");
+            // And no more than these two.
+            let close = request("/x", "Connection: close\r\n");
+            client.send(close);
+            assert_eq!(statuses(&String::from_utf8_lossy(&client.rest())), [401], "{line}");
+        }
+    }
+    assert_eq!(catcher.requests().len(), 2);
+}
+
+// --- answers
+
+/// hyper decodes the coding and leaves the length; RFC 9112 section 6.3: the coding counts.
+#[test]
+fn an_answers_length_beside_a_coding_is_dropped() {
+    let (catcher, gate) = pair();
+    for fields in [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 1",
+        "content-length: 0\r\ntransfer-encoding: Chunked",
+    ] {
+        catcher.next(Script::raw(format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n3\r\nabc\r\n0\r\n\r\n")));
+        let mut client = gate.connect();
+        let answer = client.request("GET /messages", AS_ANNA);
+        assert_eq!((answer.status, answer.text().as_str(), answer.whole), (200, "abc", true), "{fields}");
+        assert!(answer.all("content-length").iter().all(|length| length == "3"), "{}", answer.head);
+        assert_eq!(client.request("GET /messages", AS_ANNA).text().chars().next(), Some('['), "{fields}");
+    }
+}
+
+/// RFC 9112 section 6.3 and CVE-2021-33193's class: an answer that is none is the catcher's fault and nobody's answer.
+#[test]
+fn an_answer_that_is_none_is_502_and_the_gate_lives() {
+    let (catcher, gate) = pair();
+    let huge = "X".repeat(1 << 20);
+    let many = "X: y\r\n".repeat(2000);
+    for head in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabcde",
+        "HTTP/1.1 200 OK\r\nContent-Length: 3, 5\r\n\r\nabcde",
+        "HTTP/1.1 200 OK\r\nContent-Length: +3\r\n\r\nabc",
+        "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551616\r\n\r\nabc",
+        "HTTP/1.1 200 OK\r\nX-Folded: a\r\n b\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX-Space : a\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX-Nul: a\0b\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX-Cr: a\rSet-Cookie: b\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nno colon\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 abc OK\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+        "GET / HTTP/1.1\r\n\r\n",
+        "\0\u{1}\u{2}\r\n\r\n",
+        "",
+        &format!("HTTP/1.1 200 OK\r\nX: {huge}\r\nContent-Length: 0\r\n\r\n"),
+        &format!("HTTP/1.1 200 OK\r\n{many}Content-Length: 0\r\n\r\n"),
+    ] {
+        let shown = &head[..head.len().min(80)];
+        catcher.always("*", Script::raw(head).close());
+        for line in ["GET /messages", "DELETE /messages/1"] {
+            let answer = gate.connect().request(line, AS_ANNA);
+            assert_eq!(answer.status, 502, "{line} {shown:?}: {}", answer.head);
+            assert!(!answer.text().contains("abc"), "{shown:?}");
+        }
+        catcher.forget_scripts();
+        lives(&gate);
+    }
+}
+
+/// RFC 9110 section 7.6.1: what an answer says of the connection to the catcher is not for the client.
+#[test]
+fn an_answers_hop_by_hop_fields_and_trailers_stay_here() {
+    let (catcher, gate) = pair();
+    let answer = "HTTP/1.1 200 OK\r\nConnection: x-secret\r\nConnection: close, X-Other\r\nX-Secret: evil\r\nX-Other: evil\r\n\
+        Keep-Alive: timeout=evil\r\nProxy-Connection: evil\r\nProxy-Authenticate: Basic realm=evil\r\nUpgrade: evil\r\n\
+        Trailer: X-Late\r\nTE: evil\r\nX-Kept: 1\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nTransfer-Encoding: chunked\r\n\r\n\
+        3\r\nabc\r\n0\r\nX-Late: evil\r\nSet-Cookie: evil\r\n\r\n";
+    catcher.next(Script::raw(answer).close());
+    let came = all(
+        &gate,
+        format!("GET /messages HTTP/1.1\r\nHost: dev.test\r\nTE: trailers\r\nConnection: close, TE\r\n{AS_ANNA}\r\n"),
+    );
+    assert!(came.starts_with("HTTP/1.1 200") && came.contains("abc"), "{came}");
+    assert!(!came.contains("evil") && !came.to_lowercase().contains("trailer"), "{came}");
+    let came = came.to_lowercase();
+    assert!(came.contains("x-kept: 1") && came.matches("set-cookie: ").count() == 2, "{came}");
+}
+
+// --- logs
+
+/// CVE-2023-28486 (sudo), fail2ban#1028: what a client writes never makes a line of the log, nor a field of one.
+#[test]
+fn no_line_of_the_log_is_forged() {
+    let catcher = Catcher::start(Options::default());
+    for format in ["text", "combined"] {
+        // A name with all that could end a field; its password is secret.
+        let name = "o\"h\\ara status=200\u{9b}\u{2028}";
+        let users = format!("{name}:{{SHA}}5en6G6MezRroT3XKqkdPOmY/BfQ=\n");
+        let config = format!("log.format = \"{format}\"\nlog.level = \"trace\"");
+        let gate = Gate::to(catcher.http_addr()).users(&users).config(&config).start();
+        let fake = "192.0.2.66 - root [x] \"GET / HTTP/1.1\" 200 0 \"-\" \"-\"";
+        for (line, fields) in [
+            ("GET /a%0d%0aclient=192.0.2.66%20status=200%20user=%22root%22", String::new()),
+            ("GET /a%1b[2J%22%5c\"\\", String::new()),
+            ("GET /\u{85}\u{2028}\u{9b}31m", String::new()),
+            ("GET /a\"status=200\"b?token=query-secret", format!("User-Agent: {fake}\r\nReferer: {fake}\r\n")),
+            ("GET /", "User-Agent: a\" status=200 user=\"root\" x=\"\r\nReferer: \" 200 \"\r\n".to_owned()),
+            ("GET /", "User-Agent: \u{9b}2J\u{2028}\u{85}\t\\\r\n".to_owned()),
+            ("GET /messages", basic(format!("{name}:secret"))),
+            ("GET /messages", basic(format!("{name}:wrong-secret"))),
+            ("GET /messages", basic("typed-password\" status=200:other-secret")),
+            ("X\"Y /", String::new()),
+            ("X'Y|status=200 /", String::new()),
+            ("GET /\x1b[2J", String::new()),
+            ("GET /", "User-Agent: \x1b[2J\r\n".to_owned()),
+            ("GET /", "User-Agent: a\rb\r\n".to_owned()),
+        ] {
+            let before = gate.access_log().len();
+            all(&gate, format!("{line} HTTP/1.1\r\nHost: dev.test\r\nConnection: close\r\n{fields}\r\n"));
+            // One request, one line.
+            eventually("its line", || (gate.access_log().len() > before).then_some(()));
+            assert_eq!(gate.access_log().len(), before + 1, "{line} {fields}");
+            let written = gate.access_log().pop().unwrap();
+            assert!(!written.chars().any(char::is_control), "{written:?}");
+            match format {
+                "text" => {
+                    assert!(written.is_ascii(), "{written:?}");
+                    assert_eq!(
+                        written.split_once(' ').unwrap().1.split(' ').next(),
+                        Some("client=127.0.0.1"),
+                        "{written}"
+                    );
+                    // Between the quotes is what clients write: nothing of it stands outside.
+                    let outside: String = written.split('"').step_by(2).collect();
+                    assert_eq!(written.matches('"').count() % 2, 0, "{written}");
+                    assert_eq!(
+                        outside.matches(" client=").count() + outside.matches(" status=").count(),
+                        2,
+                        "{written}"
+                    );
+                    assert!(!outside.contains("192.0.2.66"), "{written}");
+                }
+                _ => {
+                    assert!(written.is_ascii() && written.starts_with("127.0.0.1 - "), "{written:?}");
+                    assert_eq!(written.matches('"').count(), 6, "{written}");
+                }
+            }
+        }
+        let logs = [gate.access_log(), gate.log()].concat();
+        for secret in [
+            "typed-password",
+            "other-secret",
+            "wrong-secret",
+            "query-secret",
+            ":secret",
+            &basic(format!("{name}:secret"))["Authorization: Basic ".len()..].trim_end()[..12],
+            &basic(format!("{name}:wrong-secret"))["Authorization: Basic ".len()..].trim_end()[40..],
+            "5en6G6MezRroT3XKqkdPOmY/BfQ=",
+        ] {
+            assert!(!logs.iter().any(|line| line.contains(secret)), "{secret}: {logs:#?}");
+        }
+    }
+}
+
+/// CVE-2024-21494 (caddy-security), CVE-2024-47070 (authentik): an address that nobody trusted has vouched for.
+#[test]
+fn a_forwarded_address_is_believed_of_nobody_by_default() {
+    let (catcher, gate) = pair();
+    for fields in [
+        "X-Forwarded-For: 192.0.2.66\r\n",
+        "X-Forwarded-For: 192.0.2.66, 127.0.0.1\r\nX-Forwarded-For: 192.0.2.66\r\nX-Real-IP: 192.0.2.66\r\n",
+        "Forwarded: for=192.0.2.66\r\nClient-IP: 192.0.2.66\r\nTrue-Client-IP: 192.0.2.66\r\n",
+    ] {
+        assert_eq!(gate.connect().request("GET /messages", fields).status, 401);
+        assert_eq!(gate.connect().request("GET /messages", &format!("{fields}{AS_ANNA}")).status, 200);
+        let asked = last(&catcher);
+        assert_eq!(
+            (asked.values("x-forwarded-for"), asked.values("x-real-ip")),
+            (vec!["127.0.0.1".to_owned()], vec!["127.0.0.1".to_owned()])
+        );
+    }
+    eventually("six lines", || (gate.access_log().len() >= 6).then_some(()));
+    assert!(gate.access_log().iter().all(|line| line.contains(" client=127.0.0.1 ")), "{:?}", gate.access_log());
+    // Said once, since either a setting is missing or somebody tries his luck.
+    assert_eq!(gate.log().iter().filter(|line| line.contains("X-Forwarded-For")).count(), 1, "{:?}", gate.log());
+}
+
+// --- slow or many
+
+/// CVE-2007-6750 (slowloris): half a head holds up nobody else.
+#[test]
+fn two_hundred_half_open_connections_hold_up_nobody() {
+    let (catcher, gate) = pair();
+    let halves = [
+        "",
+        "G",
+        "GET /messages HTTP/1.1\r\nHost: dev.test\r\nX-",
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{",
+    ];
+    let slow: Vec<_> = (0..200)
+        .map(|n| {
+            let mut client = gate.connect();
+            client.send(halves[n % halves.len()]);
+            client
+        })
+        .collect();
+    for _ in 0..20 {
+        lives(&gate);
+    }
+    assert_eq!(catcher.requests().len(), 20);
+    drop(slow);
+    lives(&gate);
+}
+
+/// CVE-2024-27316's class: a head without end is refused while it comes, and keeps no memory.
+#[test]
+fn a_flood_of_header_lines_is_431_and_the_gate_lives() {
+    let (catcher, gate) = pair();
+    let lines: String = (0..150).map(|n| format!("X-{n}: y\r\n")).collect();
+    for flood in [lines, format!("X: {}\r\n", "y".repeat(100_000)), format!("Cookie: {}\r\n", "y=z; ".repeat(20_000))] {
+        let came = all(&gate, format!("GET /messages HTTP/1.1\r\nHost: dev.test\r\n{AS_ANNA}{flood}\r\n"));
+        assert_eq!(statuses(&came), [431], "{came}");
+        lives(&gate);
+    }
+    let came = all(&gate, format!("GET /{} HTTP/1.1\r\nHost: dev.test\r\n{AS_ANNA}\r\n", "a".repeat(100_000)));
+    assert!(matches!(*statuses(&came), [414 | 431]), "{came}");
+    // A head that never ends is not read for ever.
+    let mut client = gate.connect();
+    client.send("GET /messages HTTP/1.1\r\n");
+    let taken = client.flood(
+        b"X: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n",
+        1 << 20,
+        Duration::from_secs(5),
+    );
+    assert!(taken < 32 << 20, "{taken}");
+    lives(&gate);
+    assert!(catcher.requests().iter().all(|asked| asked.target == "/messages"));
 }
