@@ -101,7 +101,7 @@ impl Record {
         };
         // Plain strings and numbers always serialise.
         if let Ok(json) = serde_json::to_string(&line) {
-            out.push_str(&json);
+            ascii_json(out, &json);
         }
     }
 
@@ -161,6 +161,21 @@ fn escaped(out: &mut String, value: &[u8]) {
             0x20..=0x7e => out.push(char::from(byte)),
             _ => {
                 let _ = write!(out, "\\x{byte:02X}");
+            }
+        }
+    }
+}
+
+/// JSON leaves all but C0 controls as it is, but some readers end a line at U+0085 or U+2028, and a terminal obeys U+009B.
+/// Outside its strings JSON is ASCII, so the line means the same when the rest is escaped.
+fn ascii_json(out: &mut String, json: &str) {
+    for character in json.chars() {
+        match character {
+            ' '..='~' => out.push(character),
+            _ => {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(out, "\\u{unit:04x}");
+                }
             }
         }
     }

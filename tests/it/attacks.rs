@@ -975,7 +975,7 @@ fn an_answers_hop_by_hop_fields_and_trailers_stay_here() {
 #[test]
 fn no_line_of_the_log_is_forged() {
     let catcher = Catcher::start(Options::default());
-    for format in ["text", "combined"] {
+    for format in ["text", "json", "combined"] {
         // A name with all that could end a field; its password is secret.
         let name = "o\"h\\ara status=200\u{9b}\u{2028}";
         let users = format!("{name}:{{SHA}}5en6G6MezRroT3XKqkdPOmY/BfQ=\n");
@@ -1006,6 +1006,11 @@ fn no_line_of_the_log_is_forged() {
             let written = gate.access_log().pop().unwrap();
             assert!(!written.chars().any(char::is_control), "{written:?}");
             match format {
+                "json" => {
+                    let parsed: serde_json::Value = serde_json::from_str(&written).unwrap();
+                    assert_eq!(parsed["client"], "127.0.0.1", "{written}");
+                    assert!(written.is_ascii(), "{written:?}");
+                }
                 "text" => {
                     assert!(written.is_ascii(), "{written:?}");
                     assert_eq!(
