@@ -326,3 +326,19 @@ fn a_realm_is_quoted_and_may_be_any_text() {
         assert_eq!(gate.connect().request("GET /", AS_ANNA).status, 200);
     }
 }
+
+#[test]
+fn a_generic_catchers_prefix_is_a_whole_segment() {
+    let catcher = Catcher::start(Options { http_path: "/mail".to_owned(), ..Options::default() });
+    let gate = Gate::to_url(catcher.url()).config(r#"upstream.catcher = "generic""#).start();
+    for line in ["GET /mail", "GET /mail/", "POST /mail/api//x?y", "DELETE /mail/messages"] {
+        assert_forwarded(&gate, &catcher, "anna", line);
+    }
+    let before = catcher.requests().len();
+    for line in ["GET /mailbox", "POST /mailbox/x", "GET /mail/../messages", "GET /mail%2f..%2fmessages", "POST /"] {
+        let answer = ask(&gate, "anna", line);
+        assert!(matches!(answer.status, 400 | 404), "{line}: {}", answer.head);
+    }
+    assert_eq!(ask(&gate, "anna", "GET /").field("location").as_deref(), Some("/mail/"));
+    assert_eq!(catcher.requests().len(), before);
+}
