@@ -61,6 +61,8 @@ pub fn run(config: Config, users: Users) -> Result<(), StartError> {
     let runtime = workers::runtime().map_err(|error| StartError::System("start a runtime", error))?;
     let access_log = access_log(&config.start)?;
     let result = runtime.block_on(serve(config, users, access_log.clone()));
+    // What was cut off on this thread writes its line as it is dropped, which is here.
+    drop(runtime);
     access_log.flush(LAST_LINES);
     result
 }
