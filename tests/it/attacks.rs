@@ -704,7 +704,7 @@ fn credentials_are_read_in_one_way_only() {
         line(&format!("Basic {good}, Basic {good}")),
         line(&format!("Basic {good} x")),
         line(&format!("Basic \"{good}\"")),
-        line(&format!("Basic anna:secret")),
+        line("Basic anna:secret"),
         line("Basic YW5u YTpzZWNyZXQ="),
         line("Basic YW5uYTpzZWNyZXQ==="),
         line("Basic !!!!"),
