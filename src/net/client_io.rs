@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::limits::Admitted;
 use crate::in_flight::Activity;
 
 /// What is written to a client whose head did not arrive in time, before the connection closes (RFC 9110 section 15.5.9).
@@ -113,12 +114,14 @@ pub struct ClientIo {
     write_timer: Option<Pin<Box<Sleep>>>,
     /// Set when our side has been closed and the client may still be sending: until when, and how much is read.
     lingering: Option<(Pin<Box<Sleep>>, usize)>,
+    /// Its place in the count, which a tunnel keeps: it belongs to the stream, not to who serves it.
+    _admitted: Admitted,
 }
 
 impl ClientIo {
-    /// `stream` under `limits`, with requests counted in `activity`.
+    /// `stream` under `limits`, with requests counted in `activity`; the place is given up with it.
     #[must_use]
-    pub fn new(stream: Stream, limits: Limits, activity: Arc<Activity>) -> Self {
+    pub fn new(stream: Stream, limits: Limits, activity: Arc<Activity>, admitted: Admitted) -> Self {
         Self {
             stream,
             limits,
@@ -130,6 +133,7 @@ impl ClientIo {
             blocked_until: None,
             write_timer: None,
             lingering: None,
+            _admitted: admitted,
         }
     }
 

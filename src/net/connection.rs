@@ -31,13 +31,13 @@ pub struct Accepted {
 
 /// Serves a connection until it ends, or until `stop` is called and its current request has been answered.
 pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: CancellationToken) {
-    let Accepted { stream, peer, admitted: _admitted } = accepted;
+    let Accepted { stream, peer, admitted } = accepted;
     let stream = match stream.settle() {
         Ok(stream) => stream,
         Err(error) => return tracing::error!(%peer, %error, "a connection cannot be served"),
     };
     let activity = Arc::new(Activity::default());
-    let io = TokioIo::new(ClientIo::new(stream, limits(&app), Arc::clone(&activity)));
+    let io = TokioIo::new(ClientIo::new(stream, limits(&app), Arc::clone(&activity), admitted));
     let connected = Arc::new(Connected { peer, peer_value: address_value(peer), worker });
 
     let service = {
