@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -30,6 +30,9 @@ const BACKLOG: i32 = 4096;
 
 /// How long accepting waits when there is nothing to accept with.
 const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// How often at most that is said: each descriptor that comes free meanwhile is taken at once.
+const SAID_AGAIN: Duration = Duration::from_secs(60);
 
 /// What a connection over the limits reads.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\n\
@@ -196,22 +199,19 @@ pub struct Acceptor {
 impl Acceptor {
     /// Accepts from `listener` until it is told to stop.
     pub async fn run(self, listener: Listener) {
-        let mut exhausted = false;
+        let mut said: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
                 accepted = accept(&listener) => accepted,
                 () = self.stop.cancelled() => return,
             };
             match accepted {
-                Ok((stream, peer)) => {
-                    exhausted = false;
-                    self.take(stream, peer);
-                }
+                Ok((stream, peer)) => self.take(stream, peer),
                 Err(error) if is_exhausted(&error) => {
-                    if !exhausted {
+                    if said.is_none_or(|at| at.elapsed() >= SAID_AGAIN) {
+                        said = Some(Instant::now());
                         tracing::error!(%error, %listener, "connections wait: there is nothing left to take them with");
                     }
-                    exhausted = true;
                     tokio::time::sleep(EXHAUSTED).await;
                 }
                 // The client left before it was taken, or the network hiccuped (accept(2)): the next one, please.
