@@ -61,8 +61,9 @@ pub fn run(config: Config, users: Users) -> Result<(), StartError> {
     let runtime = workers::runtime().map_err(|error| StartError::System("start a runtime", error))?;
     let access_log = access_log(&config.start)?;
     let result = runtime.block_on(serve(config, users, access_log.clone()));
-    // What was cut off on this thread writes its line as it is dropped, which is here.
-    drop(runtime);
+    // What was cut off on this thread writes its line as it is dropped, which is here. A name that is being resolved is
+    // not waited for: that can take longer than stopping may.
+    runtime.shutdown_background();
     access_log.flush(LAST_LINES);
     result
 }

@@ -118,9 +118,11 @@ impl Inbox {
     /// When either cannot be made.
     pub fn start(self, app: Arc<App>, lifetime: Lifetime) -> io::Result<JoinHandle<()>> {
         let runtime = runtime()?;
-        std::thread::Builder::new()
-            .name(format!("worker-{}", self.index))
-            .spawn(move || runtime.block_on(self.serve(app, lifetime)))
+        std::thread::Builder::new().name(format!("worker-{}", self.index)).spawn(move || {
+            runtime.block_on(self.serve(app, lifetime));
+            // Not to wait for a name that is being resolved.
+            runtime.shutdown_background();
+        })
     }
 }
 
