@@ -239,3 +239,29 @@ fn a_client_who_takes_nothing_does_not_outlast_the_deadline() {
     assert_eq!(gate.wait().code(), Some(0));
     assert!(client.rest().len() < 64 << 20);
 }
+
+#[test]
+fn requests_and_sockets_of_every_worker_end_well() {
+    let catcher = catcher();
+    let mut gate = Gate::to(catcher.http_addr()).config("workers = 3\ntimeouts.stop = \"60s\"").start();
+    let mut sockets: Vec<Client> = (0..6).map(|_| open(&gate)).collect();
+    assert!(catcher.wait_until(PATIENCE, |state| state.open_sockets() == 6));
+    let hold = Hold::closed();
+    catcher.always("GET /messages", Script::held(&hold));
+    let mut clients: Vec<Client> = (0..6).map(|_| gate.connect()).collect();
+    for client in &mut clients {
+        client.send(get());
+    }
+    assert!(catcher.wait_until(PATIENCE, |state| state.requests.len() == 12));
+    gate.signal("TERM");
+    for socket in &mut sockets {
+        assert_eq!(next(socket), (0x88, 1001u16.to_be_bytes().to_vec()));
+    }
+    assert!(gate.is_running());
+    hold.open();
+    for client in &mut clients {
+        let answer = client.answer();
+        assert_eq!((answer.status, answer.text().as_str()), (200, "[]"));
+    }
+    assert_eq!(gate.wait().code(), Some(0));
+}
