@@ -1,11 +1,14 @@
 //! What a user may do, and where: permissions, the catcher's prefix, and what is answered only after the password.
 
+use std::net::SocketAddr;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use socket2::{Domain, Socket, Type};
 
 use crate::support::catcher::{Catcher, Options, QuitAnswer};
 use crate::support::gate::{ANNA, AS_ANNA, Gate};
-use crate::support::patience::PATIENCE;
+use crate::support::patience::{PATIENCE, eventually};
 use crate::support::raw::Answer;
 use crate::upgrade::HANDSHAKE;
 
@@ -158,6 +161,15 @@ fn a_refusal_comes_in_the_form_that_was_asked_for() {
     }
 }
 
+/// Keeps a port from the tests beside this one while nobody listens on it: bound, it refuses connections.
+fn held(addr: SocketAddr) -> Socket {
+    eventually("the port to be free", || {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        socket.bind(&addr.into()).ok().map(|()| socket)
+    })
+}
+
 #[test]
 fn quit_reaches_the_catcher_once_it_is_granted() {
     for answers in [QuitAnswer::Sent, QuitAnswer::Lost] {
@@ -171,9 +183,11 @@ fn quit_reaches_the_catcher_once_it_is_granted() {
         assert_eq!(quits.len(), 1, "a quit that is sent again ends the one that was started in its place");
         assert_eq!(quits[0].target, "/");
         catcher.stop();
+        let port = held(catcher.http_addr());
         let answer = ask(&gate, "anna", "GET /");
         assert_eq!(answer.status, 502, "{}", answer.head);
         assert!(answer.text().contains("not running"), "{}", answer.text());
+        drop(port);
         catcher.restart();
         assert_eq!(ask(&gate, "anna", "GET /").status, 200);
     }

@@ -189,9 +189,9 @@ fn an_untrusted_forwarder_is_warned_of_once() {
     assert!(warning.contains("WARN") && warning.contains("127.0.0.1"), "{warning}");
     assert!(warning.contains("X-Forwarded-For") && !warning.contains("192.0.2.7"), "{warning}");
     // Whatever the three requests logged is written before a line that comes after them.
-    catcher.stop();
-    assert_eq!(gate.connect().request("GET /messages", AS_ANNA).status, 502);
-    gate.log_line("does not take connections");
+    catcher.on("DELETE /messages/1", Script::no_answer());
+    assert_eq!(gate.connect().request("DELETE /messages/1", AS_ANNA).status, 502);
+    gate.log_line("the catcher failed a request");
     assert_eq!(gate.log().iter().filter(|line| line.contains("trusted_proxies")).count(), 1);
     gate.access_line(|line| line.contains("client=127.0.0.1 "));
 }
