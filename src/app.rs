@@ -192,7 +192,8 @@ impl App {
             }
             Err(AuthFailure::Malformed(_)) => (Auth::Malformed, None, "malformed credentials"),
             Err(AuthFailure::UnknownUser) => (Auth::UnknownUser, None, "unknown user"),
-            Err(AuthFailure::WrongPassword { user }) => (Auth::WrongPassword, known(live, user), "wrong password"),
+            Err(AuthFailure::RefusedLine { user }) => (Auth::RefusedLine, named(user), "refused line"),
+            Err(AuthFailure::WrongPassword { user }) => (Auth::WrongPassword, named(user), "wrong password"),
             Err(AuthFailure::Busy) => (Auth::Busy, None, "verification busy"),
             Err(_) => (Auth::Busy, None, "password could not be checked"),
         };
@@ -204,6 +205,7 @@ impl App {
             AuthFailure::NoCredentials
             | AuthFailure::Malformed(_)
             | AuthFailure::UnknownUser
+            | AuthFailure::RefusedLine { .. }
             | AuthFailure::WrongPassword { .. } => Reject::Unauthorized { challenge: live.challenge.clone(), reason },
             _ => Reject::Internal(reason),
         })
@@ -303,9 +305,9 @@ fn challenge(realm: &str) -> HeaderValue {
         .unwrap_or(const { HeaderValue::from_static("Basic realm=\"Restricted\", charset=\"UTF-8\"") })
 }
 
-/// The name of a user who exists, as a header value.
-fn known(live: &Live, name: &UserName) -> Option<HeaderValue> {
-    live.users.get(name.as_bytes()).map(|user| user.header_value().clone())
+/// The name of a user whom the file has, for the log.
+fn named(user: &UserName) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(user.as_bytes()).ok()
 }
 
 fn no_route(why: NoRoute) -> Reject {

@@ -2,7 +2,6 @@
 //!
 //! Each change is said once in the log. Reading it costs nothing while all is well.
 
-use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -14,11 +13,17 @@ pub enum Condition {
     Upstream,
 }
 
-impl fmt::Display for Condition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Condition::Upstream => "upstream",
-        })
+impl Condition {
+    fn degraded(self) -> &'static str {
+        match self {
+            Condition::Upstream => "the catcher cannot be reached",
+        }
+    }
+
+    fn well_again(self) -> &'static str {
+        match self {
+            Condition::Upstream => "the catcher answers again",
+        }
     }
 }
 
@@ -50,7 +55,7 @@ impl Conditions {
         let since = state.since().take();
         state.is_degraded.store(false, Ordering::Relaxed);
         if let Some(since) = since {
-            tracing::info!(%condition, after_seconds = since.elapsed().as_secs(), "well again");
+            tracing::info!(after_seconds = since.elapsed().as_secs(), "{}", condition.well_again());
         }
     }
 
@@ -61,7 +66,7 @@ impl Conditions {
         if since.is_none() {
             *since = Some(Instant::now());
             state.is_degraded.store(true, Ordering::Relaxed);
-            tracing::warn!(%condition, why, "degraded; said once until it is well again");
+            tracing::warn!("{}: {why} (said once until then)", condition.degraded());
         }
     }
 

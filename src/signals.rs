@@ -19,6 +19,7 @@ pub struct Signals {
     term: Signal,
     int: Signal,
     hup: Signal,
+    usr1: Signal,
 }
 
 impl Signals {
@@ -31,15 +32,20 @@ impl Signals {
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
             hup: signal(SignalKind::hangup())?,
+            usr1: signal(SignalKind::user_defined1())?,
         })
     }
 
     /// The next request. Nothing is lost if it is dropped.
     pub async fn next(&mut self) -> Request {
-        tokio::select! {
-            _ = self.term.recv() => Request::Shutdown,
-            _ = self.int.recv() => Request::Shutdown,
-            _ = self.hup.recv() => Request::Reload,
+        loop {
+            tokio::select! {
+                _ = self.term.recv() => return Request::Shutdown,
+                _ = self.int.recv() => return Request::Shutdown,
+                _ = self.hup.recv() => return Request::Reload,
+                // nginx reopens its logs at SIGUSR1, and what rotated them still sends it. Ours are no files.
+                _ = self.usr1.recv() => tracing::debug!("there is no log file to reopen"),
+            }
         }
     }
 }

@@ -37,6 +37,8 @@ pub enum Auth {
     Malformed,
     /// The user exists, the password is wrong.
     WrongPassword,
+    /// The user's line in the users file was refused at start, so that no password is right.
+    RefusedLine,
     /// No such user; the name is not written.
     UnknownUser,
     /// It could not be told: too many checks at once.
@@ -51,6 +53,7 @@ impl Auth {
             Auth::NoCredentials => "no-credentials",
             Auth::Malformed => "malformed",
             Auth::WrongPassword => "wrong-password",
+            Auth::RefusedLine => "refused-line",
             Auth::UnknownUser => "unknown-user",
             Auth::Busy => "busy",
         }

@@ -110,7 +110,10 @@ impl Authenticator {
         let question = self.question(credentials, users).ok_or(AuthFailure::UnknownUser)?;
         let right = self.verifier.verify(question.hash.clone(), credentials.password()).await?;
         match question.user {
-            None => Err(AuthFailure::UnknownUser),
+            None => Err(match users.refused(credentials.user()) {
+                Some(user) => AuthFailure::RefusedLine { user: user.clone() },
+                None => AuthFailure::UnknownUser,
+            }),
             Some(user) if !right => Err(AuthFailure::WrongPassword { user: user.name().clone() }),
             Some(user) => {
                 self.cache.insert(question.key, now);

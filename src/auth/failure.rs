@@ -17,6 +17,11 @@ pub enum AuthFailure {
     Malformed(Malformed),
     /// No user has that name. The name is not kept: people type passwords into its field.
     UnknownUser,
+    /// The users file has the name, and its line was refused: nothing is known about the password.
+    RefusedLine {
+        /// The user, by the users file.
+        user: UserName,
+    },
     /// The user exists and the password is not theirs.
     WrongPassword {
         /// The user, by the users file.
@@ -65,6 +70,7 @@ impl fmt::Display for AuthFailure {
             Self::Malformed(reason) => write!(f, "malformed credentials: {reason}"),
             Self::UnknownUser => f.write_str("unknown user"),
             Self::WrongPassword { user } => write!(f, "wrong password for user {user}"),
+            Self::RefusedLine { user } => write!(f, "the users file has a refused line for user {user}"),
             Self::Busy => NoAnswer::Busy.fmt(f),
             Self::CouldNotTell => NoAnswer::CouldNotTell.fmt(f),
         }

@@ -8,7 +8,7 @@ mod file;
 mod unreadable;
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use http::HeaderValue;
 use super::hash::{HashError, StoredHash};
 use super::text::Escaped;
 
-pub use file::UsersFileError;
+pub use file::{UsersFileError, how_to_make};
 pub use unreadable::Unreadable;
 
 /// The longest line that is read, in bytes. The longest hash has under 300.
@@ -98,6 +98,8 @@ impl User {
 pub struct Users {
     by_name: HashMap<UserName, Arc<User>>,
     in_order: Vec<Arc<User>>,
+    /// Names that have a line, and no line that can be used.
+    refused: HashSet<UserName>,
     problems: Vec<LineProblem>,
     unlisted: usize,
 }
@@ -131,7 +133,10 @@ impl Users {
             first_lines.insert(name.clone(), line);
             match user(&name, hash, text, line) {
                 Ok(user) => users.add(user),
-                Err(kind) => users.note(LineProblem { line, name: Some(name), kind }),
+                Err(kind) => {
+                    users.refused.insert(name.clone());
+                    users.note(LineProblem { line, name: Some(name), kind });
+                }
             }
         }
         users
@@ -141,6 +146,12 @@ impl Users {
     #[must_use]
     pub fn get(&self, name: &[u8]) -> Option<&Arc<User>> {
         self.by_name.get(name)
+    }
+
+    /// The name, if the file has it and its line was refused: such a user knows his password and cannot log in.
+    #[must_use]
+    pub fn refused(&self, name: &[u8]) -> Option<&UserName> {
+        self.refused.get(name)
     }
 
     /// How many users can log in.

@@ -9,14 +9,16 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::serve::Keys;
 use super::{Exit, out};
 use crate::auth::{Users, UsersFileError};
-use crate::config::{self, Source};
+use crate::config::{self, Flag, Source};
 use report::{Fault, Plan, Report};
 
 const EXAMPLE: &str = "\
 Examples:
   mailwarden check
+  mailwarden check --users-file ./htpasswd
   mailwarden check --format json | jq .warnings
 
 Exit codes: 0 good, be it with warnings; 2 wrong usage; 78 bad configuration";
@@ -28,10 +30,19 @@ pub struct Flags {
     /// text, or json for scripts
     #[arg(long, value_enum, hide_possible_values = true, default_value_t = Format::Text)]
     format: Format,
+    #[command(flatten)]
+    keys: Keys,
+}
+
+impl Flags {
+    /// Takes out what stands for keys.
+    pub(super) fn take_keys(self) -> (Vec<Flag>, Format) {
+        (self.keys.into_keys(), self.format)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub(super) enum Format {
     /// In words, for people.
     Text,
     /// As one JSON object on standard output, for scripts.
@@ -102,10 +113,10 @@ fn users_report(path: &Path) -> UsersReport {
 }
 
 /// Runs the command.
-pub(super) fn run(source: &Source, flags: &Flags) -> Exit {
+pub(super) fn run(source: &Source, format: Format) -> Exit {
     let report = report(source, users_report);
     let exit = report.exit();
-    let printed = match flags.format {
+    let printed = match format {
         Format::Json => out::print(&json(&report)),
         Format::Text if exit == Exit::Success => out::print(&words::tell(&report)),
         Format::Text => {

@@ -22,8 +22,6 @@ pub enum Exit {
     Problem = 1,
     /// The command line is wrong.
     Usage = 2,
-    /// The catcher cannot be reached (EX_UNAVAILABLE).
-    Unavailable = 69,
     /// The configuration is wrong (EX_CONFIG).
     Config = 78,
 }
@@ -42,9 +40,8 @@ Examples:
   mailwarden serve --listen 127.0.0.1:8080 --upstream http://127.0.0.1:1080
 
 Exit codes:
-   0  success                     69  the catcher cannot be reached
-   1  something wrong was found   78  the configuration is wrong
-   2  wrong usage";
+   0  success        2  wrong usage
+   1  it failed     78  the configuration is wrong";
 
 /// Mailwarden stands in front of a mail catcher and makes it safe to share
 #[derive(Debug, Parser)]
@@ -77,7 +74,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     match cli.command {
         Command::Serve(flags) => serve::run(&Source::of_process(cli.config, flags.into_keys())),
-        Command::Check(flags) => check::run(&Source::of_process(cli.config, Vec::new()), &flags),
+        Command::Check(flags) => {
+            let (keys, format) = flags.take_keys();
+            check::run(&Source::of_process(cli.config, keys), format)
+        }
     }
 }
 
@@ -105,13 +105,16 @@ mod tests {
 
     #[test]
     fn help_fits_a_screen_a_level() {
-        let mut top = Cli::command();
-        top.build();
-        let names: Vec<String> = top.get_subcommands().map(|command| command.get_name().to_owned()).collect();
-        let mut helps = vec![top.render_help().to_string(), top.render_long_help().to_string()];
+        // What `-h` and `--help` really print, which clap lays out differently when there is long text.
+        let printed = |arguments: &[&str]| {
+            let arguments = ["mailwarden"].iter().chain(arguments);
+            Cli::try_parse_from(arguments).unwrap_err().to_string()
+        };
+        let names: Vec<String> =
+            Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
+        let mut helps = vec![printed(&["-h"]), printed(&["--help"])];
         for name in &names {
-            let command = top.find_subcommand_mut(name).unwrap();
-            helps.extend([command.render_help().to_string(), command.render_long_help().to_string()]);
+            helps.extend([printed(&[name, "-h"]), printed(&[name, "--help"])]);
         }
         for help in helps {
             assert!(help.lines().count() <= 40, "{help}");

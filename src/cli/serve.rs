@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{Exit, refuse};
-use crate::auth::{Users, UsersFileError};
+use crate::auth::{Users, UsersFileError, how_to_make};
 use crate::config::model::UsersFile;
 use crate::config::{self, Flag, Source};
 use crate::{daemon, logging};
@@ -17,10 +17,23 @@ Example:
 
 Exit codes: 0 stopped as told, 1 failed, 2 wrong usage, 78 bad configuration";
 
-/// The flags that stand for keys.
+/// The flags of the command.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE)]
 pub struct Flags {
+    #[command(flatten)]
+    keys: Keys,
+}
+
+impl Flags {
+    pub(super) fn into_keys(self) -> Vec<Flag> {
+        self.keys.into_keys()
+    }
+}
+
+/// The flags that stand for keys. `check` takes them as well, so that it says what the same flags would do.
+#[derive(Debug, Args)]
+pub(super) struct Keys {
     /// Where to listen: addresses, `unix:` paths.
     #[arg(long, value_name = "ADDR", help = "Where to listen, repeatable: [::]:8080, unix:/PATH")]
     listen: Vec<String>,
@@ -44,7 +57,7 @@ pub struct Flags {
     log_format: Option<String>,
 }
 
-impl Flags {
+impl Keys {
     /// What was given, as the configuration takes it.
     pub(super) fn into_keys(self) -> Vec<Flag> {
         let listen = self.listen.into_iter().map(|value| ("listen", Some(value)));
@@ -89,7 +102,8 @@ fn users(file: &UsersFile) -> Result<Users, UsersFileError> {
     let users = match Users::load(&file.path) {
         Err(UsersFileError::Missing(_)) if !file.configured => {
             tracing::warn!(
-                "{path} does not exist: everybody is refused; make it with: htpasswd -cB {path} NAME, then restart"
+                "{path} does not exist: everybody is refused; make it with: {}; then restart",
+                how_to_make(&file.path)
             );
             return Ok(Users::default());
         }

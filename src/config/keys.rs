@@ -115,10 +115,13 @@ const NOT_YET: &[(&str, &str)] = &[
     ("auth.login_page", "this version has no login page yet"),
     ("health_path", "this version answers nothing without credentials yet"),
     ("hosts", "this version accepts any Host and cannot limit them yet"),
+    ("login", "this version has no login page yet"),
     ("mail", "this version does not change messages yet"),
+    ("metrics", "this version has no metrics yet"),
     ("page", "this version does not change pages yet"),
     ("purge", "this version does not purge yet"),
     ("redirect", "this version does not redirect yet"),
+    ("session", "this version has no sessions yet"),
     ("site", "this version serves one catcher only yet"),
     ("state_dir", "this version keeps no state yet"),
     ("status", "this version has no status listener yet"),
@@ -180,6 +183,10 @@ pub(super) fn suggestion(path: &str) -> Option<String> {
         return Some(format!("did you mean {close}?"));
     }
     let name = last_part(path);
+    if tables().any(|table| table == name) {
+        // `auth.realm = …` below [log] is log.auth.realm to TOML.
+        return Some(format!("{name} is a table of its own; what begins with {name}. belongs above the first [table]"));
+    }
     let same_name = paths().find(|known| last_part(known) == name)?;
     Some(if same_name.contains('.') {
         format!("did you mean {same_name}?")
@@ -274,6 +281,7 @@ mod tests {
             ("upstream.ulr", Some("did you mean upstream.url?")),
             ("users_file", Some("did you mean auth.users_file?")),
             ("log.listen", Some("did you mean listen? It belongs above the first [table]")),
+            ("log.auth", Some("auth is a table of its own; what begins with auth. belongs above the first [table]")),
             ("auth.user_file", Some("did you mean auth.users_file?")),
             ("proxy_read_timeout", None),
             ("x", None),

@@ -19,7 +19,7 @@ use super::model::{
 use super::raw::{Entry, Raw, Value};
 use super::reader::{Read, Reader};
 use super::secret::Secret;
-use super::upstream::{UpstreamConfig, UpstreamCredentials, UpstreamUrl};
+use super::upstream::{UpstreamConfig, UpstreamCredentials, UpstreamHost, UpstreamUrl};
 use crate::permission::{Permission, PermissionSet};
 
 /// Above all that a wait of a proxy is for, and far from what clocks can add.
@@ -44,6 +44,9 @@ pub(super) fn config(mut raw: Raw) -> Result<Config, ConfigErrors> {
     let errors = std::mem::take(&mut raw.errors);
     let mut reader = Reader::new(&raw, errors);
     let (start, live) = (reader.start(), reader.live());
+    if let (Ok(start), Ok(live)) = (&start, &live) {
+        reader.not_itself(start, live);
+    }
     match (start, live) {
         (Ok(start), Ok(live)) if reader.is_clean() => Ok(Config { start, live }),
         _ => Err(reader.into_errors()),
@@ -199,6 +202,28 @@ impl<'a> Reader<'a> {
         let credentials = self.credentials();
         let UpstreamUrl { host, port, prefix } = url?;
         Ok(UpstreamConfig { host, port, prefix, credentials: credentials? })
+    }
+
+    /// A gate that forwards to itself strips the password and then asks itself for one.
+    fn not_itself(&mut self, start: &StartConfig, live: &LiveConfig) {
+        const PATH: &str = "upstream.url";
+        let UpstreamConfig { host, port, .. } = &live.site.upstream;
+        let is_here = |listen: &Listen| match listen {
+            Listen::Tcp { addr, .. } if addr.port() == *port => match host {
+                UpstreamHost::Ip(ip) => addr.ip() == *ip || (addr.ip().is_unspecified() && ip.is_loopback()),
+                UpstreamHost::Name(name) => {
+                    name == "localhost" && (addr.ip().is_unspecified() || addr.ip().is_loopback())
+                }
+            },
+            _ => false,
+        };
+        if let Some(listen) = start.listen.iter().find(|listen| is_here(listen))
+            && let Some(entry) = self.raw.get(PATH)
+        {
+            let reason =
+                format!("is this gate's own address, {listen}; write the catcher's, and give one of them another port");
+            self.fault(entry, PATH, reason);
+        }
     }
 
     fn upstream_url(&mut self) -> Read<UpstreamUrl> {

@@ -183,6 +183,10 @@ fn parse_host(host: &str) -> Result<UpstreamHost, String> {
             .map(|ip| UpstreamHost::Ip(IpAddr::V6(ip)))
             .ok_or_else(|| format!("has {host} for a host, which is no IPv6 address"));
     }
+    if host == "unix" {
+        // nginx's way to write a socket's path.
+        return Err("is a Unix socket's, and the catcher is reached by TCP only; write http://HOST:PORT".to_owned());
+    }
     if let Ok(ip) = host.parse::<Ipv4Addr>() {
         return Ok(UpstreamHost::Ip(IpAddr::V4(ip)));
     }
@@ -248,6 +252,10 @@ mod tests {
             ("http://a:0", "has \"0\" for a port; it must be a number from 1 to 65535"),
             ("http://a:+80", "has \"+80\" for a port; it must be a number from 1 to 65535"),
             ("http://a:65536", "has \"65536\" for a port; it must be a number from 1 to 65535"),
+            (
+                "http://unix:/run/mc.sock",
+                "is a Unix socket's, and the catcher is reached by TCP only; write http://HOST:PORT",
+            ),
             ("http://127.1", "has \"127.1\" for a host, which is no IPv4 address and no name"),
             ("http://a b", "has \"a b\" for a host, which is no name"),
             ("http://a..b", "has \"a..b\" for a host, which is no name"),

@@ -287,7 +287,7 @@ fn going_down_and_coming_back_are_each_said_once() {
             assert_eq!(list(&gate).status, 200);
         }
         eventually("the second word", || (said("after_seconds=") == round).then_some(()));
-        assert_eq!(said("degraded"), round);
+        assert_eq!(said("cannot be reached"), round);
     }
 }
 

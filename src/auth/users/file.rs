@@ -65,7 +65,7 @@ pub enum UsersFileError {
 impl fmt::Display for UsersFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing(path) => write!(f, "{}: no such file", path.display()),
+            Self::Missing(path) => write!(f, "{} does not exist; make it with: {}", path.display(), how_to_make(path)),
             Self::Directory(path) => write!(
                 f,
                 "{}: a directory, not a file (a container engine makes one when the file to mount is missing)",
@@ -85,6 +85,19 @@ impl std::error::Error for UsersFileError {
             Self::Io(_, error) => Some(error),
             _ => None,
         }
+    }
+}
+
+/// The command that makes a users file, and its folder where that is missing too: htpasswd makes no folders.
+#[must_use]
+pub fn how_to_make(path: &Path) -> String {
+    let file = path.display();
+    let htpasswd = format!("htpasswd -c -B -C 10 {file} NAME");
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.exists() => {
+            format!("mkdir -p {} && {htpasswd}", folder.display())
+        }
+        _ => htpasswd,
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::UsersReport;
+use crate::auth::how_to_make;
 use crate::cli::Exit;
 use crate::config::model::{CatcherKind, Config, Listen, UsersFile};
 use crate::config::units::{format_duration, format_size};
@@ -115,11 +116,12 @@ impl Report {
         let path = file.path.display();
         let reason = match users {
             UsersReport::Missing if file.configured => {
-                format!("{path} does not exist; make it with: htpasswd -cB {path} NAME")
+                format!("{path} does not exist; make it with: {}", how_to_make(&file.path))
             }
             UsersReport::Missing => {
                 return self.warnings.push(format!(
-                    "{path} does not exist: everybody is refused until it does; make it with: htpasswd -cB {path} NAME"
+                    "{path} does not exist: everybody is refused until it does; make it with: {}",
+                    how_to_make(&file.path)
                 ));
             }
             UsersReport::Unreadable { reason } => reason.clone(),

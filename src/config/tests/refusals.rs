@@ -14,7 +14,15 @@ fn each_mistake_is_answered_with_what_to_do() {
             "[log]\nlisten = []",
             "m.toml:2: log.listen: unknown key; did you mean listen? It belongs above the first [table]",
         ),
+        (
+            "[log]\nauth.realm = \"x\"",
+            "m.toml:2: log.auth: unknown table; auth is a table of its own; what begins with auth. belongs above the first [table]",
+        ),
         ("proxy_pass = 1", "m.toml:1: proxy_pass: unknown key; remove it"),
+        (
+            "listen = [\"0.0.0.0:1080\"]",
+            "default: upstream.url: is this gate's own address, 0.0.0.0:1080; write the catcher's, and give one of them another port",
+        ),
         ("auth = 1", "m.toml:1: auth: is a table; write [auth] and its keys below"),
         ("\"upstream.url\" = 1", "m.toml:1: \"upstream.url\": unknown key; did you mean upstream.url?"),
         ("\"a\\nb\" = 1", "m.toml:1: \"a\\nb\": unknown key; remove it"),
