@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use http::header::HeaderValue;
@@ -15,7 +15,7 @@ use crate::auth::{AuthFailure, Authenticator, Identity, Malformed, UserName, Use
 use crate::body::Body;
 use crate::catcher::{self, Asked, Catcher, NoRoute};
 use crate::client_addr::{self, Client, Peer, X_FORWARDED_FOR};
-use crate::conditions::{Condition, Conditions};
+use crate::conditions::{Condition, Conditions, Seldom};
 use crate::config::model::{CatcherKind, Limits, LiveConfig, SiteConfig, StartConfig, Timeouts, TrustedProxies};
 use crate::forward::headers::Way;
 use crate::forward::upgrade::Tunnels;
@@ -23,6 +23,12 @@ use crate::forward::upstream::Upstream;
 use crate::forward::{self, Forward};
 use crate::guard;
 use crate::reject::{Form, Reject, UpstreamFault};
+
+/// How long a refusal waits for the rest of a small body.
+const A_MOMENT: Duration = Duration::from_millis(50);
+
+/// What counts as small, in bytes.
+const SMALL_BODY: u64 = 64 << 10;
 
 /// Everything that requests share. It outlives a reload; [`Live`] is replaced by one.
 #[derive(Debug)]
@@ -35,6 +41,7 @@ pub struct App {
     limits: Limits,
     timeouts: Timeouts,
     told_of_forwarder: AtomicBool,
+    faults: Seldom,
 }
 
 /// What a reload replaces, whole. A request takes it once and sees one generation of it.
@@ -79,6 +86,7 @@ impl App {
             limits: start.limits.clone(),
             timeouts: start.timeouts.clone(),
             told_of_forwarder: AtomicBool::new(false),
+            faults: Seldom::default(),
         }
     }
 
@@ -86,6 +94,8 @@ impl App {
     pub async fn handle(&self, request: Request<Body>, connected: &Connected) -> Response<Body> {
         let mut record = self.access_log.start(&request, connected.peer);
         let form = Form::preferred(request.headers());
+        // Who waits for 100 Continue has sent no body yet, and is not to be asked for it now.
+        let expects = request.headers().contains_key(http::header::EXPECT);
         let (parts, mut body) = request.into_parts();
         let response = match self.decide_and_forward(parts, &mut body, connected, &mut record).await {
             Ok(response) => {
@@ -98,7 +108,18 @@ impl App {
                 if let Some(record) = &mut record {
                     record.answer(reject.status(), reject.reason());
                 }
-                reject.response(form)
+                let mut response = reject.response(form);
+                if body.is_streamed() && !expects {
+                    // A small body is nearly always there already, and then the connection is good for another request.
+                    let _ = tokio::time::timeout(A_MOMENT, body.drained(SMALL_BODY)).await;
+                }
+                if body.is_streamed() {
+                    // What is left of the body would be read as the next request, so there is none.
+                    response
+                        .headers_mut()
+                        .insert(http::header::CONNECTION, const { HeaderValue::from_static("close") });
+                }
+                response
             }
         };
         match record {
@@ -215,10 +236,17 @@ impl App {
     fn judge<T>(&self, answered: Result<T, Reject>) -> Result<T, Reject> {
         match &answered {
             Ok(_) => self.conditions.ok(Condition::Upstream),
-            Err(Reject::Upstream(fault @ (UpstreamFault::Unreachable(_) | UpstreamFault::Unresolved(_)))) => {
+            Err(Reject::Upstream(
+                fault @ (UpstreamFault::Unreachable(_)
+                | UpstreamFault::Unresolved(_)
+                | UpstreamFault::ConnectTimeout(_)),
+            )) => {
                 self.conditions.degraded(Condition::Upstream, &fault.to_string());
             }
-            Err(Reject::Upstream(fault)) => tracing::warn!(%fault, "the catcher failed a request"),
+            // One line in the access log for each; a word to whoever watches this log now and then.
+            Err(Reject::Upstream(fault)) if self.faults.due() => {
+                tracing::warn!("the catcher failed a request: {fault} (said at most once in ten seconds)");
+            }
             Err(_) => {}
         }
         answered
@@ -230,9 +258,14 @@ impl App {
         client_addr::trusts(&self.live.load().trusted_proxies, peer)
     }
 
-    /// Closes `worker`'s upstream connections that have lain idle for too long.
+    /// Closes `worker`'s upstream connections that have lain idle for too long, and forgets credentials that have not been
+    /// used for as long.
     pub fn sweep(&self, worker: usize) {
         self.live.load().site.upstream.sweep(worker);
+        // One worker does it for all.
+        if worker == 0 {
+            self.auth.sweep(Instant::now());
+        }
     }
 
     /// The access log.

@@ -8,7 +8,7 @@ use std::fmt;
 use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ enum Source {
 struct Stream {
     incoming: Incoming,
     stall: Stall,
-    progress: Option<Arc<AtomicU64>>,
+    progress: Option<Arc<Progress>>,
     /// What is given back when, and only when, the body has ended well: the upstream connection.
     keep: Option<Box<dyn Keep>>,
     /// The client's connection, if it is to know when a body was not read to its end.
@@ -61,6 +61,32 @@ impl Drop for Stream {
 pub trait Keep: Send + Sync + fmt::Debug {
     /// The body has ended well.
     fn body_ended(self: Box<Self>);
+}
+
+/// How far a streamed body has come.
+#[derive(Debug, Default)]
+pub struct Progress {
+    frames: AtomicU64,
+    waiting: AtomicBool,
+}
+
+impl Progress {
+    /// How many frames have been taken from it.
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        self.frames.load(Ordering::Relaxed)
+    }
+
+    /// Whether the next frame is wanted and has not come.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    fn moved(&self) {
+        self.frames.fetch_add(1, Ordering::Relaxed);
+        self.waiting.store(false, Ordering::Relaxed);
+    }
 }
 
 /// Why a streamed body broke off.
@@ -143,9 +169,9 @@ impl Body {
         matches!(&self.source, Source::Stream(stream) if !stream.incoming.is_end_stream())
     }
 
-    /// Counts the frames that are taken from a streamed body, up to and with its end.
+    /// Follows a streamed body from elsewhere.
     #[must_use]
-    pub fn progress(&mut self) -> Option<Arc<AtomicU64>> {
+    pub fn progress(&mut self) -> Option<Arc<Progress>> {
         match &mut self.source {
             Source::Full(_) => None,
             Source::Stream(stream) => Some(Arc::clone(stream.progress.get_or_insert_default())),
@@ -279,7 +305,7 @@ impl Stream {
                 Poll::Ready(Some(Ok(frame))) => {
                     self.stall.progress();
                     if let Some(progress) = &self.progress {
-                        progress.fetch_add(1, Ordering::Relaxed);
+                        progress.moved();
                     }
                     if let Ok(data) = frame.into_data() {
                         if self.incoming.is_end_stream() {
@@ -294,10 +320,16 @@ impl Stream {
                 }
                 Poll::Ready(None) => {
                     self.from = None;
+                    if let Some(progress) = &self.progress {
+                        progress.moved();
+                    }
                     self.give_back();
                     return Poll::Ready(None);
                 }
                 Poll::Pending => {
+                    if let Some(progress) = &self.progress {
+                        progress.waiting.store(true, Ordering::Relaxed);
+                    }
                     let limit = ready!(self.stall.poll(cx));
                     self.keep = None;
                     return Poll::Ready(Some(Err(BodyError::Stalled(limit))));

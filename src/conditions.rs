@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What can be degraded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,24 @@ impl Conditions {
         match condition {
             Condition::Upstream => &self.upstream,
         }
+    }
+}
+
+/// Says when something that can happen at any rate is worth a line in the log again.
+#[derive(Debug, Default)]
+pub struct Seldom(Mutex<Option<Instant>>);
+
+impl Seldom {
+    const INTERVAL: Duration = Duration::from_secs(10);
+
+    /// Whether it is; the next time is then ten seconds away.
+    pub fn due(&self) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_none_or(|last| last.elapsed() >= Self::INTERVAL);
+        if due {
+            *last = Some(Instant::now());
+        }
+        due
     }
 }
 

@@ -19,7 +19,7 @@
 //! ```
 //!
 //! A row uses only the rows below it: `main cli` / `daemon signals` / `net` / `app` / `guard auth access forward catcher
-//! client_addr` / `reject body access_log conditions in_flight path permission config::model`.
+//! client_addr` / `reject body access_log conditions in_flight sink path permission config::model`.
 //!
 //! What holds everywhere, mostly by absence:
 //! - only `access` makes a [`access::Permit`], so that an unauthorised forward does not compile;
@@ -55,6 +55,7 @@ pub mod body;
 pub mod conditions;
 pub mod in_flight;
 pub mod reject;
+pub mod sink;
 
 // Sockets, and the life of the daemon around them.
 pub mod daemon;

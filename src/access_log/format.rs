@@ -8,12 +8,16 @@ use http::Version;
 use http::header::HeaderValue;
 use serde::Serialize;
 
-use super::{Auth, End, Record, UNPARSED};
+use super::{Auth, End, Record};
 use crate::config::model::LogFormat;
 
 impl Record {
     fn path(&self) -> &str {
-        if self.method.as_str() == UNPARSED { UNPARSED } else { self.uri.path() }
+        if self.parsed { self.uri.path() } else { "-" }
+    }
+
+    fn method(&self) -> &str {
+        if self.parsed { self.method.as_str() } else { "-" }
     }
 
     fn user(&self) -> &[u8] {
@@ -50,7 +54,7 @@ impl Record {
             quoted(out, " reason=", self.reason.as_bytes());
         }
         let _ = write!(out, " version={} method=", version(self.version));
-        escaped(out, self.method.as_str().as_bytes());
+        escaped(out, self.method().as_bytes());
         quoted(out, " path=", self.path().as_bytes());
         if let Some(user) = &self.user {
             quoted(out, " user=", user.as_bytes());
@@ -94,7 +98,7 @@ impl Record {
             end: self.end.as_str(),
             reason: self.reason,
             version: version(self.version),
-            method: self.method.as_str(),
+            method: self.method(),
             path: self.path().to_owned(),
             user: self.user.as_ref().map(text),
             agent: self.agent.as_ref().map(text),
@@ -112,7 +116,7 @@ impl Record {
         let _ = write!(out, "{} - ", self.client);
         escaped(out, self.user());
         let _ = write!(out, " [{time}] \"");
-        escaped(out, self.method.as_str().as_bytes());
+        escaped(out, self.method().as_bytes());
         out.push(' ');
         escaped(out, self.path().as_bytes());
         let _ = write!(out, " {}\" {} {}", version(self.version), self.status.as_u16(), self.bytes);
@@ -150,8 +154,7 @@ fn quoted(out: &mut String, before: &str, value: &[u8]) {
     out.push('"');
 }
 
-/// Printable ASCII but quotes, backslashes and, for fields that stand unquoted, spaces stay as they are; all else is
-/// `\xNN`, as in nginx.
+/// Printable ASCII but quotes and backslashes stays as it is; all else is `\xNN`, as in nginx.
 fn escaped(out: &mut String, value: &[u8]) {
     for &byte in value {
         match byte {

@@ -8,7 +8,6 @@
 //! not keep up costs lines, which are counted and said, and never holds up a request.
 
 mod format;
-mod sink;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -18,10 +17,10 @@ use http::header::{self, HeaderValue};
 use http::{Method, Request, StatusCode, Uri, Version};
 use serde::Serialize;
 
-use self::sink::Sink;
 use crate::body::BodyError;
 use crate::client_addr::Peer;
 use crate::config::model::LogFormat;
+use crate::sink::{Sink, Trouble};
 
 /// How a request stood with respect to credentials: three refusals that a reader of logs must tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -81,9 +80,6 @@ impl End {
     }
 }
 
-/// What stands for the method and the path of a request that could not be parsed.
-const UNPARSED: &str = "-";
-
 /// The log, shared by all who write records. Cheap to clone; `None` inside when access logging is off.
 #[derive(Clone, Debug)]
 pub struct AccessLog(Option<Arc<Shared>>);
@@ -106,7 +102,7 @@ impl AccessLog {
     /// # Errors
     /// When the thread cannot be started.
     pub fn to(out: impl Write + Send + 'static, format: LogFormat) -> std::io::Result<Self> {
-        Ok(Self(Some(Arc::new(Shared { format, sink: Sink::start(out)? }))))
+        Ok(Self(Some(Arc::new(Shared { format, sink: Sink::start(out, "access-log", tell)? }))))
     }
 
     /// Begins the record of a request; `None` when the log is off.
@@ -121,6 +117,7 @@ impl AccessLog {
             client: peer,
             user: None,
             auth: Auth::NotAsked,
+            parsed: true,
             method: request.method().clone(),
             uri: request.uri().clone(),
             version: request.version(),
@@ -140,7 +137,7 @@ impl AccessLog {
             record.status = status;
             record.reason = reason;
             record.end = End::Whole;
-            record.method = Method::from_bytes(UNPARSED.as_bytes()).unwrap_or_default();
+            record.parsed = false;
         }
     }
 
@@ -149,6 +146,15 @@ impl AccessLog {
         if let Some(shared) = &self.0 {
             shared.sink.flush(patience);
         }
+    }
+}
+
+fn tell(trouble: Trouble) {
+    match trouble {
+        Trouble::Dropped(dropped) => {
+            tracing::warn!(dropped, "access log lines were dropped: standard output was not read in time");
+        }
+        Trouble::Unwritten(error) => tracing::warn!(%error, "the access log cannot be written"),
     }
 }
 
@@ -161,6 +167,8 @@ pub struct Record {
     client: Peer,
     user: Option<HeaderValue>,
     auth: Auth,
+    /// Whether there was a request at all; else method and path stand for nothing.
+    parsed: bool,
     method: Method,
     uri: Uri,
     version: Version,

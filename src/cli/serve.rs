@@ -2,10 +2,10 @@
 
 use clap::Args;
 
-use super::{Exit, refuse};
+use super::{Exit, out, refuse};
 use crate::auth::{Users, UsersFileError, how_to_make};
 use crate::config::model::UsersFile;
-use crate::config::{self, Flag, Source};
+use crate::config::{self, Config, Flag, Source};
 use crate::{daemon, logging};
 
 const EXAMPLE: &str = "\
@@ -79,7 +79,19 @@ pub fn run(source: &Source) -> Exit {
         Ok(config) => config,
         Err(errors) => return refuse(&errors),
     };
-    logging::start(&config.start.log);
+    let log = match logging::start(&config.start.log) {
+        Ok(log) => log,
+        Err(error) => {
+            out::error(&format!("cannot start the thread that writes the log: {error}\n"));
+            return Exit::Problem;
+        }
+    };
+    let exit = serve(config);
+    log.flush();
+    exit
+}
+
+fn serve(config: Config) -> Exit {
     let users = match users(&config.live.auth.users_file) {
         Ok(users) => users,
         Err(error) => {

@@ -71,8 +71,13 @@ impl Forward<'_> {
         way: Way<'_>,
     ) -> Result<Answered, Reject> {
         let operation = permit.action().operation;
+        let says_empty = parts.headers.contains_key(header::CONTENT_LENGTH) && body.is_end_stream();
         let body = self.request_body(body).await?;
         self.rewrite(&mut parts, permit, &way);
+        if says_empty && self.catcher.reads_bodies() {
+            // Some servers want it of a POST without a body (RFC 9110 section 8.6).
+            parts.headers.insert(header::CONTENT_LENGTH, const { HeaderValue::from_static("0") });
+        }
         let asked = Instant::now();
         let limit = if operation == Operation::Clear { self.clear_timeout } else { self.answer_timeout };
         let mut response = if operation.is_upgrade() {

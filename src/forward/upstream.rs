@@ -129,18 +129,19 @@ impl Upstream {
         let progress = request.body_mut().progress();
         let exchange = self.exchange_untimed(request, worker, limit);
         tokio::pin!(exchange);
-        let mut sent = 0;
+        let mut taken = 0;
         loop {
             match tokio::time::timeout(limit, exchange.as_mut()).await {
                 Ok(result) => return result,
                 Err(_elapsed) => {
-                    // The catcher's time begins when it has the request: as long as it takes more of a body, it is at
-                    // work, and a client that sends none has a limit of its own.
-                    let now = progress.as_ref().map_or(0, |progress| progress.load(Ordering::Relaxed));
-                    if now == sent {
+                    // The catcher's time begins when it has the request: as long as it takes more of a body it is at
+                    // work, and while the client sends none the time is the client's, who has a limit of his own.
+                    let now = progress.as_ref().map_or(0, |progress| progress.frames());
+                    let client_is_late = progress.as_ref().is_some_and(|progress| progress.is_waiting());
+                    if now == taken && !client_is_late {
                         return Err(Reject::Upstream(UpstreamFault::AnswerTimeout(limit)));
                     }
-                    sent = now;
+                    taken = now;
                 }
             }
         }
@@ -152,29 +153,33 @@ impl Upstream {
         worker: usize,
         limit: Duration,
     ) -> Result<Response<Body>, Reject> {
-        let again = is_repeatable(&request);
-        if again {
+        if is_repeatable(&request) {
             while let Some(mut kept) = self.take(worker) {
+                if kept.sender.ready().await.is_err() {
+                    continue; // closed while it lay there: nothing was sent
+                }
                 let spare = copy(&request);
-                match kept.send(request).await {
-                    Ok(answer) => return self.answer(answer, kept, worker, limit),
-                    // It was closed while it lay there, or just now. The next may be better, a fresh one will be.
-                    Err(_) => request = spare,
+                match kept.sender.send_request(request).await {
+                    Ok(answer) => return self.answer(answer, kept, Some(worker), limit),
+                    // An answer that cannot be used is an answer.
+                    Err(error) if error.is_parse() || error.is_parse_too_large() => return Err(fault(&error)),
+                    Err(_) => {
+                        // Closed under the request, as far as can be told. Once more, on a fresh one, and no oftener: a
+                        // request that makes the catcher fall over must not meet it with every connection there is.
+                        request = spare;
+                        break;
+                    }
                 }
             }
         }
-        let whole_body = !request.body().is_streamed();
+        // An answer may come before the body was read to its end: such a connection is not used again.
+        let reuse = (!request.body().is_streamed()).then_some(worker);
         let mut fresh = self.connect().await?;
         let answer = fresh.send(request).await.map_err(|error| fault(&error))?;
-        if whole_body {
-            self.answer(answer, fresh, worker, limit)
-        } else {
-            // The answer may have come before the body was read to its end: such a connection is not used again.
-            Ok(checked(answer)?.map(|incoming| Body::stream(incoming, Some(limit))))
-        }
+        self.answer(answer, fresh, reuse, limit)
     }
 
-    /// Opens a connection of its own, which is never kept: for an upgrade, which may leave it in any state.
+    /// Opens a connection.
     ///
     /// # Errors
     /// [`Reject::Upstream`].
@@ -200,21 +205,22 @@ impl Upstream {
     }
 
     async fn dial(&self) -> Result<TcpStream, UpstreamFault> {
-        let mut last = None;
-        for addr in self.addresses().await? {
-            match TcpStream::connect(addr).await {
-                Ok(stream) => {
+        let addresses = self.addresses().await?;
+        // Each has its share of the time, so that one that drops packets does not hide the next.
+        let share = self.connect_timeout / u32::try_from(addresses.len()).unwrap_or(1).max(1);
+        let mut last = UpstreamFault::Unresolved("the name exists, but has no address".to_owned());
+        for addr in addresses {
+            last = match tokio::time::timeout(share, TcpStream::connect(addr)).await {
+                Ok(Ok(stream)) => {
                     // A small request must not wait for the acknowledgement of the one before.
                     let _ = stream.set_nodelay(true);
                     return Ok(stream);
                 }
-                Err(error) => last = Some(format!("{addr}: {error}")),
-            }
+                Ok(Err(error)) => UpstreamFault::Unreachable(format!("{addr}: {error}")),
+                Err(_elapsed) => UpstreamFault::ConnectTimeout(self.connect_timeout),
+            };
         }
-        Err(match last {
-            Some(why) => UpstreamFault::Unreachable(why),
-            None => UpstreamFault::Unresolved("the name exists, but has no address".to_owned()),
-        })
+        Err(last)
     }
 
     /// The addresses to try, in order. A name is resolved for each connection, so that a restarted container is found;
@@ -237,7 +243,7 @@ impl Upstream {
         self: &Arc<Self>,
         answer: Response<Incoming>,
         connection: Connection,
-        worker: usize,
+        reuse: Option<usize>,
         limit: Duration,
     ) -> Result<Response<Body>, Reject> {
         let answer = checked(answer)?;
@@ -250,11 +256,11 @@ impl Upstream {
         let limit = (!events).then_some(limit);
         Ok(answer.map(|incoming| {
             let body = Body::stream(incoming, limit);
-            if closing {
+            match reuse.filter(|_| !closing) {
+                Some(worker) => body.keeping(Box::new(Reusable { upstream: Arc::clone(self), connection, worker })),
                 // Still open until the body has ended, and then of no more use.
-                return body.keeping(Box::new(Closing(connection)));
+                None => body.keeping(Box::new(Closing(connection))),
             }
-            body.keeping(Box::new(Reusable { upstream: Arc::clone(self), connection, worker }))
         }))
     }
 
@@ -360,6 +366,13 @@ fn copy(request: &Request<Body>) -> Request<Body> {
 fn checked(answer: Response<Incoming>) -> Result<Response<Incoming>, Reject> {
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Reject::Upstream(UpstreamFault::Malformed("it switched protocols unasked".to_owned())));
+    }
+    let mut codings = answer.headers().get_all(header::TRANSFER_ENCODING).iter();
+    if codings.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        || codings.next().is_some()
+    {
+        // Only chunked is decoded; the client would get the rest without its name (RFC 9112 section 6.1).
+        return Err(Reject::Upstream(UpstreamFault::Malformed("its transfer coding is not chunked".to_owned())));
     }
     Ok(answer)
 }

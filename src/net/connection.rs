@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 
+use http::header::{CONNECTION, HeaderValue};
 use http::{Request, StatusCode, Version};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -49,7 +50,7 @@ pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: Cance
             async move {
                 let limit = app.timeouts().request_body;
                 let request = request.map(|incoming| Body::stream(incoming, Some(limit)).from(Arc::clone(&activity)));
-                let response = app.handle(request, &connected).await;
+                let mut response = app.handle(request, &connected).await;
                 if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                     activity.becomes_tunnel();
                 }
@@ -57,6 +58,10 @@ pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: Cance
                 let ends_by_closing =
                     version == Version::HTTP_10 && http_body::Body::size_hint(response.body()).exact().is_none();
                 in_flight.set_ends_by_closing(ends_by_closing);
+                if ends_by_closing {
+                    // hyper would promise to keep a connection that it then has to close.
+                    response.headers_mut().insert(CONNECTION, const { HeaderValue::from_static("close") });
+                }
                 Ok::<_, Infallible>(response.map(|body| body.in_flight(in_flight)))
             }
         })

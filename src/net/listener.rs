@@ -34,6 +34,9 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 /// How often at most that is said: each descriptor that comes free meanwhile is taken at once.
 const SAID_AGAIN: Duration = Duration::from_secs(60);
 
+/// How long it waits after an error that it knows nothing about.
+const HICCUP: Duration = Duration::from_millis(10);
+
 /// What a connection over the limits reads.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\n\
     content-type: text/plain; charset=utf-8\r\ncontent-length: 36\r\n\r\nToo many connections are open here.\n";
@@ -214,10 +217,12 @@ impl Acceptor {
                     }
                     tokio::time::sleep(EXHAUSTED).await;
                 }
-                // The client left before it was taken, or the network hiccuped (accept(2)): the next one, please.
+                // The client left before it was taken: the next one, please.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => tokio::task::yield_now().await,
+                // The network hiccuped (accept(2)), or worse. Not known to last, and not known to pass.
                 Err(error) => {
                     tracing::debug!(%error, %listener, "a connection was not taken");
-                    tokio::task::yield_now().await;
+                    tokio::time::sleep(HICCUP).await;
                 }
             }
         }

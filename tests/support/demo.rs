@@ -73,8 +73,10 @@ fn main() -> ExitCode {
     print_how_to_send(&catcher);
     println!();
     // The gate as the daemon runs it, in this process. It ends with Ctrl-C, and the catcher with it.
-    logging::start(&config.start.log);
-    match daemon::run(config, users) {
+    let log = logging::start(&config.start.log).expect("a thread can be started");
+    let ended = daemon::run(config, users);
+    log.flush();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
             eprintln!("{reason}");

@@ -284,6 +284,7 @@ impl Client {
                 self.buffer.extend_from_slice(&chunk[..count]);
                 count
             }
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.fill(),
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => 0,
             Err(error) => panic!("reading: {error}; so far {:?}", String::from_utf8_lossy(&self.buffer)),
         }

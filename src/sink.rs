@@ -1,12 +1,24 @@
-//! Lines on their way to the file, written by a thread of their own.
+//! Lines on their way to standard output or standard error, written by a thread of their own.
+//!
+//! Whoever reads them may stop reading. Then at most a megabyte waits and what is more is dropped and counted; no request
+//! and no signal ever waits for a log.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Lines on their way to the file: at most [`Sink::LIMIT`] bytes wait, beyond that lines are dropped and counted.
+/// Where lines go. When it is dropped, the thread writes what waits and ends.
 #[derive(Debug)]
-pub(super) struct Sink(Arc<(Mutex<Waiting>, Condvar)>);
+pub struct Sink(Arc<(Mutex<Waiting>, Condvar)>);
+
+/// What can happen to lines on their way.
+#[derive(Debug)]
+pub enum Trouble {
+    /// So many were dropped.
+    Dropped(u64),
+    /// Some could not be written.
+    Unwritten(io::Error),
+}
 
 #[derive(Debug, Default)]
 struct Waiting {
@@ -19,10 +31,15 @@ struct Waiting {
 impl Sink {
     const LIMIT: usize = 1 << 20;
 
-    pub(super) fn start(mut out: impl Write + Send + 'static) -> std::io::Result<Self> {
+    /// Lines to `out`, by a thread of this name, which says what happens to them by `tell`. That must not end up in the
+    /// same sink for a line that could not be written.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start(mut out: impl Write + Send + 'static, thread: &str, tell: fn(Trouble)) -> io::Result<Self> {
         let shared = Arc::new((Mutex::new(Waiting::default()), Condvar::new()));
         let theirs = Arc::clone(&shared);
-        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || {
+        std::thread::Builder::new().name(thread.to_owned()).spawn(move || {
             let (lock, bell) = &*theirs;
             let mut batch = Vec::new();
             loop {
@@ -40,10 +57,10 @@ impl Sink {
                 let dropped = std::mem::take(&mut waiting.dropped);
                 drop(waiting);
                 if dropped > 0 {
-                    tracing::warn!(dropped, "access log lines were dropped: standard output was not read in time");
+                    tell(Trouble::Dropped(dropped));
                 }
                 if let Err(error) = out.write_all(&batch).and_then(|()| out.flush()) {
-                    tracing::warn!(%error, "the access log cannot be written");
+                    tell(Trouble::Unwritten(error));
                 }
                 batch.clear();
             }
@@ -51,7 +68,8 @@ impl Sink {
         Ok(Self(shared))
     }
 
-    pub(super) fn push(&self, line: &[u8]) {
+    /// Adds whole lines, with their ends. Never waits for the writing.
+    pub fn push(&self, line: &[u8]) {
         let (lock, bell) = &*self.0;
         let mut waiting = locked(lock);
         if waiting.lines.len() + line.len() > Self::LIMIT {
@@ -66,7 +84,8 @@ impl Sink {
         }
     }
 
-    pub(super) fn flush(&self, patience: Duration) {
+    /// Waits until what has been added is out, for at most `patience`.
+    pub fn flush(&self, patience: Duration) {
         let (lock, bell) = &*self.0;
         let until = Instant::now() + patience;
         let mut waiting = locked(lock);
