@@ -309,3 +309,23 @@ fn the_clients_bytes_stay_on_their_own_line() {
     assert!(line.bytes().all(|byte| matches!(byte, 0x20..=0x7e)), "{line}");
     assert!(line.contains("client=127.0.0.1") && !line.contains("agent=\"a\u{85}"), "{line}");
 }
+
+#[test]
+fn no_method_hides_the_path() {
+    let catcher = catcher();
+    let gate = Gate::to(catcher.http_addr()).config(r#"upstream.catcher = "generic""#).start();
+    gate.connect().request("- /secret", AS_ANNA);
+    gate.access_line(|line| line.ends_with(r#"method=- path="/secret" user="anna""#));
+}
+
+#[test]
+fn a_user_whose_line_is_refused_is_told_apart_and_named() {
+    let catcher = catcher();
+    let gate =
+        Gate::to(catcher.http_addr()).users("otto:$6$salt$hash\nanna:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n").start();
+    // otto:secret
+    let answer = gate.connect().request("GET /", "Authorization: Basic b3R0bzpzZWNyZXQ=\r\n");
+    assert_eq!(answer.status, 401);
+    let line = gate.access_line(|line| line.contains("auth=refused-line"));
+    assert!(line.contains(r#"user="otto""#), "{line}");
+}

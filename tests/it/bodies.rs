@@ -477,3 +477,42 @@ fn an_answer_that_comes_before_a_large_body_is_read_can_be_read_by_its_sender() 
     let answer = client.answer();
     assert!(matches!(answer.status, 403 | 502) && answer.whole, "{}", answer.head);
 }
+
+#[test]
+fn a_refusal_that_leaves_a_body_unread_says_that_the_connection_ends() {
+    let catcher = Catcher::start(Options::default());
+    let gate = Gate::to(catcher.http_addr()).start();
+    for length in [5, 6_000_000] {
+        let mut client = gate.connect();
+        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"));
+        let answer = client.answer();
+        assert_eq!((answer.status, answer.field("connection").as_deref()), (401, Some("close")), "{length}");
+    }
+    // A small one that is there does not cost the connection.
+    let mut client = gate.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabcde");
+    assert_eq!((client.answer().status, client.request("GET /messages", AS_ANNA).status), (401, 200));
+}
+
+#[test]
+fn a_post_without_a_body_keeps_its_length_of_nothing() {
+    let catcher = Catcher::start(Options::default());
+    let gate = Gate::to(catcher.http_addr()).config(r#"upstream.catcher = "generic""#).start();
+    gate.connect().request("POST /x", &format!("{AS_ANNA}Content-Length: 0\r\n"));
+    assert_eq!(catcher.requests()[0].value("content-length").as_deref(), Some("0"));
+}
+
+#[test]
+fn http_1_0_is_not_promised_a_connection_that_has_to_close() {
+    let catcher = Catcher::start(Options::default());
+    let gate = Gate::to(catcher.http_addr()).start();
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    catcher.next(Script::raw(chunked));
+    let mut client = gate.connect();
+    client.send(format!("GET /messages HTTP/1.0\r\nConnection: keep-alive\r\n{AS_ANNA}\r\n"));
+    let answer = client.answer();
+    // hyper adds its keep-alive behind ours; of the two, close counts (RFC 9112 section 9.6).
+    assert!(answer.field("connection").unwrap().starts_with("close"), "{}", answer.head);
+    assert_eq!(answer.text(), "abc");
+    assert!(client.is_ended());
+}

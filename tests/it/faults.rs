@@ -393,3 +393,82 @@ fn a_catcher_that_answers_before_it_has_the_whole_body_is_heard() {
     let answer = client.answer();
     assert_eq!((answer.status, answer.text().as_str()), (403, "no"));
 }
+
+#[test]
+fn a_request_that_the_catcher_falls_over_meets_it_twice_and_not_with_every_connection() {
+    let catcher = catcher();
+    let gate = Gate::to(catcher.http_addr()).config("workers = 1").start();
+    // Twenty at once leave twenty connections behind.
+    let hold = crate::support::catcher::Gate::closed();
+    for _ in 0..20 {
+        catcher.on("GET /messages", Script::held(&hold));
+    }
+    let mut clients: Vec<Client> = (0..20).map(|_| gate.connect()).collect();
+    for client in &mut clients {
+        client.send(format!("GET /messages HTTP/1.1\r\nHost: a\r\n{AS_ANNA}\r\n"));
+    }
+    assert!(catcher.wait_until(PATIENCE, |state| state.requests.len() == 20));
+    hold.open();
+    for client in &mut clients {
+        assert_eq!(client.answer().status, 200);
+    }
+    for (script, most) in [(Script::no_answer(), 2), (Script::garbage(), 1)] {
+        catcher.always("GET /favicon.ico", script);
+        let before = catcher.requests().len();
+        assert_eq!(gate.connect().request("GET /favicon.ico", AS_ANNA).status, 502);
+        let asked = catcher.requests().len() - before;
+        assert!((1..=most).contains(&asked), "asked {asked} times, at most {most}");
+        catcher.forget_scripts();
+    }
+}
+
+#[test]
+fn an_answer_in_a_coding_that_is_not_decoded_is_502() {
+    let catcher = catcher();
+    let gate = Gate::to(catcher.http_addr()).start();
+    for coding in ["gzip, chunked", "gzip", "chunked\r\nTransfer-Encoding: chunked"] {
+        let head = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: {coding}\r\n\r\n");
+        catcher.next(Script::raw(format!("{head}3\r\nabc\r\n0\r\n\r\n")).close());
+        assert_eq!(list(&gate).status, 502, "{coding}");
+    }
+}
+
+#[test]
+fn a_client_that_sends_no_byte_of_its_body_is_late_and_not_the_catcher() {
+    let catcher = catcher();
+    let config = format!("{GENERIC}\ntimeouts.request_body = \"400ms\"\ntimeouts.upstream_answer = \"300ms\"");
+    let gate = Gate::to(catcher.http_addr()).config(&config).start();
+    let mut client = gate.connect();
+    client.send(format!("POST /x HTTP/1.1\r\nHost: a\r\n{AS_ANNA}Content-Length: 5\r\n\r\n"));
+    assert_eq!(client.answer().status, 408);
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_neither_requests_nor_the_end() {
+    let catcher = catcher();
+    catcher.always("GET /messages", Script::cut_after(0));
+    catcher.deliver(Mail::new("so that there is a body to break off"));
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    std::fs::write(at("users"), crate::support::gate::ANNA).unwrap();
+    let socket = at("gate.sock");
+    let mut gate = crate::support::gate::binary()
+        .args(["serve", "--listen", &format!("unix:{}", socket.display())])
+        .args(["--upstream", &catcher.url(), "--users-file"])
+        .arg(at("users"))
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    eventually("the gate to listen", || std::os::unix::net::UnixStream::connect(&socket).ok());
+    // Each is a line of the log; a pipe holds 64 KiB, which is some hundred of them.
+    for _ in 0..1500 {
+        let mut client = Client::connect_unix(&socket);
+        client.send(format!("GET /messages HTTP/1.1\r\nHost: a\r\n{AS_ANNA}\r\n"));
+        client.rest();
+    }
+    let ended = std::process::Command::new("kill").args(["-TERM", &gate.id().to_string()]).status().unwrap();
+    assert!(ended.success());
+    let status = eventually("the gate to end", || gate.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
+}

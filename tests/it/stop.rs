@@ -265,3 +265,12 @@ fn requests_and_sockets_of_every_worker_end_well() {
     }
     assert_eq!(gate.wait().code(), Some(0));
 }
+
+#[test]
+fn the_signal_of_log_rotation_ends_nothing() {
+    let catcher = catcher();
+    let mut gate = Gate::to(catcher.http_addr()).config(r#"log.level = "debug""#).start();
+    gate.signal("USR1");
+    gate.log_line("no log file to reopen");
+    assert!(gate.is_running());
+}
