@@ -50,3 +50,9 @@ mod limits;
 
 // Published attacks on programs of this kind.
 mod attacks;
+
+// Tables of hostile bytes: what no client should send, and what becomes of it.
+mod hostile;
+
+// Credentials and what the real tools make.
+mod tools;
