@@ -81,7 +81,7 @@ async fn serve(config: Config, users: Users, access_log: AccessLog) -> Result<()
     let live = Live::new(&live, users, &start);
     let app = Arc::new(App::new(&start, live, auth, access_log, tunnels));
 
-    let (workers, mut inboxes) = Workers::new(start.workers);
+    let (workers, mut inboxes) = Workers::new(start.workers, lifetime.tasks.clone());
     let own = inboxes.remove(0);
     let threads = inboxes
         .into_iter()

@@ -10,6 +10,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::client_io::{ClientIo, Handed, HeadTimeout, Limits};
 use super::limits::Admitted;
@@ -28,11 +29,13 @@ pub struct Accepted {
     pub peer: Peer,
     /// Its place in the limits, given up when it is dropped.
     pub admitted: Admitted,
+    /// Its place among what stopping waits for, from before a worker has seen it.
+    pub counted: TaskTrackerToken,
 }
 
 /// Serves a connection until it ends, or until `stop` is called and its current request has been answered.
 pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: CancellationToken) {
-    let Accepted { stream, peer, admitted } = accepted;
+    let Accepted { stream, peer, admitted, counted: _counted } = accepted;
     let stream = match stream.settle() {
         Ok(stream) => stream,
         Err(error) => return tracing::error!(%peer, %error, "a connection cannot be served"),

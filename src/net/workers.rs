@@ -35,7 +35,10 @@ pub struct Lifetime {
 
 /// Hands accepted connections to workers.
 #[derive(Clone, Debug)]
-pub struct Workers(Arc<[Worker]>);
+pub struct Workers {
+    workers: Arc<[Worker]>,
+    tasks: TaskTracker,
+}
 
 #[derive(Debug)]
 struct Worker {
@@ -52,9 +55,10 @@ pub struct Inbox {
 }
 
 impl Workers {
-    /// `count` workers and their inboxes. What waits in an inbox is bounded by the limits on connections.
+    /// `count` workers and their inboxes. What waits in an inbox is bounded by the limits on connections, and counted by
+    /// `tasks` like what is served.
     #[must_use]
-    pub fn new(count: NonZeroUsize) -> (Self, Vec<Inbox>) {
+    pub fn new(count: NonZeroUsize, tasks: TaskTracker) -> (Self, Vec<Inbox>) {
         let (workers, inboxes): (Vec<_>, Vec<_>) = (0..count.get())
             .map(|index| {
                 let (inbox, accepted) = mpsc::unbounded_channel();
@@ -62,20 +66,20 @@ impl Workers {
                 (Worker { inbox, connections: Arc::clone(&connections) }, Inbox { index, accepted, connections })
             })
             .unzip();
-        (Self(workers.into()), inboxes)
+        (Self { workers: workers.into(), tasks }, inboxes)
     }
 
     /// Gives a connection, accepted on the first worker's runtime, to the worker with the fewest.
     pub fn hand_over(&self, stream: Stream, peer: Peer, admitted: Admitted) {
         let load = |(_, worker): &(usize, &Worker)| worker.connections.load(Ordering::Relaxed);
-        let Some((index, worker)) = self.0.iter().enumerate().min_by_key(load) else { return };
+        let Some((index, worker)) = self.workers.iter().enumerate().min_by_key(load) else { return };
         let stream = match if index == 0 { Ok(Handed::Here(stream)) } else { Handed::away(stream) } {
             Ok(stream) => stream,
             Err(error) => return tracing::error!(%peer, %error, "a connection cannot be handed over"),
         };
         worker.connections.fetch_add(1, Ordering::Relaxed);
         // A worker that is gone has been told to stop: the connection is closed.
-        let _ = worker.inbox.send(Accepted { stream, peer, admitted });
+        let _ = worker.inbox.send(Accepted { stream, peer, admitted, counted: self.tasks.token() });
     }
 }
 

@@ -395,7 +395,7 @@ fn a_request_inside_a_body_is_never_the_catchers_next() {
     assert_eq!(catcher.requests().len(), 2);
 }
 
-/// hyper#2171 and its kin: heads that no two parsers agree on.
+/// Heads that no two parsers agree on.
 #[test]
 fn a_malformed_head_gets_no_success_and_forwards_nothing() {
     let (catcher, gate) = unruly();
@@ -913,7 +913,7 @@ fn an_answers_length_beside_a_coding_is_dropped() {
     }
 }
 
-/// RFC 9112 section 6.3 and CVE-2021-33193's class: an answer that is none is the catcher's fault and nobody's answer.
+/// RFC 9112 section 6.3: an answer that is none is the catcher's fault and nobody's answer.
 #[test]
 fn an_answer_that_is_none_is_502_and_the_gate_lives() {
     let (catcher, gate) = pair();
@@ -1101,7 +1101,7 @@ fn two_hundred_half_open_connections_hold_up_nobody() {
     lives(&gate);
 }
 
-/// CVE-2024-27316's class: a head without end is refused while it comes, and keeps no memory.
+/// A head without end is refused while it comes, and keeps no memory.
 #[test]
 fn a_flood_of_header_lines_is_431_and_the_gate_lives() {
     let (catcher, gate) = pair();
