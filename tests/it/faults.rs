@@ -452,14 +452,21 @@ fn a_log_that_nobody_reads_stops_neither_requests_nor_the_end() {
     let at = |name: &str| dir.path().join(name);
     std::fs::write(at("users"), crate::support::gate::ANNA).unwrap();
     let socket = at("gate.sock");
-    let mut gate = crate::support::gate::binary()
+    struct Stopped(std::process::Child);
+    impl Drop for Stopped {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+    let child = crate::support::gate::binary()
         .args(["serve", "--listen", &format!("unix:{}", socket.display())])
         .args(["--upstream", &catcher.url(), "--users-file"])
         .arg(at("users"))
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+        .spawn();
+    let mut gate = Stopped(child.unwrap());
     eventually("the gate to listen", || std::os::unix::net::UnixStream::connect(&socket).ok());
     // Each is a line of the log; a pipe holds 64 KiB, which is some hundred of them.
     for _ in 0..1500 {
@@ -467,8 +474,8 @@ fn a_log_that_nobody_reads_stops_neither_requests_nor_the_end() {
         client.send(format!("GET /messages HTTP/1.1\r\nHost: a\r\n{AS_ANNA}\r\n"));
         client.rest();
     }
-    let ended = std::process::Command::new("kill").args(["-TERM", &gate.id().to_string()]).status().unwrap();
+    let ended = std::process::Command::new("kill").args(["-TERM", &gate.0.id().to_string()]).status().unwrap();
     assert!(ended.success());
-    let status = eventually("the gate to end", || gate.try_wait().unwrap());
+    let status = eventually("the gate to end", || gate.0.try_wait().unwrap());
     assert_eq!(status.code(), Some(0));
 }
