@@ -28,6 +28,7 @@ use crate::access::Permit;
 use crate::body::{Body, BodyError, Unread};
 use crate::catcher::{Catcher, Operation};
 use crate::config::model::UpstreamCredentials;
+use crate::permission::Permission;
 use crate::reject::Reject;
 
 /// What forwarding needs to know beside the request: the site's part and the daemon's.
@@ -108,6 +109,9 @@ impl Forward<'_> {
         let believed = Believed::take(fields, way.client);
         headers::strip_hop_by_hop(fields);
         headers::strip_claims(fields);
+        if action.operation == Operation::Other && action.permission == Permission::View {
+            headers::strip_method_overrides(fields);
+        }
         // The body's own length is written when it is sent.
         fields.remove(header::CONTENT_LENGTH);
         headers::add_ours(fields, way, believed, permit.identity().header_value());

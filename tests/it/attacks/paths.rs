@@ -251,6 +251,27 @@ fn a_method_comes_from_the_request_line_only() {
     assert_eq!(catcher.message_ids(), [1]);
 }
 
+/// The same where the catcher is not known: who may only read cannot have his read taken for a write.
+#[test]
+fn a_read_carries_no_other_method_to_a_generic_catcher() {
+    let (catcher, gate) = pair("upstream.catcher = \"generic\"");
+    for method in ["GET", "POST"] {
+        let fields = "X-HTTP-Method-Override: DELETE\r\nX-HTTP-Method: DELETE\r\nX-Method-Override: DELETE\r\n";
+        sent(&gate, format!("{method} /x HTTP/1.1\r\nHost: dev.test\r\n{AS_ANNA}{fields}\r\n")).unwrap();
+    }
+    let carried: Vec<usize> = catcher
+        .requests()
+        .iter()
+        .map(|seen| {
+            seen.values("x-http-method-override").len()
+                + seen.values("x-http-method").len()
+                + seen.values("x-method-override").len()
+        })
+        .collect();
+    // A write is permitted as one, and a form that says DELETE so is one of those.
+    assert_eq!(carried, [0, 3]);
+}
+
 /// A generic catcher gets the canonical path as well: what is a write by its method stays one in every spelling.
 #[test]
 fn a_generic_catcher_gets_no_path_that_climbs() {
