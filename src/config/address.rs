@@ -21,10 +21,12 @@ pub enum Listen {
     },
     /// A Unix stream socket at an absolute path.
     Unix(PathBuf),
+    /// Sockets that the service manager passes: those of this name (`FileDescriptorName=`), or all.
+    Systemd(Option<String>),
 }
 
 impl Listen {
-    /// Reads `ADDRESS:PORT`, `[IPV6]:PORT` or `unix:/PATH`.
+    /// Reads `ADDRESS:PORT`, `[IPV6]:PORT`, `unix:/PATH`, `systemd` or `systemd:NAME`.
     ///
     /// # Errors
     /// Why the text is none of them, and what to write.
@@ -32,10 +34,11 @@ impl Listen {
         if let Some(path) = text.strip_prefix("unix:") {
             return unix_path(path).map(Listen::Unix);
         }
-        if text == "systemd" || text.starts_with("systemd:") {
-            return Err(
-                "is not built yet: this version takes no sockets over from systemd; write an address".to_owned()
-            );
+        if text == "systemd" {
+            return Ok(Listen::Systemd(None));
+        }
+        if let Some(name) = text.strip_prefix("systemd:") {
+            return socket_name(name).map(|name| Listen::Systemd(Some(name)));
         }
         let addr: SocketAddr = text.parse().map_err(|_| tcp_hint(text))?;
         match addr.ip() {
@@ -52,7 +55,7 @@ impl Listen {
     pub(super) fn optional_if_ipv6(self) -> Self {
         match self {
             Listen::Tcp { addr, .. } => Listen::Tcp { addr, optional: addr.is_ipv6() },
-            unix @ Listen::Unix(_) => unix,
+            other @ (Listen::Unix(_) | Listen::Systemd(_)) => other,
         }
     }
 }
@@ -63,6 +66,8 @@ impl fmt::Display for Listen {
         match self {
             Listen::Tcp { addr, .. } => write!(f, "{addr}"),
             Listen::Unix(path) => write!(f, "unix:{}", path.display()),
+            Listen::Systemd(None) => f.write_str("systemd"),
+            Listen::Systemd(Some(name)) => write!(f, "systemd:{name}"),
         }
     }
 }
@@ -78,6 +83,17 @@ fn unix_path(path: &str) -> Result<PathBuf, String> {
         return Err("is not the path of a file".to_owned());
     }
     Ok(PathBuf::from(path))
+}
+
+/// What systemd takes for the name of a socket (sd_listen_fds_with_names(3)).
+fn socket_name(name: &str) -> Result<String, String> {
+    let fits =
+        !name.is_empty() && name.len() <= 255 && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':');
+    if fits {
+        Ok(name.to_owned())
+    } else {
+        Err("has no name that FileDescriptorName= could give to a socket".to_owned())
+    }
 }
 
 /// What to write instead, guessed from the usual short forms of other programs.
@@ -163,8 +179,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn listen_takes_addresses_and_unix_paths() {
-        for text in ["0.0.0.0:8080", "127.0.0.1:0", "[::]:8080", "[::1]:65535", "unix:/run/mailwarden/http.sock"] {
+    fn listen_takes_addresses_unix_paths_and_the_service_managers_sockets() {
+        let addresses = ["0.0.0.0:8080", "127.0.0.1:0", "[::]:8080", "[::1]:65535"];
+        for text in addresses.into_iter().chain(["unix:/run/mailwarden/http.sock", "systemd", "systemd:web"]) {
             assert_eq!(Listen::parse(text).map(|listen| listen.to_string()), Ok(text.to_owned()));
         }
     }
@@ -186,8 +203,8 @@ mod tests {
             ("127.0.0.1", "has no port; write \"127.0.0.1:8080\""),
             ("::1", "has no port; write \"[::1]:8080\""),
             ("[::ffff:192.0.2.1]:80", "is an IPv4 address written as IPv6; write \"192.0.2.1:80\""),
-            ("systemd", "is not built yet: this version takes no sockets over from systemd; write an address"),
-            ("systemd:web", "is not built yet: this version takes no sockets over from systemd; write an address"),
+            ("systemd:", "has no name that FileDescriptorName= could give to a socket"),
+            ("systemd:a:b", "has no name that FileDescriptorName= could give to a socket"),
             ("unix:http.sock", "has a path that does not begin with /"),
             ("unix:@mailwarden", "has a path that does not begin with /"),
             ("unix:/run/", "is not the path of a file"),

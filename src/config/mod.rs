@@ -13,6 +13,7 @@ mod raw;
 mod read;
 mod reader;
 mod secret;
+mod settings;
 pub(crate) mod units;
 mod upstream;
 
@@ -83,6 +84,22 @@ fn assemble(source: &Source, content: Option<&[u8]>) -> Result<Config, ConfigErr
     raw.add_environment(&source.env);
     raw.add_flags(&source.flags);
     read::config(raw)
+}
+
+/// Where the daemon of this configuration tells how it goes, whatever else is wrong with the configuration: a mistake that
+/// somebody makes in a running daemon's file must not make it look dead.
+///
+/// # Errors
+/// What is wrong with `status.listen` itself.
+pub fn load_status(source: &Source) -> Result<Option<model::StatusConfig>, ConfigErrors> {
+    let mut raw = Raw::defaults();
+    if let Ok(Some(content)) = read_file(source) {
+        // A file that is no TOML says nothing about it, and then the default is the best guess.
+        let _ = raw.add_file(source.file(), &content);
+    }
+    raw.add_environment(&source.env);
+    raw.add_flags(&source.flags);
+    read::status(raw)
 }
 
 /// The configuration of a machine where nobody wrote anything.

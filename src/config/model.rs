@@ -29,6 +29,8 @@ pub struct Config {
 pub struct StartConfig {
     /// Where connections are accepted: at least one address, none twice.
     pub listen: Vec<Listen>,
+    /// Whether nobody said where: then the service manager's sockets are taken instead, if it passed any.
+    pub listen_is_default: bool,
     /// The permission bits of Unix sockets that are made, at most 0o777.
     pub unix_socket_mode: u32,
     /// How many runtimes serve, each on a thread of its own.
@@ -37,8 +39,19 @@ pub struct StartConfig {
     pub limits: Limits,
     /// How long each step may take.
     pub timeouts: Timeouts,
+    /// Where the daemon tells how it is, if anywhere.
+    pub status: Option<StatusConfig>,
     /// What is logged and how.
     pub log: LogConfig,
+}
+
+/// Where the daemon tells how it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusConfig {
+    /// The place.
+    pub listen: Listen,
+    /// Whether somebody named it: then it is an error when it cannot be had.
+    pub configured: bool,
 }
 
 /// How much a client may send and open.
@@ -161,6 +174,8 @@ impl fmt::Display for LogFormat {
 pub struct LiveConfig {
     /// Whose forwarding headers are believed.
     pub trusted_proxies: TrustedProxies,
+    /// The path at which a load balancer is answered without credentials, if there is one; canonical.
+    pub health_path: Option<String>,
     /// Who is let in.
     pub auth: AuthConfig,
     /// The catcher behind the gate and what people may do with it.

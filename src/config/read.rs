@@ -14,12 +14,13 @@ use super::error::ConfigErrors;
 use super::keys;
 use super::model::{
     AccessConfig, AuthConfig, CatcherKind, Config, Limits, LiveConfig, LogConfig, LogFormat, LogLevel, SiteConfig,
-    StartConfig, Timeouts, UsersFile,
+    StartConfig, StatusConfig, Timeouts, UsersFile,
 };
 use super::raw::{Entry, Raw, Value};
 use super::reader::{Read, Reader};
 use super::secret::Secret;
 use super::upstream::{UpstreamConfig, UpstreamCredentials, UpstreamHost, UpstreamUrl};
+use crate::path::{self, Slashes};
 use crate::permission::{Permission, PermissionSet};
 
 /// Above all that a wait of a proxy is for, and far from what clocks can add.
@@ -46,6 +47,7 @@ pub(super) fn config(mut raw: Raw) -> Result<Config, ConfigErrors> {
     let (start, live) = (reader.start(), reader.live());
     if let (Ok(start), Ok(live)) = (&start, &live) {
         reader.not_itself(start, live);
+        reader.hides_nothing(live);
     }
     match (start, live) {
         (Ok(start), Ok(live)) if reader.is_clean() => Ok(Config { start, live }),
@@ -53,20 +55,36 @@ pub(super) fn config(mut raw: Raw) -> Result<Config, ConfigErrors> {
     }
 }
 
+/// Reads `status.listen` alone.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn status(raw: Raw) -> Result<Option<StatusConfig>, ConfigErrors> {
+    let mut reader = Reader::new(&raw, Vec::new());
+    match reader.status() {
+        Ok(status) => Ok(status),
+        Err(_noted) => Err(reader.into_errors()),
+    }
+}
+
 impl<'a> Reader<'a> {
     fn start(&mut self) -> Read<StartConfig> {
         let listen = self.listen();
+        let listen_is_default = self.raw.is_default("listen");
         let unix_socket_mode = self.parsed("unix_socket_mode", parse_mode);
         let workers = self.workers();
         let limits = self.limits();
         let timeouts = self.timeouts();
+        let status = self.status();
         let log = self.log();
         Ok(StartConfig {
             listen: listen?,
+            listen_is_default,
             unix_socket_mode: unix_socket_mode?,
             workers: workers?,
             limits: limits?,
             timeouts: timeouts?,
+            status: status?,
             log: log?,
         })
     }
@@ -141,6 +159,15 @@ impl<'a> Reader<'a> {
         })
     }
 
+    fn status(&mut self) -> Read<Option<StatusConfig>> {
+        const PATH: &str = "status.listen";
+        let listen = self.parsed(PATH, |text| match text {
+            "off" => Ok(None),
+            _ => Listen::parse(text).map(Some),
+        })?;
+        Ok(listen.map(|listen| StatusConfig { listen, configured: !self.raw.is_default(PATH) }))
+    }
+
     fn log(&mut self) -> Read<LogConfig> {
         let level = self.named("log.level", LogLevel::NAMES);
         let access = self.boolean("log.access");
@@ -150,9 +177,18 @@ impl<'a> Reader<'a> {
 
     fn live(&mut self) -> Read<LiveConfig> {
         let trusted_proxies = self.trusted_proxies();
+        let health_path = self.health_path();
         let auth = self.auth();
         let site = self.site();
-        Ok(LiveConfig { trusted_proxies: trusted_proxies?, auth: auth?, site: site? })
+        Ok(LiveConfig { trusted_proxies: trusted_proxies?, health_path: health_path?, auth: auth?, site: site? })
+    }
+
+    fn health_path(&mut self) -> Read<Option<String>> {
+        const PATH: &str = "health_path";
+        match self.raw.get(PATH) {
+            None => Ok(None),
+            Some(_) => self.parsed(PATH, parse_health_path).map(Some),
+        }
     }
 
     fn trusted_proxies(&mut self) -> Read<TrustedProxies> {
@@ -223,6 +259,22 @@ impl<'a> Reader<'a> {
             let reason =
                 format!("is this gate's own address, {listen}; write the catcher's, and give one of them another port");
             self.fault(entry, PATH, reason);
+        }
+    }
+
+    /// What is given away at a path of the catcher's would not be reachable there any more.
+    fn hides_nothing(&mut self, live: &LiveConfig) {
+        const PATH: &str = "health_path";
+        let SiteConfig { upstream, catcher, .. } = &live.site;
+        let Some(path) = live.health_path.as_deref() else { return };
+        let hidden = match path.strip_prefix(upstream.prefix.as_str()) {
+            _ if *catcher == CatcherKind::Generic => false,
+            Some("" | "/" | "/favicon.ico" | "/messages") => true,
+            Some(rest) => rest.starts_with("/messages/") || rest.starts_with("/assets/"),
+            None => false,
+        };
+        if hidden && let Some(entry) = self.raw.get(PATH) {
+            self.fault(entry, PATH, format!("{path:?} is the catcher's own; write \"/healthz\""));
         }
     }
 
@@ -329,6 +381,16 @@ fn parse_mode(text: &str) -> Result<u32, String> {
         .flatten()
         .filter(|mode| *mode <= 0o777)
         .ok_or_else(|| "is no mode; write one as \"0660\"".to_owned())
+}
+
+/// A path that means the same to everybody, since it is compared with what comes as it is.
+fn parse_health_path(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+    match path::canonical(text, Slashes::Merge) {
+        _ if !text.starts_with('/') => Err("does not begin with /; write \"/healthz\"".to_owned()),
+        Ok(canonical) if canonical == text && text.bytes().all(plain) && text != "/" => Ok(canonical.into_owned()),
+        _ => Err("is no path that can be given away; write \"/healthz\"".to_owned()),
+    }
 }
 
 fn parse_path(text: &str) -> Result<PathBuf, String> {

@@ -54,6 +54,10 @@ fn nothing_written_is_the_default() {
     assert_eq!(load_toml(""), config);
     let Config { start, live } = config;
     assert_eq!(start.listen, [tcp("0.0.0.0:8080", false), tcp("[::]:8080", true)]);
+    assert!(start.listen_is_default);
+    assert_eq!(start.status, Some(StatusConfig { listen: tcp("127.0.0.1:9080", false), configured: false }));
+    assert_eq!(load_toml("status.listen = 'off'").start.status, None);
+    assert_eq!(live.health_path, None);
     assert_eq!(start.unix_socket_mode, 0o660);
     assert_eq!(start.limits, Limits { body: 1 << 20, head: 64 << 10, connections: 4096, connections_per_address: 512 });
     assert_eq!(
@@ -124,6 +128,7 @@ fn what_the_example_comments_out_is_right_too() {
     let text = text.join("\n").replace("/etc/mailwarden/catcher-password", password.to_str().unwrap());
     let config = load_toml(&text);
     assert_eq!(config.start.workers.get(), 4);
+    assert_eq!(config.live.health_path.as_deref(), Some("/healthz"));
     assert_eq!(config.live.site.upstream.credentials.unwrap().username, "mailwarden");
     assert_eq!(config.live.site.access.default, Some(CatcherKind::MailCatcher.default_permissions()));
 }
@@ -139,6 +144,7 @@ fn every_key_reaches_the_model() {
         trusted_proxies = ["10.0.0.0/8", "unix"]
         unix_socket_mode = "0600"
         workers = 3
+        health_path = "/.mailwarden/health"
         [upstream]
         url = "http://mail.test:1081/mail"
         catcher = "generic"
@@ -165,6 +171,8 @@ fn every_key_reaches_the_model() {
         upstream_idle = "7s"
         send = "8s"
         stop = "9s"
+        [status]
+        listen = "unix:/run/status.sock"
         [log]
         level = "debug"
         access = false
@@ -191,6 +199,9 @@ fn every_key_reaches_the_model() {
     .map(|time| time.as_secs());
     assert_eq!(seconds, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
     assert_eq!(start.log, LogConfig { level: LogLevel::Debug, access: false, format: LogFormat::Combined });
+    assert!(!start.listen_is_default);
+    assert_eq!(start.status, Some(StatusConfig { listen: Listen::Unix("/run/status.sock".into()), configured: true }));
+    assert_eq!(live.health_path.as_deref(), Some("/.mailwarden/health"));
     assert!(live.trusted_proxies.unix && live.trusted_proxies.nets.len() == 1);
     assert_eq!(live.auth.realm, "Mail \"dev\"");
     assert_eq!(live.auth.users_file, UsersFile { path: "/srv/htpasswd".into(), configured: true });

@@ -8,7 +8,6 @@ use super::UsersReport;
 use crate::auth::how_to_make;
 use crate::cli::Exit;
 use crate::config::model::{CatcherKind, Config, Listen, UsersFile};
-use crate::config::units::{format_duration, format_size};
 use crate::config::{self, ConfigError, Place};
 use crate::permission::PermissionSet;
 
@@ -30,6 +29,10 @@ pub(super) struct Report {
 #[derive(Debug, Serialize)]
 pub(super) struct Plan {
     pub(super) listen: Vec<ListenPlan>,
+    /// Where it tells how it is; none if that is off.
+    pub(super) status: Option<String>,
+    /// What is answered without credentials on the main port.
+    pub(super) health_path: Option<String>,
     /// The networks whose forwarding headers are believed, and `unix`.
     pub(super) trusted_proxies: Vec<String>,
     pub(super) upstream: UpstreamPlan,
@@ -180,6 +183,8 @@ impl Plan {
         let usual = config::defaults().map(|config| self::settings(&config)).unwrap_or_default();
         Plan {
             listen: config.start.listen.iter().map(ListenPlan::new).collect(),
+            status: config.start.status.as_ref().map(|status| status.listen.to_string()),
+            health_path: live.health_path.clone(),
             trusted_proxies: live
                 .trusted_proxies
                 .nets
@@ -216,30 +221,10 @@ impl ListenPlan {
     }
 }
 
-/// What has a number or a name for a value, by its key.
+/// What has a number or a name for a value, by its key; where it listens is told apart.
 fn settings(config: &Config) -> BTreeMap<&'static str, String> {
-    let start = &config.start;
-    let (limits, times, log) = (&start.limits, &start.timeouts, &start.log);
-    BTreeMap::from([
-        ("unix_socket_mode", format!("{:04o}", start.unix_socket_mode)),
-        ("workers", start.workers.to_string()),
-        ("limits.body", format_size(limits.body)),
-        ("limits.head", format_size(limits.head as u64)),
-        ("limits.connections", limits.connections.to_string()),
-        ("limits.connections_per_address", limits.connections_per_address.to_string()),
-        ("timeouts.keep_alive", format_duration(times.keep_alive)),
-        ("timeouts.request_head", format_duration(times.request_head)),
-        ("timeouts.request_body", format_duration(times.request_body)),
-        ("timeouts.upstream_connect", format_duration(times.upstream_connect)),
-        ("timeouts.upstream_answer", format_duration(times.upstream_answer)),
-        ("timeouts.upstream_clear", format_duration(times.upstream_clear)),
-        ("timeouts.upstream_idle", format_duration(times.upstream_idle)),
-        ("timeouts.send", format_duration(times.send)),
-        ("timeouts.stop", format_duration(times.stop)),
-        ("log.level", log.level.to_string()),
-        ("log.access", log.access.to_string()),
-        ("log.format", log.format.to_string()),
-    ])
+    let told_apart = |key: &str| key == "listen" || key == "status.listen";
+    config.start.settings().into_iter().filter(|(key, _)| !told_apart(key)).collect()
 }
 
 fn names(set: PermissionSet) -> Vec<&'static str> {

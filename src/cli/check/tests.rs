@@ -40,6 +40,7 @@ fn a_plain_configuration_in_words() {
 Configuration     m.toml
 Listens on        0.0.0.0:8080
                   [::]:8080 (skipped on a machine without IPv6)
+Status on         127.0.0.1:9080
 Forwards to       http://127.0.0.1:1080, catcher mailcatcher
 Believes          nobody's X-Forwarded-* headers
 Lets in           the users of /srv/htpasswd, realm \"Restricted\"

@@ -37,6 +37,10 @@ fn write_plan(plan: &Plan, out: &mut String) -> fmt::Result {
         let note = if listen.skipped_without_ipv6 { " (skipped on a machine without IPv6)" } else { "" };
         line(out, label, format_args!("{}{note}", listen.address))?;
     }
+    line(out, "Status on", plan.status.as_deref().unwrap_or("no address"))?;
+    if let Some(path) = &plan.health_path {
+        line(out, "Gives away", format_args!("{path}, without credentials, for load balancers"))?;
+    }
     let upstream = &plan.upstream;
     line(out, "Forwards to", format_args!("{}, catcher {}", upstream.url, upstream.catcher))?;
     if let Some(username) = &upstream.username {

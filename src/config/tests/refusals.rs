@@ -34,8 +34,8 @@ fn each_mistake_is_answered_with_what_to_do() {
         ),
         ("[purge]", "m.toml:1: purge: this version does not purge yet; remove the table"),
         (
-            "[status]\nlisten = \"127.0.0.1:9080\"",
-            "m.toml:2: status.listen: this version has no status listener yet; remove the key",
+            "[status]\nlisten = \"9080\"",
+            "m.toml:2: status.listen: \"9080\" has no address; write \"0.0.0.0:9080\" for all of IPv4, \"127.0.0.1:9080\" for this machine only",
         ),
         ("hosts = []", "m.toml:1: hosts: this version accepts any Host and cannot limit them yet; remove the key"),
         ("[[site]]\nhosts = []", "m.toml:1: site: this version serves one catcher only yet; remove the key"),
@@ -52,9 +52,21 @@ fn each_mistake_is_answered_with_what_to_do() {
             "m.toml:1: upstream.catcher: \"mailpit\" is not built yet; write \"mailcatcher\", or \"generic\" to forward only",
         ),
         (
-            "listen = [\"systemd:web\"]",
-            "m.toml:1: listen: \"systemd:web\" is not built yet: this version takes no sockets over from systemd; \
-             write an address",
+            "listen = [\"systemd:\"]",
+            "m.toml:1: listen: \"systemd:\" has no name that FileDescriptorName= could give to a socket",
+        ),
+        ("health_path = \"healthz\"", "m.toml:1: health_path: \"healthz\" does not begin with /; write \"/healthz\""),
+        (
+            "health_path = \"/x/../y\"",
+            "m.toml:1: health_path: \"/x/../y\" is no path that can be given away; write \"/healthz\"",
+        ),
+        (
+            "health_path = \"/messages/1.json\"",
+            "m.toml:1: health_path: \"/messages/1.json\" is the catcher's own; write \"/healthz\"",
+        ),
+        (
+            "health_path = \"/mail/\"\nupstream.url = \"http://127.0.0.1:1080/mail\"",
+            "m.toml:1: health_path: \"/mail/\" is the catcher's own; write \"/healthz\"",
         ),
         // Kinds
         ("listen = \"0.0.0.0:80\"", "m.toml:1: listen: must be a list; write [\"0.0.0.0:80\"]"),
