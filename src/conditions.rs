@@ -1,47 +1,75 @@
 //! The one registry of degraded states: what is wrong at this moment, since when and why.
 //!
-//! Each change is said once in the log. Reading it costs nothing while all is well.
+//! Each change is said once in the log. Reading it costs nothing while all is well. What is kept for the status listener
+//! holds no names, no addresses and nothing that a client or a configuration said: whoever asks there has not logged in.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// What can be degraded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// The catcher takes connections.
     Upstream,
+    /// What was last written, configuration and users, is what holds.
+    Reload,
 }
 
 impl Condition {
+    /// Every condition, in the order in which they are told.
+    pub const ALL: [Condition; 2] = [Condition::Reload, Condition::Upstream];
+
+    /// Its name for scripts: in `/readyz` and as a label.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Condition::Upstream => "upstream",
+            Condition::Reload => "reload",
+        }
+    }
+
     fn degraded(self) -> &'static str {
         match self {
             Condition::Upstream => "the catcher cannot be reached",
+            Condition::Reload => "what was written last does not hold; what held before still does",
         }
     }
 
     fn well_again(self) -> &'static str {
         match self {
             Condition::Upstream => "the catcher answers again",
+            Condition::Reload => "what was written last holds again",
         }
     }
+}
+
+/// Since when and why a condition is degraded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Degraded {
+    /// By the wall clock of that moment.
+    pub since: SystemTime,
+    /// In a few words that anybody may read.
+    pub why: &'static str,
+    began: Instant,
 }
 
 /// The state of every condition.
 #[derive(Debug, Default)]
 pub struct Conditions {
     upstream: State,
+    reload: State,
 }
 
 #[derive(Debug, Default)]
 struct State {
     is_degraded: AtomicBool,
-    since: Mutex<Option<Instant>>,
+    degraded: Mutex<Option<Degraded>>,
 }
 
 impl State {
-    fn since(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.since.lock().unwrap_or_else(PoisonError::into_inner)
+    fn degraded(&self) -> MutexGuard<'_, Option<Degraded>> {
+        self.degraded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -52,27 +80,38 @@ impl Conditions {
         if !state.is_degraded.load(Ordering::Relaxed) {
             return;
         }
-        let since = state.since().take();
+        let mut degraded = state.degraded();
         state.is_degraded.store(false, Ordering::Relaxed);
-        if let Some(since) = since {
-            tracing::info!(after_seconds = since.elapsed().as_secs(), "{}", condition.well_again());
+        if let Some(degraded) = degraded.take() {
+            tracing::info!(after_seconds = degraded.began.elapsed().as_secs(), "{}", condition.well_again());
         }
     }
 
-    /// `condition` is not, for this reason.
-    pub fn degraded(&self, condition: Condition, why: &str) {
+    /// `condition` is not: `why` for anybody, `detail` for the log.
+    pub fn degraded(&self, condition: Condition, why: &'static str, detail: &str) {
         let state = self.state(condition);
-        let mut since = state.since();
-        if since.is_none() {
-            *since = Some(Instant::now());
-            state.is_degraded.store(true, Ordering::Relaxed);
-            tracing::warn!("{}: {why} (said once until then)", condition.degraded());
+        let mut degraded = state.degraded();
+        match &mut *degraded {
+            Some(degraded) => degraded.why = why,
+            None => {
+                *degraded = Some(Degraded { since: SystemTime::now(), why, began: Instant::now() });
+                state.is_degraded.store(true, Ordering::Relaxed);
+                tracing::warn!("{}: {detail} (said once until then)", condition.degraded());
+            }
         }
+    }
+
+    /// How `condition` is; `None` when it is as it should be.
+    #[must_use]
+    pub fn get(&self, condition: Condition) -> Option<Degraded> {
+        let state = self.state(condition);
+        if state.is_degraded.load(Ordering::Relaxed) { state.degraded().clone() } else { None }
     }
 
     fn state(&self, condition: Condition) -> &State {
         match condition {
             Condition::Upstream => &self.upstream,
+            Condition::Reload => &self.reload,
         }
     }
 }
@@ -86,8 +125,13 @@ impl Seldom {
 
     /// Whether it is; the next time is then ten seconds away.
     pub fn due(&self) -> bool {
+        self.due_after(Self::INTERVAL)
+    }
+
+    /// The same with an interval of one's own.
+    pub fn due_after(&self, interval: Duration) -> bool {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = last.is_none_or(|last| last.elapsed() >= Self::INTERVAL);
+        let due = last.is_none_or(|last| last.elapsed() >= interval);
         if due {
             *last = Some(Instant::now());
         }
@@ -104,12 +148,14 @@ mod tests {
     fn a_condition_remembers_when_it_began_until_it_ends() {
         let conditions = Conditions::default();
         conditions.ok(Condition::Upstream);
-        assert!(conditions.upstream.since().is_none());
-        conditions.degraded(Condition::Upstream, "refused");
-        let since = conditions.upstream.since().unwrap();
-        conditions.degraded(Condition::Upstream, "refused again");
-        assert_eq!(conditions.upstream.since().unwrap(), since);
+        assert_eq!(conditions.get(Condition::Upstream), None);
+        conditions.degraded(Condition::Upstream, "refused", "");
+        let first = conditions.get(Condition::Upstream).unwrap();
+        conditions.degraded(Condition::Upstream, "no address", "");
+        let second = conditions.get(Condition::Upstream).unwrap();
+        assert_eq!((second.since, second.why), (first.since, "no address"));
+        assert_eq!(conditions.get(Condition::Reload), None);
         conditions.ok(Condition::Upstream);
-        assert!(conditions.upstream.since().is_none());
+        assert_eq!(conditions.get(Condition::Upstream), None);
     }
 }

@@ -69,6 +69,32 @@ pub enum UpstreamFault {
     Malformed(String),
 }
 
+impl UpstreamFault {
+    /// A word for the access log, and as a label.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            UpstreamFault::Unresolved(_) => "upstream unresolved",
+            UpstreamFault::Unreachable(_) => "upstream unreachable",
+            UpstreamFault::ConnectTimeout(_) => "upstream connect timeout",
+            UpstreamFault::AnswerTimeout(_) => "upstream answer timeout",
+            UpstreamFault::Closed(_) => "upstream closed",
+            UpstreamFault::Malformed(_) => "upstream malformed",
+        }
+    }
+
+    /// Why the catcher cannot be reached at all, in words without an address; none if it can be.
+    #[must_use]
+    pub fn no_connection(&self) -> Option<&'static str> {
+        match self {
+            UpstreamFault::Unresolved(_) => Some("its name has no address"),
+            UpstreamFault::Unreachable(_) => Some("it does not take connections"),
+            UpstreamFault::ConnectTimeout(_) => Some("it does not take connections in time"),
+            UpstreamFault::AnswerTimeout(_) | UpstreamFault::Closed(_) | UpstreamFault::Malformed(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for UpstreamFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -123,14 +149,7 @@ impl Reject {
             Reject::UpgradeRequired => "websocket version",
             Reject::TransferCoding => "transfer coding",
             Reject::Busy => "verification busy",
-            Reject::Upstream(fault) => match fault {
-                UpstreamFault::Unresolved(_) => "upstream unresolved",
-                UpstreamFault::Unreachable(_) => "upstream unreachable",
-                UpstreamFault::ConnectTimeout(_) => "upstream connect timeout",
-                UpstreamFault::AnswerTimeout(_) => "upstream answer timeout",
-                UpstreamFault::Closed(_) => "upstream closed",
-                UpstreamFault::Malformed(_) => "upstream malformed",
-            },
+            Reject::Upstream(fault) => fault.reason(),
         }
     }
 

@@ -23,7 +23,10 @@ pub enum Trouble {
 #[derive(Debug, Default)]
 struct Waiting {
     lines: Vec<u8>,
+    /// Since it was said last.
     dropped: u64,
+    /// Since the start.
+    lost: u64,
     writing: bool,
     closed: bool,
 }
@@ -74,6 +77,7 @@ impl Sink {
         let mut waiting = locked(lock);
         if waiting.lines.len() + line.len() > Self::LIMIT {
             waiting.dropped += 1;
+            waiting.lost += 1;
             return;
         }
         let sleeping = waiting.lines.is_empty() && !waiting.writing;
@@ -82,6 +86,11 @@ impl Sink {
         if sleeping {
             bell.notify_all();
         }
+    }
+
+    /// How many lines were dropped since the start.
+    pub fn lost(&self) -> u64 {
+        locked(&self.0.0).lost
     }
 
     /// Waits until what has been added is out, for at most `patience`.

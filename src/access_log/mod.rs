@@ -45,7 +45,21 @@ pub enum Auth {
 }
 
 impl Auth {
-    fn as_str(self) -> &'static str {
+    /// Every one.
+    pub const ALL: [Auth; 8] = [
+        Auth::NotAsked,
+        Auth::Ok,
+        Auth::NoCredentials,
+        Auth::Malformed,
+        Auth::WrongPassword,
+        Auth::RefusedLine,
+        Auth::UnknownUser,
+        Auth::Busy,
+    ];
+
+    /// Its name, in the log and as a label.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Auth::NotAsked => "not-asked",
             Auth::Ok => "ok",
@@ -139,6 +153,12 @@ impl AccessLog {
             record.end = End::Whole;
             record.parsed = false;
         }
+    }
+
+    /// How many lines were dropped since nobody read them in time.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.0.as_ref().map_or(0, |shared| shared.sink.lost())
     }
 
     /// Waits until what has been written so far is out, for at most `patience`.
@@ -241,6 +261,7 @@ impl Drop for Record {
 }
 
 /// The status of a request whose client left before there was an answer: nginx's number for it.
-fn no_answer() -> StatusCode {
+#[must_use]
+pub fn no_answer() -> StatusCode {
     StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)
 }

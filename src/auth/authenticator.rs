@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
@@ -50,6 +51,7 @@ pub struct Authenticator {
     key: ProcessKey,
     cache: VerifiedCache,
     verifier: Verifier,
+    hits: AtomicU64,
 }
 
 impl Authenticator {
@@ -63,7 +65,7 @@ impl Authenticator {
 
     fn with_verifier(limits: &AuthLimits, verifier: Verifier, key: ProcessKey) -> Self {
         let cache = VerifiedCache::new(limits.remembered, limits.lifetime, limits.idle);
-        Self { key, cache, verifier }
+        Self { key, cache, verifier, hits: AtomicU64::new(0) }
     }
 
     /// Who the request is from. For credentials that were verified before it is ready at once, without a hash and
@@ -79,7 +81,10 @@ impl Authenticator {
     ) -> Result<Identity, AuthFailure> {
         let credentials = Credentials::from_headers(headers)?.ok_or(AuthFailure::NoCredentials)?;
         match self.remembered(&credentials, users, now) {
-            Some(identity) => Ok(identity),
+            Some(identity) => {
+                self.hits.fetch_add(1, Ordering::Relaxed);
+                Ok(identity)
+            }
             None => self.verify(&credentials, users, now).await,
         }
     }
@@ -130,7 +135,12 @@ impl Authenticator {
     /// What it is doing, for the metrics.
     #[must_use]
     pub fn load(&self) -> AuthLoad {
-        AuthLoad { computed: self.verifier.computed(), waiting: self.verifier.waiting(), remembered: self.cache.len() }
+        AuthLoad {
+            computed: self.verifier.computed(),
+            hits: self.hits.load(Ordering::Relaxed),
+            waiting: self.verifier.waiting(),
+            remembered: self.cache.len(),
+        }
     }
 
     /// Finds the stored hash that the password is held against. None only when there are no users.
@@ -169,6 +179,8 @@ struct Question<'a> {
 pub struct AuthLoad {
     /// Hashes computed since the start, those for unknown users among them.
     pub computed: u64,
+    /// Requests whose credentials were remembered.
+    pub hits: u64,
     /// Passwords that wait for a thread.
     pub waiting: usize,
     /// Credentials that are remembered.

@@ -89,7 +89,7 @@ async fn a_right_password_is_hashed_once_and_a_wrong_one_each_time() {
         assert_eq!(ask(&gate, &users, "bob", "wrong").await, Err(wrong_password("bob")));
     }
     assert_eq!(seen.lock().unwrap().len(), 4);
-    assert_eq!(gate.load(), AuthLoad { computed: 4, waiting: 0, remembered: 1 });
+    assert_eq!(gate.load(), AuthLoad { computed: 4, hits: 4, waiting: 0, remembered: 1 });
 }
 
 #[test]

@@ -1,0 +1,364 @@
+//! What the daemon counts, and the text in which it tells it (Prometheus exposition format 0.0.4).
+//!
+//! Handles are resolved once, so that counting a request is a few additions without a lock. Gauges of what others keep
+//! are read when somebody asks. Nothing here holds a user's name, an address or a path.
+
+mod process;
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use http::StatusCode;
+use prometheus::core::Collector;
+use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{Result, TextEncoder};
+
+use crate::access_log::Auth;
+use crate::conditions::{Condition, Conditions};
+
+/// The content type of the text.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// From a millisecond, a catcher at rest, to five minutes, a clear of a full one; in seconds.
+const UPSTREAM_BUCKETS: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0];
+
+/// Everything that is counted. One for the whole process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: ByStatus,
+    refusals: IntCounterVec,
+    authentications: Vec<IntCounter>,
+    upstream_seconds: Histogram,
+    upstream_faults: IntCounterVec,
+    /// Open connections of clients, those that became tunnels among them.
+    pub connections: IntGauge,
+    /// Connections that were accepted.
+    pub accepted: IntCounter,
+    reloads: [IntCounter; 2],
+    last_reload: Gauge,
+    tunnels_opened: IntCounter,
+    tunnels_revoked: IntCounter,
+    read: Mutex<Read>,
+}
+
+/// What is read elsewhere when somebody asks.
+#[derive(Debug)]
+struct Read {
+    hashes: IntCounter,
+    cache_hits: IntCounter,
+    cache_entries: IntGauge,
+    waiting: IntGauge,
+    tunnels: IntGauge,
+    upstream_connections: IntGauge,
+    log_lines_dropped: IntCounter,
+    users: IntGauge,
+    refused_lines: IntGauge,
+    tasks: IntGauge,
+    conditions: IntGaugeVec,
+    process: process::Process,
+}
+
+/// What others know at the moment when somebody asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Now<'a> {
+    /// Password hashes that were computed since the start.
+    pub hashes: u64,
+    /// Requests whose credentials were remembered.
+    pub cache_hits: u64,
+    /// Credentials that are remembered.
+    pub cache_entries: usize,
+    /// Passwords that wait to be verified.
+    pub waiting: usize,
+    /// Open tunnels.
+    pub tunnels: usize,
+    /// Open connections to the catcher.
+    pub upstream_connections: usize,
+    /// Lines of the access log that nobody read in time.
+    pub log_lines_dropped: u64,
+    /// Users who can log in.
+    pub users: usize,
+    /// Lines of the users file that are refused.
+    pub refused_lines: usize,
+    /// Tasks of all runtimes that serve.
+    pub tasks: usize,
+    /// What is degraded.
+    pub conditions: &'a Conditions,
+}
+
+impl Metrics {
+    /// All at nothing.
+    ///
+    /// # Errors
+    /// None: the names are valid and there is each of them once, as a test shows.
+    pub fn new(started_at: SystemTime) -> Result<Self> {
+        let make = Maker(Registry::new());
+        let auths = make.counters("authentications_total", "Requests by how their credentials were.", "result")?;
+        let reloads =
+            make.counters("reloads_total", "Times the configuration or the users file was read again.", "result")?;
+        let info = make.gauges("build_info", "The version that runs; always 1.", "version")?;
+        info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let upstream_seconds = HistogramOpts::new(
+            "mailwarden_upstream_answer_seconds",
+            "Time from a request to the catcher until the head of its answer.",
+        )
+        .buckets(UPSTREAM_BUCKETS.to_vec());
+        let metrics = Self {
+            requests: ByStatus::new(make.counters(
+                "requests_total",
+                "Requests by the status they were answered with.",
+                "code",
+            )?),
+            refusals: make.counters(
+                "refusals_total",
+                "Requests that were answered here and not by the catcher.",
+                "reason",
+            )?,
+            authentications: Auth::ALL.iter().map(|auth| auths.with_label_values(&[auth.as_str()])).collect(),
+            upstream_seconds: make.add(Histogram::with_opts(upstream_seconds)?)?,
+            upstream_faults: make.counters("upstream_faults_total", "Requests that the catcher failed.", "fault")?,
+            connections: make.gauge("connections", "Open connections of clients, WebSockets among them.")?,
+            accepted: make.counter("connections_accepted_total", "Connections of clients that were accepted.")?,
+            reloads: ["ok", "failed"].map(|result| reloads.with_label_values(&[result])),
+            last_reload: make.seconds(
+                "last_successful_load_timestamp_seconds",
+                "When configuration and users were last read without a fault.",
+            )?,
+            tunnels_opened: make.counter("tunnels_opened_total", "WebSockets and event streams that were opened.")?,
+            tunnels_revoked: make.counter(
+                "tunnels_revoked_total",
+                "WebSockets and event streams that a reload ended, since their users may not have them any more.",
+            )?,
+            read: Mutex::new(Read::new(&make, started_at)?),
+            registry: make.0,
+        };
+        metrics.last_reload.set(seconds(started_at));
+        Ok(metrics)
+    }
+
+    /// A request was answered with `status`.
+    pub fn answered(&self, status: StatusCode) {
+        self.requests.of(status).inc();
+    }
+
+    /// A request was answered here, for this reason.
+    pub fn refused(&self, reason: &'static str) {
+        self.refusals.with_label_values(&[reason]).inc();
+    }
+
+    /// A request's credentials were so.
+    pub fn authenticated(&self, auth: Auth) {
+        if let Some(counter) =
+            Auth::ALL.iter().position(|known| *known == auth).and_then(|at| self.authentications.get(at))
+        {
+            counter.inc();
+        }
+    }
+
+    /// The catcher answered after so long.
+    pub fn upstream_answered(&self, took: Duration) {
+        self.upstream_seconds.observe(took.as_secs_f64());
+    }
+
+    /// The catcher failed a request in this way.
+    pub fn upstream_failed(&self, fault: &'static str) {
+        self.upstream_faults.with_label_values(&[fault]).inc();
+    }
+
+    /// Configuration or users were read again.
+    pub fn reloaded(&self, good: bool) {
+        let [ok, failed] = &self.reloads;
+        if good { ok } else { failed }.inc();
+        if good {
+            self.last_reload.set(seconds(SystemTime::now()));
+        }
+    }
+
+    /// A tunnel was opened.
+    pub fn tunnel_opened(&self) {
+        self.tunnels_opened.inc();
+    }
+
+    /// So many tunnels were ended by a reload.
+    pub fn tunnels_revoked(&self, count: usize) {
+        self.tunnels_revoked.inc_by(count as u64);
+    }
+
+    /// Everything as text.
+    #[must_use]
+    pub fn text(&self, now: &Now<'_>) -> String {
+        // Two who ask at once must not mix what they read.
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.update(now);
+        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+}
+
+impl Read {
+    fn new(make: &Maker, started_at: SystemTime) -> Result<Self> {
+        Ok(Self {
+            hashes: make.counter("password_hashes_total", "Password hashes that were computed.")?,
+            cache_hits: make.counter("credential_cache_hits_total", "Requests whose credentials were remembered.")?,
+            cache_entries: make.gauge("credential_cache_entries", "Verified credentials that are remembered.")?,
+            waiting: make.gauge("verifications_waiting", "Passwords that wait for a thread.")?,
+            tunnels: make.gauge("tunnels", "Open WebSockets and event streams.")?,
+            upstream_connections: make.gauge("upstream_connections", "Open connections to the catcher.")?,
+            log_lines_dropped: make.counter(
+                "access_log_lines_dropped_total",
+                "Lines of the access log that were dropped since nobody read them in time.",
+            )?,
+            users: make.gauge("users", "Users who can log in.")?,
+            refused_lines: make.gauge("users_file_refused_lines", "Lines of the users file that are refused.")?,
+            tasks: make.gauge("tasks", "Tasks of the runtimes that serve.")?,
+            conditions: make.gauges(
+                "condition_degraded",
+                "1 while a condition is degraded, as /readyz says.",
+                "condition",
+            )?,
+            process: process::Process::new(make, seconds(started_at))?,
+        })
+    }
+
+    fn update(&self, now: &Now<'_>) {
+        let total = |counter: &IntCounter, value: u64| counter.inc_by(value.saturating_sub(counter.get()));
+        let gauge = |gauge: &IntGauge, value: usize| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        total(&self.hashes, now.hashes);
+        total(&self.cache_hits, now.cache_hits);
+        total(&self.log_lines_dropped, now.log_lines_dropped);
+        gauge(&self.cache_entries, now.cache_entries);
+        gauge(&self.waiting, now.waiting);
+        gauge(&self.tunnels, now.tunnels);
+        gauge(&self.upstream_connections, now.upstream_connections);
+        gauge(&self.users, now.users);
+        gauge(&self.refused_lines, now.refused_lines);
+        gauge(&self.tasks, now.tasks);
+        for condition in Condition::ALL {
+            let degraded = now.conditions.get(condition).is_some();
+            self.conditions.with_label_values(&[condition.name()]).set(i64::from(degraded));
+        }
+        self.process.update();
+    }
+}
+
+/// A counter a status code, looked up by number: the one counter that every request moves.
+#[derive(Debug)]
+struct ByStatus {
+    family: IntCounterVec,
+    resolved: Box<[OnceLock<IntCounter>; 900]>,
+}
+
+impl ByStatus {
+    fn new(family: IntCounterVec) -> Self {
+        Self { family, resolved: Box::new([const { OnceLock::new() }; 900]) }
+    }
+
+    fn of(&self, status: StatusCode) -> &IntCounter {
+        // A status code is from 100 to 999.
+        let index = usize::from(status.as_u16()).saturating_sub(100).min(self.resolved.len() - 1);
+        self.resolved[index].get_or_init(|| self.family.with_label_values(&[status.as_str()]))
+    }
+}
+
+/// Makes metrics under the program's name and enters each in the registry.
+struct Maker(Registry);
+
+impl Maker {
+    fn add<M: Collector + Clone + 'static>(&self, metric: M) -> Result<M> {
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter> {
+        self.add(IntCounter::with_opts(opts(name, help))?)
+    }
+
+    fn counters(&self, name: &str, help: &str, label: &str) -> Result<IntCounterVec> {
+        self.add(IntCounterVec::new(opts(name, help), &[label])?)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge> {
+        self.add(IntGauge::with_opts(opts(name, help))?)
+    }
+
+    fn gauges(&self, name: &str, help: &str, label: &str) -> Result<IntGaugeVec> {
+        self.add(IntGaugeVec::new(opts(name, help), &[label])?)
+    }
+
+    fn seconds(&self, name: &str, help: &str) -> Result<Gauge> {
+        self.add(Gauge::with_opts(opts(name, help))?)
+    }
+}
+
+fn opts(name: &str, help: &str) -> Opts {
+    Opts::new(format!("mailwarden_{name}"), help)
+}
+
+/// Since the epoch.
+fn seconds(at: SystemTime) -> f64 {
+    at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::*;
+
+    fn text(metrics: &Metrics, conditions: &Conditions) -> String {
+        metrics.text(&Now {
+            hashes: 3,
+            cache_hits: 10,
+            cache_entries: 2,
+            waiting: 1,
+            tunnels: 4,
+            upstream_connections: 5,
+            log_lines_dropped: 0,
+            users: 6,
+            refused_lines: 7,
+            tasks: 8,
+            conditions,
+        })
+    }
+
+    #[test]
+    fn what_is_counted_is_told() {
+        let (metrics, conditions) = (Metrics::new(SystemTime::now()).unwrap(), Conditions::default());
+        metrics.answered(StatusCode::OK);
+        metrics.answered(StatusCode::OK);
+        metrics.answered(StatusCode::from_u16(999).unwrap());
+        metrics.refused("wrong password");
+        metrics.authenticated(Auth::WrongPassword);
+        metrics.upstream_answered(Duration::from_millis(20));
+        metrics.upstream_failed("closed");
+        metrics.reloaded(false);
+        conditions.degraded(Condition::Reload, "x", "");
+        let text = text(&metrics, &conditions);
+        for line in [
+            "mailwarden_requests_total{code=\"200\"} 2",
+            "mailwarden_requests_total{code=\"999\"} 1",
+            "mailwarden_refusals_total{reason=\"wrong password\"} 1",
+            "mailwarden_authentications_total{result=\"wrong-password\"} 1",
+            "mailwarden_authentications_total{result=\"ok\"} 0",
+            "mailwarden_upstream_answer_seconds_bucket{le=\"0.025\"} 1",
+            "mailwarden_upstream_answer_seconds_bucket{le=\"0.01\"} 0",
+            "mailwarden_upstream_faults_total{fault=\"closed\"} 1",
+            "mailwarden_reloads_total{result=\"failed\"} 1",
+            "mailwarden_reloads_total{result=\"ok\"} 0",
+            "mailwarden_condition_degraded{condition=\"reload\"} 1",
+            "mailwarden_condition_degraded{condition=\"upstream\"} 0",
+            "mailwarden_credential_cache_hits_total 10",
+            "mailwarden_tunnels 4",
+            "# TYPE mailwarden_requests_total counter",
+            "# TYPE mailwarden_tunnels gauge",
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line}\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_total_that_is_read_twice_is_not_added_twice() {
+        let (metrics, conditions) = (Metrics::new(SystemTime::now()).unwrap(), Conditions::default());
+        text(&metrics, &conditions);
+        assert!(text(&metrics, &conditions).contains("\nmailwarden_password_hashes_total 3\n"));
+    }
+}
