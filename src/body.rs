@@ -5,7 +5,7 @@
 //! writing, so that a truncated answer can never look whole. Trailers are dropped (RFC 9110 section 6.5.1).
 
 use std::fmt;
-use std::future::Future as _;
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -47,6 +47,17 @@ struct Stream {
     keep: Option<Box<dyn Keep>>,
     /// The client's connection, if it is to know when a body was not read to its end.
     from: Option<Arc<Activity>>,
+    /// When a body that would go on by itself has to end.
+    until: Option<Until>,
+}
+
+/// When a body ends that would not by itself.
+struct Until(Pin<Box<dyn Future<Output = ()> + Send + Sync>>);
+
+impl fmt::Debug for Until {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Until")
+    }
 }
 
 impl Drop for Stream {
@@ -148,6 +159,7 @@ impl Body {
                 progress: None,
                 keep: None,
                 from: None,
+                until: None,
             }),
             record: None,
             in_flight: None,
@@ -159,6 +171,15 @@ impl Body {
     pub fn from(mut self, activity: Arc<Activity>) -> Self {
         if let Source::Stream(stream) = &mut self.source {
             stream.from = Some(activity);
+        }
+        self
+    }
+
+    /// Ends the body, as if it had come to its end, when `until` says so.
+    #[must_use]
+    pub fn until(mut self, until: impl Future<Output = ()> + Send + Sync + 'static) -> Self {
+        if let Source::Stream(stream) = &mut self.source {
+            stream.until = Some(Until(Box::pin(until)));
         }
         self
     }
@@ -300,6 +321,11 @@ impl http_body::Body for Body {
 
 impl Stream {
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        if self.until.as_mut().is_some_and(|until| until.0.as_mut().poll(cx).is_ready()) {
+            // The connection to the catcher is dropped with what is still to come on it.
+            self.keep = None;
+            return Poll::Ready(None);
+        }
         loop {
             match Pin::new(&mut self.incoming).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {

@@ -98,6 +98,8 @@ impl std::error::Error for FrameError {}
 pub const CLOSE_GOING_AWAY: u16 = 1001;
 /// "Protocol error".
 pub const CLOSE_PROTOCOL_ERROR: u16 = 1002;
+/// The user may not have the connection any more (RFC 6455 section 7.4.1: a policy is violated).
+pub const CLOSE_POLICY: u16 = 1008;
 
 /// The longest head: two bytes, eight of length, four of mask.
 pub const LONGEST_HEAD: usize = 14;

@@ -7,6 +7,7 @@
 pub mod frame;
 pub mod headers;
 pub mod relay;
+pub mod tunnels;
 pub mod upgrade;
 pub mod upstream;
 
@@ -22,7 +23,8 @@ use http_body::Body as _;
 use zeroize::Zeroizing;
 
 use self::headers::{Believed, Way};
-use self::upgrade::{Socket, Tunnels};
+use self::tunnels::Tunnels;
+use self::upgrade::Socket;
 use self::upstream::Upstream;
 use crate::access::Permit;
 use crate::body::{Body, BodyError, Unread};
@@ -82,13 +84,18 @@ impl Forward<'_> {
         let asked = Instant::now();
         let limit = if operation == Operation::Clear { self.clear_timeout } else { self.answer_timeout };
         let mut response = if operation.is_upgrade() {
-            let socket = Socket::of(&mut parts, operation, permit.identity())?;
+            let socket = Socket::of(&mut parts, permit)?;
             self.tunnels.open(self.upstream, Request::from_parts(parts, body), socket, limit).await?
         } else {
             self.upstream.exchange(Request::from_parts(parts, body), self.worker, limit).await?
         };
         let took = asked.elapsed();
         *response.version_mut() = Version::HTTP_11;
+        if upstream::is_event_stream(response.headers()) {
+            // It goes on for as long as a WebSocket does, and ends for the same reasons.
+            let place = self.tunnels.list(permit.identity(), permit.action().permission);
+            response = response.map(|body| body.until(async move { _ = place.left().await }));
+        }
         if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
             headers::clean_answer(response.headers_mut());
         }

@@ -14,9 +14,9 @@ use bytes::{Buf as _, BytesMut};
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_util::sync::CancellationToken;
 
 use super::frame::{self, FrameError, Head, Opcode, Order, Sender};
+use super::tunnels::{Leave, Place};
 
 /// How long one direction may go on after the other has ended.
 pub const LINGER: Duration = Duration::from_secs(60);
@@ -41,12 +41,13 @@ pub enum End {
     Broke(io::Error),
     /// A side sent what is no frame.
     Protocol(Sender, FrameError),
-    /// The gate stops.
-    Stopped,
+    /// It had to end.
+    Left(Leave),
 }
 
-/// Relays frames until both sides have closed, one breaks, or `stop` is called: then the browser is told 1001.
-pub async fn frames<C, U>(client: C, catcher: U, stop: &CancellationToken) -> End
+/// Relays frames until both sides have closed, one breaks, or the tunnel has to leave its `place`: then the browser is
+/// told 1001 when the gate stops, and 1008 when its user may not have it any more (RFC 6455 section 7.4.1).
+pub async fn frames<C, U>(client: C, catcher: U, place: &Place) -> End
 where
     C: AsyncRead + AsyncWrite,
     U: AsyncRead + AsyncWrite,
@@ -61,9 +62,13 @@ where
             ended = up.run(), if !up.ended => ended.map_err(|why| (Sender::Client, why)),
             ended = down.run(), if !down.ended => ended.map_err(|why| (Sender::Server, why)),
             () = sleep_until(linger.unwrap_or_else(Instant::now)), if linger.is_some() => return End::Lingered,
-            () = stop.cancelled() => {
-                say_last(&mut up, &mut down, frame::CLOSE_GOING_AWAY).await;
-                return End::Stopped;
+            leave = place.left() => {
+                let code = match leave {
+                    Leave::Stopping => frame::CLOSE_GOING_AWAY,
+                    Leave::Revoked => frame::CLOSE_POLICY,
+                };
+                say_last(&mut up, &mut down, code).await;
+                return End::Left(leave);
             }
         };
         match ended {
@@ -78,8 +83,8 @@ where
     }
 }
 
-/// Relays bytes until both sides have closed, one breaks, or `stop` is called.
-pub async fn bytes<C, U>(client: C, catcher: U, stop: &CancellationToken) -> End
+/// Relays bytes until both sides have closed, one breaks, or the tunnel has to leave its `place`.
+pub async fn bytes<C, U>(client: C, catcher: U, place: &Place) -> End
 where
     C: AsyncRead + AsyncWrite,
     U: AsyncRead + AsyncWrite,
@@ -102,7 +107,7 @@ where
             ended = &mut up, if !up_ended => { up_ended = true; ended }
             ended = &mut down, if !down_ended => { down_ended = true; ended }
             () = sleep_until(linger.unwrap_or_else(Instant::now)), if linger.is_some() => return End::Lingered,
-            () = stop.cancelled() => return End::Stopped,
+            leave = place.left() => return End::Left(leave),
         };
         match ended {
             Ok(()) if up_ended && down_ended => return End::Closed,
@@ -118,7 +123,9 @@ where
     C: AsyncRead + AsyncWrite,
     U: AsyncRead + AsyncWrite,
 {
-    let (to_browser, to_catcher) = (frame::server_close(code), frame::client_close(code));
+    // To the catcher it is the browser that goes away: it has broken no rule.
+    let to_catcher = if code == frame::CLOSE_POLICY { frame::CLOSE_GOING_AWAY } else { code };
+    let (to_browser, to_catcher) = (frame::server_close(code), frame::client_close(to_catcher));
     // Whoever does not take a few bytes by then does not get them.
     let _ = timeout(LAST_WORDS, async { tokio::join!(down.close(&to_browser), up.close(&to_catcher)) }).await;
 }
@@ -254,9 +261,18 @@ fn is_quit(payload: &[u8]) -> bool {
 #[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use proptest::prelude::*;
-    use tokio::io::{DuplexStream, duplex};
+    use std::sync::Arc;
+    use std::time::SystemTime;
 
+    use tokio::io::{DuplexStream, duplex};
+    use tokio_util::sync::CancellationToken;
+    use tokio_util::task::TaskTracker;
+
+    use super::super::tunnels::Tunnels;
     use super::*;
+    use crate::auth::Identity;
+    use crate::metrics::Metrics;
+    use crate::permission::Permission;
 
     /// A server's whole text frame.
     fn text(payload: &str) -> Vec<u8> {
@@ -283,6 +299,7 @@ mod tests {
         browser: DuplexStream,
         catcher: DuplexStream,
         stop: CancellationToken,
+        tunnels: Tunnels,
         relay: tokio::task::JoinHandle<End>,
     }
 
@@ -290,9 +307,11 @@ mod tests {
         let (browser, client) = duplex(buffer);
         let (upstream, catcher) = duplex(buffer);
         let stop = CancellationToken::new();
-        let theirs = stop.clone();
-        let relay = tokio::spawn(async move { frames(client, upstream, &theirs).await });
-        Ends { browser, catcher, stop, relay }
+        let metrics = Arc::new(Metrics::new(SystemTime::now()).unwrap());
+        let tunnels = Tunnels::new(TaskTracker::new(), stop.clone(), metrics);
+        let place = tunnels.list(&Identity::for_tests("anna"), Permission::View);
+        let relay = tokio::spawn(async move { frames(client, upstream, &place).await });
+        Ends { browser, catcher, stop, tunnels, relay }
     }
 
     async fn rest(mut side: DuplexStream) -> Vec<u8> {
@@ -341,7 +360,17 @@ mod tests {
         let ends = tunnel(4096);
         ends.stop.cancel();
         assert_eq!(rest(ends.browser).await, frame::server_close(frame::CLOSE_GOING_AWAY));
-        assert!(matches!(ends.relay.await.unwrap(), End::Stopped));
+        assert!(matches!(ends.relay.await.unwrap(), End::Left(Leave::Stopping)));
+    }
+
+    #[tokio::test]
+    async fn a_user_who_may_not_have_it_any_more_is_told_1008() {
+        let ends = tunnel(4096);
+        assert_eq!(ends.tunnels.allow_only(Arc::new(|_, _| false)), 1);
+        assert_eq!(rest(ends.browser).await, frame::server_close(frame::CLOSE_POLICY));
+        assert_eq!(rest(ends.catcher).await, frame::client_close(frame::CLOSE_GOING_AWAY));
+        assert!(matches!(ends.relay.await.unwrap(), End::Left(Leave::Revoked)));
+        assert!(ends.tunnels.is_empty());
     }
 
     #[tokio::test]

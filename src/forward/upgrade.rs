@@ -16,23 +16,17 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use sha1::{Digest as _, Sha1};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::headers::{self, has_token};
 use super::relay::{self, End};
+use super::tunnels::{Place, Tunnels};
 use super::upstream::{Closing, Connection, Upstream, fault};
+use crate::access::Permit;
 use crate::auth::Identity;
 use crate::body::Body;
-use crate::catcher::Operation;
+use crate::catcher::{Action, Operation};
+use crate::permission::Permission;
 use crate::reject::{Reject, UpstreamFault};
-
-/// The open tunnels: work that stopping waits for.
-#[derive(Clone, Debug)]
-pub struct Tunnels {
-    tracker: TaskTracker,
-    stop: CancellationToken,
-}
 
 /// The client's half of an upgrade.
 #[derive(Debug)]
@@ -40,6 +34,7 @@ pub(super) struct Socket {
     client: OnUpgrade,
     operation: Operation,
     user: Identity,
+    permission: Permission,
 }
 
 impl Socket {
@@ -47,19 +42,14 @@ impl Socket {
     ///
     /// # Errors
     /// When the connection cannot be upgraded.
-    pub(super) fn of(parts: &mut Parts, operation: Operation, user: &Identity) -> Result<Self, Reject> {
+    pub(super) fn of(parts: &mut Parts, permit: &Permit) -> Result<Self, Reject> {
         let client = parts.extensions.remove().ok_or(Reject::Internal("the connection cannot be upgraded"))?;
-        Ok(Self { client, operation, user: user.clone() })
+        let Action { operation, permission, .. } = *permit.action();
+        Ok(Self { client, operation, user: permit.identity().clone(), permission })
     }
 }
 
 impl Tunnels {
-    /// Tunnels that are tracked by `tracker` and end when `stop` is called.
-    #[must_use]
-    pub fn new(tracker: TaskTracker, stop: CancellationToken) -> Self {
-        Self { tracker, stop }
-    }
-
     /// Asks the catcher to switch protocols, for at most `limit`, and starts the tunnel if it does. Any other answer is
     /// passed on, and its connection closed.
     ///
@@ -91,7 +81,8 @@ impl Tunnels {
         verify(answer.headers(), expected.as_ref(), socket.operation)?;
         upstream.make_room();
         let catcher = hyper::upgrade::on(&mut answer);
-        self.tracker.spawn(run(socket, catcher, connection, self.stop.clone()));
+        let place = self.list(&socket.user, socket.permission);
+        self.tracker().spawn(run(socket, catcher, connection, place));
         Ok(switched(&answer))
     }
 }
@@ -146,7 +137,7 @@ fn switched(answer: &Response<Incoming>) -> Response<Body> {
 }
 
 /// The tunnel's whole life. `_counted` keeps the connection in the count of open ones.
-async fn run(socket: Socket, catcher: OnUpgrade, _counted: Connection, stop: CancellationToken) {
+async fn run(socket: Socket, catcher: OnUpgrade, _counted: Connection, place: Place) {
     let opened = Instant::now();
     let (client, catcher) = match tokio::try_join!(socket.client, catcher) {
         Ok(both) => both,
@@ -155,8 +146,8 @@ async fn run(socket: Socket, catcher: OnUpgrade, _counted: Connection, stop: Can
     };
     let (client, catcher) = (TokioIo::new(client), TokioIo::new(catcher));
     let end = match socket.operation {
-        Operation::Socket => relay::frames(client, catcher, &stop).await,
-        _ => relay::bytes(client, catcher, &stop).await,
+        Operation::Socket => relay::frames(client, catcher, &place).await,
+        _ => relay::bytes(client, catcher, &place).await,
     };
     let seconds = opened.elapsed().as_secs();
     let user = &socket.user;

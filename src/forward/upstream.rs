@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
@@ -102,6 +102,20 @@ impl Upstream {
         }
     }
 
+    /// How many connections to it are open.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Whether it takes a connection at this moment. Nothing is sent on it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn probe(&self) -> Result<(), UpstreamFault> {
+        self.dialled().await.map(drop)
+    }
+
     /// The `Host` of a request that came without one (HTTP/1.0).
     #[must_use]
     pub fn authority(&self) -> &HeaderValue {
@@ -184,16 +198,11 @@ impl Upstream {
     /// # Errors
     /// [`Reject::Upstream`].
     pub async fn connect(&self) -> Result<Connection, Reject> {
-        let fault = |fault| Err(Reject::Upstream(fault));
-        let stream = match tokio::time::timeout(self.connect_timeout, self.dial()).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(found)) => return fault(found),
-            Err(_elapsed) => return fault(UpstreamFault::ConnectTimeout(self.connect_timeout)),
-        };
+        let stream = self.dialled().await.map_err(Reject::Upstream)?;
         let handshake = http1::Builder::new().max_header_size(ANSWER_HEAD).handshake(TokioIo::new(stream)).await;
         let (sender, connection) = match handshake {
             Ok(pair) => pair,
-            Err(error) => return fault(UpstreamFault::Closed(error.to_string())),
+            Err(error) => return Err(Reject::Upstream(UpstreamFault::Closed(error.to_string()))),
         };
         // Ends with the connection: when its sender is dropped, or either side closes. Errors reach the sender.
         tokio::spawn(async move {
@@ -202,6 +211,12 @@ impl Upstream {
             }
         });
         Ok(Connection { sender, _counted: Counted::new(&self.open) })
+    }
+
+    /// A new connection, within its time.
+    async fn dialled(&self) -> Result<TcpStream, UpstreamFault> {
+        let limit = self.connect_timeout;
+        tokio::time::timeout(limit, self.dial()).await.unwrap_or(Err(UpstreamFault::ConnectTimeout(limit)))
     }
 
     async fn dial(&self) -> Result<TcpStream, UpstreamFault> {
@@ -249,11 +264,7 @@ impl Upstream {
         let answer = checked(answer)?;
         let closing = has_token(answer.headers(), header::CONNECTION, "close");
         // A stream of events may be quiet for as long as nothing happens.
-        let events = answer
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
-        let limit = (!events).then_some(limit);
+        let limit = (!is_event_stream(answer.headers())).then_some(limit);
         Ok(answer.map(|incoming| {
             let body = Body::stream(incoming, limit);
             match reuse.filter(|_| !closing) {
@@ -360,6 +371,11 @@ fn copy(request: &Request<Body>) -> Request<Body> {
     *copy.version_mut() = request.version();
     copy.headers_mut().clone_from(request.headers());
     copy
+}
+
+/// Whether an answer is a stream of events, as the web's `EventSource` reads it.
+pub(super) fn is_event_stream(fields: &HeaderMap) -> bool {
+    fields.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
 }
 
 /// An answer to a plain request. One that switches protocols unasked would be a tunnel past every check.
