@@ -11,6 +11,7 @@ pub struct Activity {
     tunnel: AtomicBool,
     cut: AtomicBool,
     unread: AtomicBool,
+    reading_head: AtomicBool,
 }
 
 impl Activity {
@@ -39,6 +40,17 @@ impl Activity {
     #[must_use]
     pub fn is_cut(&self) -> bool {
         self.cut.load(Ordering::Relaxed)
+    }
+
+    /// Whether a part of the next request's head has been read, and the rest has not.
+    #[must_use]
+    pub fn is_reading_head(&self) -> bool {
+        self.reading_head.load(Ordering::Relaxed)
+    }
+
+    /// Says so.
+    pub fn reads_head(&self, reading: bool) {
+        self.reading_head.store(reading, Ordering::Relaxed);
     }
 
     /// The current request's body will not be read to its end.

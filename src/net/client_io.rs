@@ -143,6 +143,7 @@ impl ClientIo {
         if begun != self.begun {
             self.begun = begun;
             self.in_head = false;
+            self.activity.reads_head(false);
             self.deadline = None;
         }
     }
@@ -246,6 +247,7 @@ impl AsyncRead for ClientIo {
             Poll::Ready(done) => {
                 if buf.filled().len() > before && !this.in_head && this.is_waiting_for_a_head() {
                     this.in_head = true;
+                    this.activity.reads_head(true);
                     this.deadline = None;
                 }
                 Poll::Ready(done)

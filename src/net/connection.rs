@@ -2,13 +2,17 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Poll, ready};
+use std::time::Duration;
 
 use http::header::{CONNECTION, HeaderValue};
 use http::{Request, StatusCode, Version};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -19,6 +23,13 @@ use crate::body::Body;
 use crate::client_addr::Peer;
 use crate::forward::headers::address_value;
 use crate::in_flight::Activity;
+
+/// How long, when the gate stops, a connection may go on without a request: a client that is about to send one does so
+/// within this time, and one that is not costs no more than this.
+const NEXT_REQUEST: Duration = Duration::from_millis(250);
+
+/// How long a head that has begun may take then.
+const WHOLE_HEAD: Duration = Duration::from_secs(1);
 
 /// An accepted connection on its way to the worker that serves it.
 #[derive(Debug)]
@@ -45,7 +56,7 @@ pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: Cance
     let connected = Arc::new(Connected { peer, peer_value: address_value(peer), worker });
 
     let service = {
-        let app = Arc::clone(&app);
+        let (app, activity) = (Arc::clone(&app), Arc::clone(&activity));
         service_fn(move |request: Request<hyper::body::Incoming>| {
             let (app, connected, activity) = (Arc::clone(&app), Arc::clone(&connected), Arc::clone(&activity));
             let mut in_flight = activity.begin();
@@ -75,20 +86,57 @@ pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: Cance
         .serve_connection(io, service)
         .with_upgrades();
     tokio::pin!(connection);
-
-    let mut stopping = false;
-    let ended = loop {
-        tokio::select! {
-            ended = connection.as_mut() => break ended,
-            () = stop.cancelled(), if !stopping => {
-                stopping = true;
-                connection.as_mut().graceful_shutdown();
-            }
-        }
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => finish(connection, &activity).await,
     };
     if let Err(error) = ended {
         refused_by_hyper(&app, peer, &error);
     }
+}
+
+/// The gate stops: answers the request that is there or comes at once, says that it was the last, and ends.
+///
+/// A connection between two requests is not closed at once: the next one may be on its way, and to close under it is to
+/// lose it. The same holds for one that has just been made.
+async fn finish<I, S>(
+    mut connection: Pin<&mut http1::UpgradeableConnection<I, S>>,
+    activity: &Activity,
+) -> hyper::Result<()>
+where
+    http1::UpgradeableConnection<I, S>: Future<Output = hyper::Result<()>>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    S: hyper::service::HttpService<hyper::body::Incoming>,
+    S::ResBody: http_body::Body + 'static,
+    <S::ResBody as http_body::Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if activity.is_idle() {
+        let begun = activity.begun();
+        let mut patience = pin!(tokio::time::sleep(NEXT_REQUEST));
+        let mut in_head = false;
+        let ended = std::future::poll_fn(|cx| {
+            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                return Poll::Ready(Some(ended));
+            }
+            if activity.begun() != begun {
+                return Poll::Ready(None);
+            }
+            ready!(patience.as_mut().poll(cx));
+            if activity.is_reading_head() && !in_head {
+                in_head = true;
+                patience.as_mut().reset(Instant::now() + WHOLE_HEAD);
+                ready!(patience.as_mut().poll(cx));
+            }
+            // A head that is still not whole is no request.
+            Poll::Ready(if in_head { Some(Ok(())) } else { None })
+        });
+        if let Some(ended) = ended.await {
+            return ended;
+        }
+    }
+    connection.as_mut().graceful_shutdown();
+    connection.await
 }
 
 fn limits(app: &App) -> Limits {
@@ -115,7 +163,7 @@ fn refused_by_hyper(app: &App, peer: Peer, error: &hyper::Error) {
         None
     };
     match answered {
-        Some((status, reason)) => app.access_log().unparsed(peer, status, reason),
+        Some((status, reason)) => app.unparsed(peer, status, reason),
         None => tracing::debug!(%peer, %error, "a connection broke"),
     }
 }

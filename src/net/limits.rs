@@ -7,11 +7,14 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use prometheus::IntGauge;
+
 use crate::client_addr::Peer;
 
 /// The open connections of clients.
 #[derive(Debug)]
 pub struct Connections {
+    gauge: IntGauge,
     in_all: usize,
     per_address: usize,
     open: Mutex<Open>,
@@ -33,25 +36,29 @@ pub enum Full {
     Address,
 }
 
-/// A connection's place in the count.
+/// A connection's place in the count. `address` is what counts against the limits, if anything does.
 #[derive(Debug)]
-pub struct Admitted(Option<(Arc<Connections>, IpAddr)>);
+pub struct Admitted {
+    connections: Arc<Connections>,
+    address: Option<IpAddr>,
+}
 
 impl Connections {
-    /// At most `in_all` connections, and `per_address` from one address.
+    /// At most `in_all` connections, and `per_address` from one address. `gauge` shows how many are open, those without a
+    /// limit among them.
     #[must_use]
-    pub fn new(in_all: usize, per_address: usize) -> Arc<Self> {
-        Arc::new(Self { in_all, per_address, open: Mutex::default() })
+    pub fn new(in_all: usize, per_address: usize, gauge: IntGauge) -> Arc<Self> {
+        Arc::new(Self { gauge, in_all, per_address, open: Mutex::default() })
     }
 
-    /// Takes a connection from `peer` into the count; `trusted` peers, loopback and Unix sockets are not counted.
+    /// Takes a connection from `peer` in; `trusted` peers, loopback and Unix sockets have no limit.
     ///
     /// # Errors
     /// [`Full`].
     pub fn admit(self: &Arc<Self>, peer: Peer, trusted: bool) -> Result<Admitted, Full> {
         let address = match peer {
             Peer::Tcp(ip) if !trusted && !ip.is_loopback() => counted_as(ip),
-            _ => return Ok(Admitted(None)),
+            _ => return Ok(self.admitted(None)),
         };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.in_all >= self.in_all {
@@ -64,14 +71,20 @@ impl Connections {
         *theirs += 1;
         open.in_all += 1;
         drop(open);
-        Ok(Admitted(Some((Arc::clone(self), address))))
+        Ok(self.admitted(Some(address)))
+    }
+
+    fn admitted(self: &Arc<Self>, address: Option<IpAddr>) -> Admitted {
+        self.gauge.inc();
+        Admitted { connections: Arc::clone(self), address }
     }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        if let Some((connections, address)) = self.0.take() {
-            let mut open = connections.open.lock().unwrap_or_else(PoisonError::into_inner);
+        self.connections.gauge.dec();
+        if let Some(address) = self.address {
+            let mut open = self.connections.open.lock().unwrap_or_else(PoisonError::into_inner);
             open.in_all -= 1;
             if let Some(theirs) = open.by_address.get_mut(&address) {
                 *theirs -= 1;
@@ -96,24 +109,30 @@ fn counted_as(ip: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
+    fn connections(in_all: usize, per_address: usize) -> Arc<Connections> {
+        Connections::new(in_all, per_address, IntGauge::new("open", "open").unwrap())
+    }
+
     fn peer(ip: &str) -> Peer {
         Peer::Tcp(ip.parse().unwrap())
     }
 
     #[test]
     fn a_place_is_given_up_when_its_connection_ends() {
-        let connections = Connections::new(2, 2);
+        let connections = connections(2, 2);
         let one = connections.admit(peer("192.0.2.1"), false).unwrap();
         let _two = connections.admit(peer("192.0.2.2"), false).unwrap();
         assert_eq!(connections.admit(peer("192.0.2.3"), false).unwrap_err(), Full::InAll);
+        assert_eq!(connections.gauge.get(), 2);
         drop(one);
+        assert_eq!(connections.gauge.get(), 1);
         assert!(connections.admit(peer("192.0.2.3"), false).is_ok());
         assert_eq!(connections.open.lock().unwrap().by_address.len(), 1);
     }
 
     #[test]
     fn one_address_and_one_64_have_a_limit_of_their_own() {
-        let connections = Connections::new(9, 1);
+        let connections = connections(9, 1);
         let _v4 = connections.admit(peer("192.0.2.1"), false).unwrap();
         assert_eq!(connections.admit(peer("192.0.2.1"), false).unwrap_err(), Full::Address);
         let _v6 = connections.admit(peer("2001:db8::1"), false).unwrap();
@@ -123,7 +142,7 @@ mod tests {
 
     #[test]
     fn loopback_and_trusted_proxies_have_no_limit() {
-        let connections = Connections::new(0, 0);
+        let connections = connections(0, 0);
         for (peer, trusted) in
             [(peer("127.0.0.9"), false), (peer("::1"), false), (Peer::Unix, false), (peer("10.0.0.1"), true)]
         {

@@ -13,12 +13,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
 use super::client_io::Stream;
+use super::inherited::{Inherited, Passed};
 use super::limits::{Connections, Full};
 use super::workers::Workers;
 use crate::app::App;
@@ -44,13 +45,22 @@ const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nr
 /// How many connections are told so at one time; beyond it they are just closed.
 const TOLD_AT_ONCE: usize = 64;
 
+/// A listening socket that belongs to no runtime yet.
+#[derive(Debug)]
+pub enum Bound {
+    /// On an address.
+    Tcp(std::net::TcpListener),
+    /// On a path; a file that we made is removed when the socket is dropped.
+    Unix(std::os::unix::net::UnixListener, Option<SocketFile>),
+}
+
 /// A listening socket.
 #[derive(Debug)]
 pub enum Listener {
     /// On an address.
     Tcp(TcpListener),
-    /// On a path, which is removed when the listener is dropped.
-    Unix(UnixListener, SocketFile),
+    /// On a path; a file that we made is removed when the listener is dropped.
+    Unix(UnixListener, Option<SocketFile>),
 }
 
 /// A socket's file. Removed on drop, if it is still the one that we made.
@@ -91,6 +101,9 @@ impl fmt::Display for BindError {
                 f.write_str("; ports below 1024 take CAP_NET_BIND_SERVICE, a path takes write permission on its folder")
             }
             io::ErrorKind::AddrNotAvailable => f.write_str("; this machine does not have that address"),
+            io::ErrorKind::NotFound if self.listen.starts_with("systemd") => {
+                f.write_str("; it is to be started by its socket unit: systemctl start mailwarden.socket")
+            }
             _ => Ok(()),
         }
     }
@@ -109,32 +122,71 @@ impl fmt::Display for Listener {
                 Ok(addr) => addr.fmt(f),
                 Err(_) => f.write_str("a closed socket"),
             },
-            Listener::Unix(_, file) => write!(f, "unix:{}", file.path.display()),
+            Listener::Unix(listener, _) => match listener.local_addr() {
+                Ok(addr) => write!(f, "unix:{}", addr.as_pathname().unwrap_or(Path::new("")).display()),
+                Err(_) => f.write_str("a closed socket"),
+            },
         }
     }
 }
 
-/// Binds every entry of `listen`; `mode` is the permission bits of Unix sockets. Must be called on the runtime that will
-/// accept. An entry that is optional is left out where the machine has no IPv6.
+/// Binds every entry of `listen`, of which `inherited` has what the service manager passed; `mode` is the permission bits
+/// of Unix sockets. An entry that is optional is left out where the machine has no IPv6.
 ///
 /// # Errors
 /// The first that cannot be bound.
-pub async fn bind(listen: &[Listen], mode: u32) -> Result<Vec<Listener>, BindError> {
+pub fn bind(listen: &[Listen], mode: u32, inherited: &mut Inherited) -> Result<Vec<Bound>, BindError> {
     let mut bound = Vec::with_capacity(listen.len());
     for entry in listen {
         let failed = |error| BindError { listen: entry.to_string(), error };
         match entry {
             Listen::Tcp { addr, optional } => match tcp(*addr) {
-                Ok(listener) => bound.push(Listener::Tcp(listener)),
+                Ok(listener) => bound.push(Bound::Tcp(listener)),
                 Err(error) if *optional && is_without_ipv6(&error) => {
                     tracing::info!(listen = %entry, "this machine has no IPv6; going on without it");
                 }
                 Err(error) => return Err(failed(error)),
             },
-            Listen::Unix(path) => bound.push(unix(path, mode).await.map_err(failed)?),
+            Listen::Unix(path) => bound.push(unix(path, mode).map_err(failed)?),
+            Listen::Systemd(name) => {
+                let passed = inherited.take_named(name.as_deref());
+                if passed.is_empty() {
+                    let error = io::Error::new(io::ErrorKind::NotFound, "the service manager passed no such socket");
+                    return Err(failed(error));
+                }
+                bound.extend(passed.into_iter().map(Bound::from));
+            }
         }
     }
     Ok(bound)
+}
+
+impl From<Passed> for Bound {
+    fn from(passed: Passed) -> Self {
+        match passed {
+            Passed::Tcp(listener) => Bound::Tcp(listener),
+            Passed::Unix(listener) => Bound::Unix(listener, None),
+        }
+    }
+}
+
+impl Bound {
+    /// Gives it to the current runtime, which will accept from it.
+    ///
+    /// # Errors
+    /// When the system's poller is full.
+    pub fn settle(self) -> io::Result<Listener> {
+        Ok(match self {
+            Bound::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                Listener::Tcp(TcpListener::from_std(listener)?)
+            }
+            Bound::Unix(listener, file) => {
+                listener.set_nonblocking(true)?;
+                Listener::Unix(UnixListener::from_std(listener)?, file)
+            }
+        })
+    }
 }
 
 fn is_without_ipv6(error: &io::Error) -> bool {
@@ -143,24 +195,24 @@ fn is_without_ipv6(error: &io::Error) -> bool {
         || rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::AFNOSUPPORT)
 }
 
-fn tcp(addr: SocketAddr) -> io::Result<TcpListener> {
+fn tcp(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     if addr.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     // A restart must not wait for the old connections' TIME_WAIT.
     socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
     socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket.into())
 }
 
-async fn unix(path: &Path, mode: u32) -> io::Result<Listener> {
-    let listener = match UnixListener::bind(path) {
+fn unix(path: &Path, mode: u32) -> io::Result<Bound> {
+    let bind = || std::os::unix::net::UnixListener::bind(path);
+    let listener = match bind() {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            remove_stale(path).await?;
-            UnixListener::bind(path)?
+            remove_stale(path)?;
+            bind()?
         }
         other => other?,
     };
@@ -168,19 +220,21 @@ async fn unix(path: &Path, mode: u32) -> io::Result<Listener> {
     // connect: that takes write permission, which no umask in use leaves to others.
     let file = SocketFile { path: path.to_owned(), inode: inode(path) };
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
-    Ok(Listener::Unix(listener, file))
+    Ok(Bound::Unix(listener, Some(file)))
 }
 
 /// Removes what a dead process left: a socket that nobody listens on, and nothing else.
-async fn remove_stale(path: &Path) -> io::Result<()> {
+fn remove_stale(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::FileTypeExt as _;
-    let in_use = || io::Error::from(io::ErrorKind::AddrInUse);
     if !std::fs::symlink_metadata(path)?.file_type().is_socket() {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file of that name, and it is no socket"));
     }
-    match tokio::net::UnixStream::connect(path).await {
+    let question = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // Whoever listens and is busy must not keep the question waiting.
+    question.set_nonblocking(true)?;
+    match question.connect(&SockAddr::unix(path)?) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
-        _ => Err(in_use()),
+        _ => Err(io::ErrorKind::AddrInUse.into()),
     }
 }
 
@@ -202,33 +256,11 @@ pub struct Acceptor {
 impl Acceptor {
     /// Accepts from `listener` until it is told to stop.
     pub async fn run(self, listener: Listener) {
-        let mut said: Option<Instant> = None;
-        loop {
-            let accepted = tokio::select! {
-                accepted = accept(&listener) => accepted,
-                () = self.stop.cancelled() => return,
-            };
-            match accepted {
-                Ok((stream, peer)) => self.take(stream, peer),
-                Err(error) if is_exhausted(&error) => {
-                    if said.is_none_or(|at| at.elapsed() >= SAID_AGAIN) {
-                        said = Some(Instant::now());
-                        tracing::error!(%error, %listener, "connections wait: there is nothing left to take them with");
-                    }
-                    tokio::time::sleep(EXHAUSTED).await;
-                }
-                // The client left before it was taken: the next one, please.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => tokio::task::yield_now().await,
-                // The network hiccuped (accept(2)), or worse. Not known to last, and not known to pass.
-                Err(error) => {
-                    tracing::debug!(%error, %listener, "a connection was not taken");
-                    tokio::time::sleep(HICCUP).await;
-                }
-            }
-        }
+        accept_from(&listener, &self.stop, |stream, peer| self.take(stream, peer)).await;
     }
 
     fn take(&self, stream: Stream, peer: Peer) {
+        self.app.metrics().accepted.inc();
         match self.connections.admit(peer, self.app.trusts(peer)) {
             Ok(admitted) => self.workers.hand_over(stream, peer, admitted),
             Err(full) => {
@@ -236,7 +268,7 @@ impl Acceptor {
                     Full::InAll => "too many connections",
                     Full::Address => "too many connections from this address",
                 };
-                self.app.access_log().unparsed(peer, http::StatusCode::SERVICE_UNAVAILABLE, reason);
+                self.app.unparsed(peer, http::StatusCode::SERVICE_UNAVAILABLE, reason);
                 self.tell(stream);
             }
         }
@@ -273,6 +305,34 @@ async fn farewell(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite 
         }
     }
     Ok(())
+}
+
+/// Gives every connection that comes to `take`, until `stop` is called.
+pub async fn accept_from(listener: &Listener, stop: &CancellationToken, mut take: impl FnMut(Stream, Peer)) {
+    let mut said: Option<Instant> = None;
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(listener) => accepted,
+            () = stop.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => take(stream, peer),
+            Err(error) if is_exhausted(&error) => {
+                if said.is_none_or(|at| at.elapsed() >= SAID_AGAIN) {
+                    said = Some(Instant::now());
+                    tracing::error!(%error, %listener, "connections wait: there is nothing left to take them with");
+                }
+                tokio::time::sleep(EXHAUSTED).await;
+            }
+            // The client left before it was taken: the next one, please.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => tokio::task::yield_now().await,
+            // The network hiccuped (accept(2)), or worse. Not known to last, and not known to pass.
+            Err(error) => {
+                tracing::debug!(%error, %listener, "a connection was not taken");
+                tokio::time::sleep(HICCUP).await;
+            }
+        }
+    }
 }
 
 async fn accept(listener: &Listener) -> io::Result<(Stream, Peer)> {

@@ -2,6 +2,7 @@
 
 pub mod client_io;
 pub mod connection;
+pub mod inherited;
 pub mod limits;
 pub mod listener;
 pub mod workers;

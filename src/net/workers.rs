@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
@@ -18,6 +18,7 @@ use super::connection::{self, Accepted};
 use super::limits::Admitted;
 use crate::app::App;
 use crate::client_addr::Peer;
+use crate::vitals::BEAT;
 
 /// How often a worker looks through its idle connections to the catcher.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -96,6 +97,8 @@ impl Inbox {
     /// Takes connections as they come and serves them on the current runtime, until `lifetime` ends.
     pub async fn serve(mut self, app: Arc<App>, lifetime: Lifetime) {
         let mut sweep = tokio::time::interval(SWEEP);
+        let mut beat = tokio::time::interval(BEAT);
+        let runtime = tokio::runtime::Handle::current();
         loop {
             tokio::select! {
                 accepted = self.accepted.recv() => match accepted {
@@ -111,6 +114,7 @@ impl Inbox {
                     None => return lifetime.end.cancelled().await,
                 },
                 _ = sweep.tick() => app.sweep(self.index),
+                _ = beat.tick() => app.vitals().beat(self.index, runtime.metrics().num_alive_tasks(), Instant::now()),
                 () = lifetime.end.cancelled() => return,
             }
         }
