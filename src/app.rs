@@ -5,30 +5,39 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use http::header::HeaderValue;
+use bytes::Bytes;
+use http::header::{self, HeaderValue};
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Method, Request, Response, StatusCode};
 
 use crate::access::Access;
-use crate::access_log::{AccessLog, Auth, Record};
+use crate::access_log::{AccessLog, Auth, Record, no_answer};
 use crate::auth::{AuthFailure, Authenticator, Identity, Malformed, UserName, Users};
 use crate::body::Body;
 use crate::catcher::{self, Asked, Catcher, NoRoute};
 use crate::client_addr::{self, Client, Peer, X_FORWARDED_FOR};
 use crate::conditions::{Condition, Conditions, Seldom};
-use crate::config::model::{CatcherKind, Limits, LiveConfig, SiteConfig, StartConfig, Timeouts, TrustedProxies};
+use crate::config::model::{
+    CatcherKind, Limits, LiveConfig, SiteConfig, StartConfig, Timeouts, TrustedProxies, UpstreamConfig,
+};
 use crate::forward::headers::Way;
-use crate::forward::upgrade::Tunnels;
+use crate::forward::tunnels::Tunnels;
 use crate::forward::upstream::Upstream;
 use crate::forward::{self, Forward};
 use crate::guard;
+use crate::metrics::{Metrics, Now};
+use crate::permission::Permission;
 use crate::reject::{Form, Reject, UpstreamFault};
+use crate::vitals::{Phase, Vitals};
 
 /// How long a refusal waits for the rest of a small body.
 const A_MOMENT: Duration = Duration::from_millis(50);
 
 /// What counts as small, in bytes.
 const SMALL_BODY: u64 = 64 << 10;
+
+/// How often the catcher is looked at for whoever asks how it is.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Everything that requests share. It outlives a reload; [`Live`] is replaced by one.
 #[derive(Debug)]
@@ -38,10 +47,13 @@ pub struct App {
     access_log: AccessLog,
     tunnels: Tunnels,
     conditions: Conditions,
+    metrics: Arc<Metrics>,
+    vitals: Vitals,
     limits: Limits,
     timeouts: Timeouts,
     told_of_forwarder: AtomicBool,
     faults: Seldom,
+    looked: Seldom,
 }
 
 /// What a reload replaces, whole. A request takes it once and sees one generation of it.
@@ -49,6 +61,7 @@ pub struct App {
 pub struct Live {
     users: Users,
     trusted_proxies: TrustedProxies,
+    health_path: Option<String>,
     challenge: HeaderValue,
     site: Site,
 }
@@ -57,6 +70,8 @@ pub struct Live {
 #[derive(Debug)]
 pub struct Site {
     upstream: Arc<Upstream>,
+    /// What `upstream` was made of: a reload that does not change it keeps the connections.
+    made_of: UpstreamConfig,
     prefix: String,
     catcher: &'static dyn Catcher,
     access: Access,
@@ -76,23 +91,48 @@ pub struct Connected {
 impl App {
     /// The gate of a configuration.
     #[must_use]
-    pub fn new(start: &StartConfig, live: Live, auth: Authenticator, access_log: AccessLog, tunnels: Tunnels) -> Self {
+    pub fn new(
+        start: &StartConfig,
+        live: Live,
+        auth: Authenticator,
+        access_log: AccessLog,
+        tunnels: Tunnels,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             live: ArcSwap::from_pointee(live),
             auth,
             access_log,
             tunnels,
             conditions: Conditions::default(),
+            metrics,
+            vitals: Vitals::new(start.workers),
             limits: start.limits.clone(),
             timeouts: start.timeouts.clone(),
             told_of_forwarder: AtomicBool::new(false),
             faults: Seldom::default(),
+            looked: Seldom::default(),
         }
+    }
+
+    /// Puts `live` in the place of what held: every request from now on sees it, and tunnels whose users may not have them
+    /// any more end. How many those were.
+    pub fn replace(&self, live: Live) -> usize {
+        let live = Arc::new(live);
+        self.live.store(Arc::clone(&live));
+        self.tunnels.allow_only(Arc::new(move |user, permission| live.allows(user, permission)))
+    }
+
+    /// What holds at this moment.
+    #[must_use]
+    pub fn live(&self) -> Arc<Live> {
+        self.live.load_full()
     }
 
     /// Answers a request: the catcher's answer, or the reason why not.
     pub async fn handle(&self, request: Request<Body>, connected: &Connected) -> Response<Body> {
         let mut record = self.access_log.start(&request, connected.peer);
+        let mut counted = Counted { metrics: &self.metrics, status: no_answer() };
         let form = Form::preferred(request.headers());
         // Who waits for 100 Continue has sent no body yet, and is not to be asked for it now.
         let expects = request.headers().contains_key(http::header::EXPECT);
@@ -105,6 +145,7 @@ impl App {
                 response
             }
             Err(reject) => {
+                self.metrics.refused(reject.reason());
                 if let Some(record) = &mut record {
                     record.answer(reject.status(), reject.reason());
                 }
@@ -122,6 +163,7 @@ impl App {
                 response
             }
         };
+        counted.status = response.status();
         match record {
             Some(record) => response.map(|body| body.recorded(record)),
             None => response,
@@ -142,6 +184,9 @@ impl App {
             record.client(client.addr);
         }
         guard::check(&parts)?;
+        if live.health_path.as_deref() == Some(parts.uri.path()) {
+            return self.health(&parts.method);
+        }
         let handshake = forward::is_websocket(&parts);
 
         let identity = self.identity(&live, &parts.headers, record).await?;
@@ -174,6 +219,7 @@ impl App {
         };
         let answered = forward.forward(&permit, parts, body, way).await;
         let answered = self.judge(answered)?;
+        self.metrics.upstream_answered(answered.took);
         if let Some(record) = record {
             record.upstream(answered.took);
         }
@@ -218,6 +264,7 @@ impl App {
             Err(AuthFailure::Busy) => (Auth::Busy, None, "verification busy"),
             Err(_) => (Auth::Busy, None, "password could not be checked"),
         };
+        self.metrics.authenticated(event);
         if let Some(record) = record {
             record.auth(event, user);
         }
@@ -236,20 +283,95 @@ impl App {
     fn judge<T>(&self, answered: Result<T, Reject>) -> Result<T, Reject> {
         match &answered {
             Ok(_) => self.conditions.ok(Condition::Upstream),
-            Err(Reject::Upstream(
-                fault @ (UpstreamFault::Unreachable(_)
-                | UpstreamFault::Unresolved(_)
-                | UpstreamFault::ConnectTimeout(_)),
-            )) => {
-                self.conditions.degraded(Condition::Upstream, &fault.to_string());
-            }
-            // One line in the access log for each; a word to whoever watches this log now and then.
-            Err(Reject::Upstream(fault)) if self.faults.due() => {
-                tracing::warn!("the catcher failed a request: {fault} (said at most once in ten seconds)");
+            Err(Reject::Upstream(fault)) => {
+                self.metrics.upstream_failed(fault.reason().trim_start_matches("upstream "));
+                if !self.is_unreachable(fault) && self.faults.due() {
+                    // One line in the access log for each; a word to whoever watches this log now and then.
+                    tracing::warn!("the catcher failed a request: {fault} (said at most once in ten seconds)");
+                }
             }
             Err(_) => {}
         }
         answered
+    }
+
+    /// Whether a fault means that the catcher cannot be reached; then it is a condition.
+    fn is_unreachable(&self, fault: &UpstreamFault) -> bool {
+        let why = fault.no_connection();
+        if let Some(why) = why {
+            self.conditions.degraded(Condition::Upstream, why, &fault.to_string());
+        }
+        why.is_some()
+    }
+
+    /// Looks whether the catcher takes connections, unless somebody did a moment ago.
+    pub async fn look_at_upstream(&self) {
+        if !self.looked.due_after(LOOK) {
+            return;
+        }
+        let upstream = Arc::clone(&self.live.load().site.upstream);
+        match upstream.probe().await {
+            Ok(()) => self.conditions.ok(Condition::Upstream),
+            Err(fault) => _ = self.is_unreachable(&fault),
+        }
+    }
+
+    /// What a load balancer is told at `health_path`: whether to send people here. The catcher is not asked: while it is
+    /// down, the gate's own page says so better than a load balancer's.
+    fn health(&self, method: &Method) -> Result<Response<Body>, Reject> {
+        const ALLOW: &str = "GET, HEAD, OPTIONS";
+        let (status, text) = match (method, self.not_ready()) {
+            (&Method::OPTIONS, _) => (StatusCode::NO_CONTENT, ""),
+            (&Method::GET | &Method::HEAD, None) => (StatusCode::OK, "ready\n"),
+            (&Method::GET | &Method::HEAD, Some(why)) => (StatusCode::SERVICE_UNAVAILABLE, why.text()),
+            _ => return Err(Reject::MethodNotAllowed(ALLOW)),
+        };
+        let mut response = Response::new(Body::full(Bytes::from_static(text.as_bytes())));
+        *response.status_mut() = status;
+        let fields = response.headers_mut();
+        fields.insert(header::CACHE_CONTROL, const { HeaderValue::from_static("no-store") });
+        match status {
+            StatusCode::NO_CONTENT => fields.insert(header::ALLOW, const { HeaderValue::from_static(ALLOW) }),
+            _ => fields.insert(header::CONTENT_TYPE, const { HeaderValue::from_static("text/plain; charset=utf-8") }),
+        };
+        Ok(response)
+    }
+
+    /// Why nobody should be sent here, if nobody should.
+    #[must_use]
+    pub fn not_ready(&self) -> Option<NotReady> {
+        match self.vitals.phase() {
+            Phase::Starting => Some(NotReady::Starting),
+            Phase::Draining => Some(NotReady::Draining),
+            Phase::Serving if self.live.load().users.is_empty() => Some(NotReady::NoUsers),
+            Phase::Serving => None,
+        }
+    }
+
+    /// Everything that is counted, as text.
+    #[must_use]
+    pub fn metrics_text(&self) -> String {
+        let (live, load) = (self.live.load(), self.auth.load());
+        self.metrics.text(&Now {
+            hashes: load.computed,
+            cache_hits: load.hits,
+            cache_entries: load.remembered,
+            waiting: load.waiting,
+            tunnels: self.tunnels.len(),
+            upstream_connections: live.site.upstream.open(),
+            log_lines_dropped: self.access_log.dropped(),
+            users: live.users.len(),
+            refused_lines: live.users.problems().len() + live.users.unlisted_problems(),
+            tasks: self.vitals.tasks(),
+            conditions: &self.conditions,
+        })
+    }
+
+    /// A request that never became one was answered, or a connection refused.
+    pub fn unparsed(&self, peer: Peer, status: StatusCode, reason: &'static str) {
+        self.metrics.answered(status);
+        self.metrics.refused(reason);
+        self.access_log.unparsed(peer, status, reason);
     }
 
     /// Whether `peer` is a trusted proxy at this moment.
@@ -268,10 +390,22 @@ impl App {
         }
     }
 
-    /// The access log.
+    /// What is degraded.
     #[must_use]
-    pub fn access_log(&self) -> &AccessLog {
-        &self.access_log
+    pub fn conditions(&self) -> &Conditions {
+        &self.conditions
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Whether it lives, and where in its life it is.
+    #[must_use]
+    pub fn vitals(&self) -> &Vitals {
+        &self.vitals
     }
 
     /// How much a client may send and open.
@@ -287,16 +421,77 @@ impl App {
     }
 }
 
+/// Counts a request once, whatever becomes of it.
+struct Counted<'a> {
+    metrics: &'a Metrics,
+    status: StatusCode,
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.metrics.answered(self.status);
+    }
+}
+
+/// Why nobody should be sent here at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotReady {
+    /// Connections are not taken yet.
+    Starting,
+    /// They are not taken any more.
+    Draining,
+    /// Nobody could log in.
+    NoUsers,
+}
+
+impl NotReady {
+    /// A line that says so.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            NotReady::Starting => "starting\n",
+            NotReady::Draining => "draining\n",
+            NotReady::NoUsers => "no users\n",
+        }
+    }
+}
+
 impl Live {
     /// What `config` says, with the users that its file held.
     #[must_use]
     pub fn new(config: &LiveConfig, users: Users, start: &StartConfig) -> Self {
+        Self::made(config, users, Site::new(&config.site, start))
+    }
+
+    /// The same in the place of this one, whose connections to the catcher it takes over if it is the same catcher.
+    #[must_use]
+    pub fn followed_by(&self, config: &LiveConfig, users: Users, start: &StartConfig) -> Self {
+        let mut site = Site::new(&config.site, start);
+        if self.site.made_of == site.made_of {
+            site.upstream = Arc::clone(&self.site.upstream);
+        }
+        Self::made(config, users, site)
+    }
+
+    fn made(config: &LiveConfig, users: Users, site: Site) -> Self {
         Self {
             users,
             trusted_proxies: config.trusted_proxies.clone(),
+            health_path: config.health_path.clone(),
             challenge: challenge(&config.auth.realm),
-            site: Site::new(&config.site, start),
+            site,
         }
+    }
+
+    /// Whether `user` may still do what takes `permission`: he is there, with the password that he logged in with.
+    fn allows(&self, user: &Identity, permission: Permission) -> bool {
+        user.is_among(&self.users) && self.site.access.of(user.name().as_bytes()).contains(permission)
+    }
+
+    /// Who can log in.
+    #[must_use]
+    pub fn users(&self) -> &Users {
+        &self.users
     }
 }
 
@@ -310,6 +505,7 @@ impl Site {
                 timeouts.upstream_idle,
                 start.workers.get(),
             )),
+            made_of: config.upstream.clone(),
             prefix: config.upstream.prefix.as_str().to_owned(),
             catcher: match config.catcher {
                 CatcherKind::MailCatcher => &catcher::MailCatcher,

@@ -1,29 +1,39 @@
 //! The daemon's life: bind, wire, serve, stop in order.
 //!
-//! The main thread accepts, hears signals and serves as the first worker; every further worker has a thread. Stopping
-//! first ends accepting, then lets requests finish and tunnels say goodbye; a deadline or a second signal ends what is
-//! left.
+//! The main thread accepts, hears signals and serves as the first worker; every further worker has a thread, and so have
+//! the status listener and the reading of files. Stopping first ends accepting, then lets requests finish and tunnels say
+//! goodbye; a deadline or a second signal ends what is left.
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access_log::AccessLog;
 use crate::app::{App, Live};
-use crate::auth::{AuthLimits, Authenticator, Users};
-use crate::config::model::{Config, StartConfig};
-use crate::forward::upgrade::Tunnels;
+use crate::auth::{AuthLimits, Authenticator};
+use crate::conditions::Condition;
+use crate::config::model::{Listen, StartConfig, StatusConfig};
+use crate::config::{Config, Source};
+use crate::forward::tunnels::Tunnels;
+use crate::metrics::Metrics;
+use crate::net::inherited::Inherited;
 use crate::net::limits::Connections;
-use crate::net::listener::{self, Acceptor, BindError, Listener};
+use crate::net::listener::{self, Acceptor, BindError, Bound, Listener};
 use crate::net::workers::{self, Inbox, Lifetime, Workers};
+use crate::reload::{Read, Reloader};
 use crate::signals::{Request, Signals};
+use crate::{status, systemd};
 
 /// How long the last lines of the access log may take.
 const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// How often a catcher that cannot be reached is looked at.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Why the daemon did not start.
 #[derive(Debug)]
@@ -52,15 +62,32 @@ impl std::error::Error for StartError {
     }
 }
 
+fn system(what: &'static str) -> impl Fn(io::Error) -> StartError {
+    move |error| StartError::System(what, error)
+}
+
+/// What a daemon starts from.
+#[derive(Debug)]
+pub struct Start {
+    /// Where the configuration came from, to be read again.
+    pub source: Source,
+    /// What it says.
+    pub config: Config,
+    /// The users of its file.
+    pub users: Read,
+    /// Sockets of the service manager.
+    pub inherited: Inherited,
+}
+
 /// Serves until a signal ends it.
 ///
 /// # Errors
 /// [`StartError`], before anything is served.
-pub fn run(config: Config, users: Users) -> Result<(), StartError> {
-    raise_descriptor_limit(&config.start);
-    let runtime = workers::runtime().map_err(|error| StartError::System("start a runtime", error))?;
-    let access_log = access_log(&config.start)?;
-    let result = runtime.block_on(serve(config, users, access_log.clone()));
+pub fn run(start: Start) -> Result<(), StartError> {
+    raise_descriptor_limit(&start.config.start);
+    let runtime = workers::runtime().map_err(system("start a runtime"))?;
+    let access_log = access_log(&start.config.start)?;
+    let result = runtime.block_on(serve(start, access_log.clone()));
     // What was cut off on this thread writes its line as it is dropped, which is here. A name that is being resolved is
     // not waited for: that can take longer than stopping may.
     runtime.shutdown_background();
@@ -68,56 +95,132 @@ pub fn run(config: Config, users: Users) -> Result<(), StartError> {
     result
 }
 
-async fn serve(config: Config, users: Users, access_log: AccessLog) -> Result<(), StartError> {
-    let Config { start, live } = config;
-    let mut signals = Signals::listen().map_err(|error| StartError::System("listen to signals", error))?;
-    let listeners = listener::bind(&start.listen, start.unix_socket_mode).await.map_err(StartError::Bind)?;
+async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
+    let Start { source, config, users, inherited } = start;
+    let mut signals = Signals::listen().map_err(system("listen to signals"))?;
+    let sockets = Sockets::bind(&config.start, inherited)?;
 
     let lifetime =
         Lifetime { stop: CancellationToken::new(), tasks: TaskTracker::new(), end: CancellationToken::new() };
-    let auth = Authenticator::new(&AuthLimits::default())
-        .map_err(|error| StartError::System("start the threads that check passwords", error))?;
-    let tunnels = Tunnels::new(lifetime.tasks.clone(), lifetime.stop.clone());
-    let live = Live::new(&live, users, &start);
-    let app = Arc::new(App::new(&start, live, auth, access_log, tunnels));
+    let (app, stamp) = {
+        let auth =
+            Authenticator::new(&AuthLimits::default()).map_err(system("start the threads that check passwords"))?;
+        let metrics = Metrics::new(SystemTime::now()).map_err(|error| system("count")(io::Error::other(error)))?;
+        let metrics = Arc::new(metrics);
+        let tunnels = Tunnels::new(lifetime.tasks.clone(), lifetime.stop.clone(), Arc::clone(&metrics));
+        let (users, stamp) = users.into_parts();
+        let live = Live::new(&config.live, users, &config.start);
+        (Arc::new(App::new(&config.start, live, auth, access_log, tunnels, metrics)), stamp)
+    };
+    let status = sockets.status.map(|bound| status::start(bound, Arc::clone(&app), lifetime.end.clone()));
+    let status = status.transpose().map_err(system("start the status listener"))?;
 
-    let (workers, mut inboxes) = Workers::new(start.workers, lifetime.tasks.clone());
+    let (workers, mut inboxes) = Workers::new(config.start.workers, lifetime.tasks.clone());
     let own = inboxes.remove(0);
     let threads = inboxes
         .into_iter()
         .map(|inbox| inbox.start(Arc::clone(&app), lifetime.clone()))
         .collect::<io::Result<Vec<_>>>()
-        .map_err(|error| StartError::System("start a worker", error))?;
+        .map_err(system("start a worker"))?;
     let own = tokio::spawn(Inbox::serve(own, Arc::clone(&app), lifetime.clone()));
-    let accepting = accept(listeners, &app, workers, &start);
+    let accepting = accept(sockets.main, &app, workers, &config.start)?;
+    let start = config.start.clone();
+    let reloader = Reloader::start(Arc::clone(&app), source, config, stamp).map_err(system("start the reloading"))?;
+    tokio::spawn(watch_upstream(Arc::clone(&app)));
+    tokio::spawn(systemd::report(Arc::clone(&app)));
 
+    app.vitals().serving();
+    systemd::ready();
     while signals.next().await == Request::Reload {
-        tracing::warn!("this version does not read its configuration again; restart it");
+        reloader.ask();
     }
+    app.vitals().draining();
+    systemd::stopping();
+    reloader.stop();
     stop(&start, &accepting, &lifetime, &mut signals).await;
     let _ = own.await;
-    for thread in threads {
-        // A worker that panicked has said so by itself.
-        let _ = thread.join();
-    }
+    join(threads.into_iter().chain(status));
     Ok(())
 }
 
+/// A thread that panicked has said so by itself.
+fn join(threads: impl Iterator<Item = JoinHandle<()>>) {
+    for thread in threads {
+        let _ = thread.join();
+    }
+}
+
+/// Everything that is listened on.
+struct Sockets {
+    main: Vec<Bound>,
+    status: Option<Vec<Bound>>,
+}
+
+impl Sockets {
+    fn bind(start: &StartConfig, mut inherited: Inherited) -> Result<Self, StartError> {
+        let mode = start.unix_socket_mode;
+        let bind = |listen: &[Listen], inherited: &mut Inherited| listener::bind(listen, mode, inherited);
+        // By name first, so that "systemd" without a name takes what is left.
+        let status = match &start.status {
+            None => None,
+            Some(StatusConfig { listen, configured }) => match bind(std::slice::from_ref(listen), &mut inherited) {
+                Ok(bound) => Some(bound),
+                // Nobody asked for it, and a second gate on this machine is no reason not to serve.
+                Err(error) if !configured => {
+                    tracing::warn!("status.listen: {error}; nothing is told there: name another address, or \"off\"");
+                    None
+                }
+                Err(error) => return Err(StartError::Bind(error)),
+            },
+        };
+        let from_the_manager = [Listen::Systemd(None)];
+        let listen: &[Listen] =
+            if start.listen_is_default && !inherited.is_empty() { &from_the_manager } else { &start.listen };
+        let main = bind(listen, &mut inherited).map_err(StartError::Bind)?;
+        if !inherited.is_empty() {
+            tracing::warn!(
+                sockets = inherited.len(),
+                "the service manager passed sockets that listen does not name; whoever connects to them waits in vain"
+            );
+        }
+        Ok(Self { main, status })
+    }
+}
+
 /// Starts accepting; the token ends it.
-fn accept(listeners: Vec<Listener>, app: &Arc<App>, workers: Workers, start: &StartConfig) -> CancellationToken {
+fn accept(
+    bound: Vec<Bound>,
+    app: &Arc<App>,
+    workers: Workers,
+    start: &StartConfig,
+) -> Result<CancellationToken, StartError> {
+    let (in_all, per_address) = (start.limits.connections, start.limits.connections_per_address);
     let acceptor = Acceptor {
         workers,
-        connections: Connections::new(start.limits.connections, start.limits.connections_per_address),
+        connections: Connections::new(in_all, per_address, app.metrics().connections.clone()),
         app: Arc::clone(app),
         stop: CancellationToken::new(),
         told: Arc::default(),
     };
     let accepting = acceptor.stop.clone();
-    for listener in listeners {
+    let listeners = bound.into_iter().map(Bound::settle).collect::<io::Result<Vec<Listener>>>();
+    for listener in listeners.map_err(system("listen"))? {
         tracing::info!(addr = %listener, "listening");
         tokio::spawn(acceptor.clone().run(listener));
     }
-    accepting
+    Ok(accepting)
+}
+
+/// A catcher that cannot be reached is looked at until it can, so that its coming back is noticed though nobody asks it for
+/// anything. Never ends.
+async fn watch_upstream(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(LOOK);
+    loop {
+        ticks.tick().await;
+        if app.conditions().get(Condition::Upstream).is_some() {
+            app.look_at_upstream().await;
+        }
+    }
 }
 
 /// Stops in order; returns when nothing is left or nothing more may be waited for.
@@ -142,8 +245,7 @@ fn access_log(start: &StartConfig) -> Result<AccessLog, StartError> {
     if !start.log.access {
         return Ok(AccessLog::off());
     }
-    AccessLog::to(io::stdout(), start.log.format)
-        .map_err(|error| StartError::System("start the thread that writes the access log", error))
+    AccessLog::to(io::stdout(), start.log.format).map_err(system("start the thread that writes the access log"))
 }
 
 /// Raises the soft limit on descriptors to the hard one: a connection takes two, and the usual soft limit of 1024 is for

@@ -2,8 +2,11 @@
 //!
 //! ```text
 //! main -> cli -> config::load (what was written -> what is true) -> daemon
-//! daemon binds, starts the workers, and stops them in order
+//! daemon binds (or takes over what the service manager bound), starts all of these, and stops them in order
 //!   |- net::listener -> net::workers (one current-thread runtime a core) -> net::connection -> hyper -> App::handle
+//!   |- reload    a thread: SIGHUP, or a users file that changed and stands still -> App::replace, whole or not at all
+//!   |- status    a thread with a port of its own: /livez /readyz /metrics; asks App, changes nothing
+//!   |- systemd   ready, reloading, stopping, a line about how it goes, the watchdog
 //!   `- signals
 //!
 //! App::handle(request, connection)
@@ -11,25 +14,30 @@
 //!   live = one snapshot, taken once
 //!   client     = client_addr           the peer, or whom a trusted peer forwarded
 //!   guard::check                       what two programs would read differently is refused
+//!   health                             the one path that may be given away, if the configuration names one
 //!   identity   = auth                  remembered | verified on threads of its own
 //!   action     = catcher::route        what would this do? parsed from one canonical path
 //!   permit     = access                may this user do that? only access makes a Permit
-//!   response   = forward(permit)       strip, then add; 101 -> a tracked tunnel that parses frames
+//!   response   = forward(permit)       strip, then add; 101 -> a listed tunnel that parses frames
 //!   any Err(Reject) -> reject -> response
 //! ```
 //!
-//! A row uses only the rows below it: `main cli` / `daemon signals` / `net` / `app` / `guard auth access forward catcher
-//! client_addr` / `reject body access_log conditions in_flight sink path permission config::model`.
+//! A row uses only the rows below it: `main cli` / `daemon signals` / `reload status systemd` / `net` / `app` / `guard auth
+//! access forward catcher client_addr` / `reject body access_log metrics conditions vitals in_flight sink path permission
+//! config::model`.
 //!
 //! What holds everywhere, mostly by absence:
 //! - only `access` makes a [`access::Permit`], so that an unauthorised forward does not compile;
 //! - the path that a rule is decided on is the path that is forwarded ([`path::canonical`], [`catcher::Action`]);
 //! - only [`reject`] chooses the status of a refusal;
 //! - only `auth::verify` computes password hashes, on its own threads; nothing else blocks;
-//! - only `net`, `forward` and `body` name hyper; the rest speaks `http` types and is called from plain unit tests;
-//! - only `daemon` and `net::workers` start long-lived tasks; only `net::workers`, `forward::upstream` and
+//! - only `net`, `status`, `forward` and `body` name hyper; the rest speaks `http` types and is called from plain unit tests;
+//! - only `daemon`, `net::workers` and `status` start long-lived tasks; only these, `forward::upstream` and
 //!   `forward::upgrade` start tasks of a connection, and what stopping waits for is on one tracker;
-//! - no globals; no method and no path on the main port skips authentication;
+//! - no globals; no method and no path on the main port skips authentication, but for `health_path`;
+//! - what a request sees of the configuration and the users is one snapshot, taken once; only `reload` replaces it;
+//! - what stays open (a WebSocket, an event stream) is listed with its user, and held against each new snapshot;
+//! - what `status` tells holds no name, no address and no text that anybody else chose;
 //! - only `config::load` sees what was written; a built configuration needs no further check.
 //!
 //! What reaches MailCatcher, whatever came in: `GET` or `HEAD` of `/`, `/favicon.ico`, `/assets/REST`, `/messages`,
@@ -54,13 +62,18 @@ pub mod access_log;
 pub mod body;
 pub mod conditions;
 pub mod in_flight;
+pub mod metrics;
 pub mod reject;
 pub mod sink;
+pub mod vitals;
 
 // Sockets, and the life of the daemon around them.
 pub mod daemon;
 pub mod net;
+pub mod reload;
 pub mod signals;
+pub mod status;
+pub mod systemd;
 
 // What people write: command line and configuration.
 pub mod cli;

@@ -5,6 +5,7 @@
 //! bring back a user whom the first one locks.
 
 mod file;
+mod stamp;
 mod unreadable;
 
 use std::borrow::Borrow;
@@ -18,6 +19,7 @@ use super::hash::{HashError, StoredHash};
 use super::text::Escaped;
 
 pub use file::{UsersFileError, how_to_make};
+pub use stamp::{Stamp, Watch};
 pub use unreadable::Unreadable;
 
 /// The longest line that is read, in bytes. The longest hash has under 300.

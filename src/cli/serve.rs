@@ -3,14 +3,13 @@
 use clap::Args;
 
 use super::{Exit, out, refuse};
-use crate::auth::{Users, UsersFileError, how_to_make};
-use crate::config::model::UsersFile;
 use crate::config::{self, Config, Flag, Source};
-use crate::{daemon, logging};
+use crate::net::inherited::Inherited;
+use crate::{daemon, logging, reload};
 
 const EXAMPLE: &str = "\
 Each flag stands for a key of the configuration and wins over the file and the
-environment (MAILWARDEN_UPSTREAM__URL and the like).
+environment (MAILWARDEN_UPSTREAM__URL and the like). SIGHUP reads both again.
 
 Example:
   mailwarden serve --listen 127.0.0.1:8080 --upstream http://127.0.0.1:1080
@@ -49,6 +48,9 @@ pub(super) struct Keys {
     /// The name in the browser's question for a password
     #[arg(long, value_name = "TEXT")]
     realm: Option<String>,
+    /// Where to tell how it goes: an address, or off
+    #[arg(long, value_name = "ADDR")]
+    status_listen: Option<String>,
     /// error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -66,6 +68,7 @@ impl Keys {
             ("catcher", self.catcher),
             ("users-file", self.users_file),
             ("realm", self.realm),
+            ("status-listen", self.status_listen),
             ("log-level", self.log_level),
             ("log-format", self.log_format),
         ];
@@ -74,10 +77,18 @@ impl Keys {
 }
 
 /// Loads the configuration and the users, and serves until told to stop.
-pub fn run(source: &Source) -> Exit {
-    let config = match config::load(source) {
+pub fn run(source: Source) -> Exit {
+    let config = match config::load(&source) {
         Ok(config) => config,
         Err(errors) => return refuse(&errors),
+    };
+    // Before the first thread: it changes the environment.
+    let inherited = match Inherited::take() {
+        Ok(inherited) => inherited,
+        Err(error) => {
+            out::error(&format!("{error}\n"));
+            return Exit::Problem;
+        }
     };
     let log = match logging::start(&config.start.log) {
         Ok(log) => log,
@@ -86,52 +97,26 @@ pub fn run(source: &Source) -> Exit {
             return Exit::Problem;
         }
     };
-    let exit = serve(config);
+    let exit = serve(source, config, inherited);
     log.flush();
     exit
 }
 
-fn serve(config: Config) -> Exit {
-    let users = match users(&config.live.auth.users_file) {
+fn serve(source: Source, config: Config, inherited: Inherited) -> Exit {
+    let users = match reload::read_users(&config.live.auth.users_file) {
         Ok(users) => users,
         Err(error) => {
             tracing::error!("auth.users_file: {error}");
             return Exit::Config;
         }
     };
-    match daemon::run(config, users) {
+    match daemon::run(daemon::Start { source, config, users, inherited }) {
         Ok(()) => Exit::Success,
         Err(error) => {
             tracing::error!("{error}");
             Exit::Problem
         }
     }
-}
-
-/// Reads the users file and says which of its lines are refused. A file that nobody named may still be to be made.
-fn users(file: &UsersFile) -> Result<Users, UsersFileError> {
-    let path = file.path.display();
-    let users = match Users::load(&file.path) {
-        Err(UsersFileError::Missing(_)) if !file.configured => {
-            tracing::warn!(
-                "{path} does not exist: everybody is refused; make it with: {}; then restart",
-                how_to_make(&file.path)
-            );
-            return Ok(Users::default());
-        }
-        other => other?,
-    };
-    for problem in users.problems() {
-        tracing::warn!("{path}:{}: {}", problem.line, problem.reason());
-    }
-    if users.unlisted_problems() > 0 {
-        tracing::warn!("{path}: {} more lines are refused; is it a users file at all?", users.unlisted_problems());
-    }
-    if users.is_empty() {
-        tracing::warn!("{path} holds no user: everybody is refused");
-    }
-    tracing::info!(users = users.len(), "read {path}");
-    Ok(users)
 }
 
 #[cfg(test)]
@@ -156,6 +141,7 @@ mod tests {
             ("catcher", "generic"),
             ("users-file", "/srv/htpasswd"),
             ("realm", "Mail"),
+            ("status-listen", "127.0.0.1:82"),
             ("log-level", "debug"),
             ("log-format", "json"),
         ];
@@ -170,6 +156,7 @@ mod tests {
         assert_eq!(config.live.site.catcher.to_string(), "generic");
         assert_eq!(config.live.auth.users_file.path.to_str(), Some("/srv/htpasswd"));
         assert_eq!(config.live.auth.realm, "Mail");
+        assert_eq!(config.start.status.unwrap().listen.to_string(), "127.0.0.1:82");
         assert_eq!(config.start.log.level.to_string(), "debug");
         assert_eq!(config.start.log.format.to_string(), "json");
     }

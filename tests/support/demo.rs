@@ -19,9 +19,9 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use catcher::{Catcher, Options};
-use mailwarden::auth::Users;
-use mailwarden::config::{self, Config, ConfigErrors, Flag, Source};
-use mailwarden::{daemon, logging};
+use mailwarden::config::{self, Flag, Source};
+use mailwarden::net::inherited::Inherited;
+use mailwarden::{daemon, logging, reload};
 
 const USER: &str = "demo";
 const GATE_PORT: u16 = 8080;
@@ -57,14 +57,14 @@ fn main() -> ExitCode {
     std::fs::write(&users_file, users_line(USER, &password)).expect("the users file can be written");
 
     let listen = local(if port == 0 { any_free_port() } else { port });
-    let config = match gate_config(catcher.http_addr(), &users_file, listen) {
+    let source = gate_source(catcher.http_addr(), &users_file, listen);
+    let config = match config::load(&source) {
         Ok(config) => config,
         Err(errors) => {
             eprintln!("{errors}");
             return ExitCode::FAILURE;
         }
     };
-    let users = Users::load(&users_file).expect("the users file was written just now");
     println!("  inbox     http://{listen}/");
     println!("  user      {USER}");
     println!("  password  {password}");
@@ -74,7 +74,8 @@ fn main() -> ExitCode {
     println!();
     // The gate as the daemon runs it, in this process. It ends with Ctrl-C, and the catcher with it.
     let log = logging::start(&config.start.log).expect("a thread can be started");
-    let ended = daemon::run(config, users);
+    let users = reload::read_users(&config.live.auth.users_file).expect("the users file was written just now");
+    let ended = daemon::run(daemon::Start { source, config, users, inherited: Inherited::default() });
     log.flush();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -85,17 +86,18 @@ fn main() -> ExitCode {
     }
 }
 
-/// The configuration of `mailwarden serve --listen … --upstream … --users-file …`.
-fn gate_config(catcher: SocketAddr, users_file: &Path, listen: SocketAddr) -> Result<Config, ConfigErrors> {
+/// What `mailwarden serve --listen … --upstream … --users-file … --status-listen off` says.
+fn gate_source(catcher: SocketAddr, users_file: &Path, listen: SocketAddr) -> Source {
     let flag = |name, value: String| Flag { name, value };
-    config::load(&Source {
+    Source {
         flags: vec![
             flag("listen", listen.to_string()),
             flag("upstream", format!("http://{catcher}")),
             flag("users-file", users_file.display().to_string()),
+            flag("status-listen", "off".to_owned()),
         ],
         ..Source::default()
-    })
+    }
 }
 
 fn print_how_to_send(catcher: &Catcher) {

@@ -34,6 +34,7 @@ pub(crate) struct Builder {
     listen: String,
     runner: Vec<String>,
     out_is_read: bool,
+    status: bool,
 }
 
 /// A running gate.
@@ -80,6 +81,7 @@ impl Gate {
             listen: r#"["127.0.0.1:0"]"#.to_owned(),
             runner: Vec::new(),
             out_is_read: true,
+            status: false,
         }
     }
 
@@ -91,6 +93,37 @@ impl Gate {
     /// Every address it listens on.
     pub(crate) fn addrs(&self) -> &[SocketAddr] {
         &self.addrs
+    }
+
+    /// Where it tells how it goes.
+    pub(crate) fn status_addr(&self) -> SocketAddr {
+        let line = self.log_line("telling how it goes");
+        line.split_once("addr=").unwrap().1.trim().parse().unwrap()
+    }
+
+    /// What it tells at a path: the status and the text.
+    pub(crate) fn status(&self, path: &str) -> (u16, String) {
+        let answer = Client::connect(self.status_addr())
+            .send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+            .answer();
+        (answer.status, answer.text())
+    }
+
+    /// The value of a metric, named with its labels; none if it is not told.
+    pub(crate) fn metric(&self, name: &str) -> Option<f64> {
+        let (status, text) = self.status("/metrics");
+        assert_eq!(status, 200);
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+    }
+
+    /// Where its configuration is.
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.dir.path().join("mailwarden.toml")
+    }
+
+    /// Where its users are.
+    pub(crate) fn users_file(&self) -> PathBuf {
+        self.dir.path().join("htpasswd")
     }
 
     /// A new connection to it.
@@ -211,6 +244,12 @@ impl Builder {
         self
     }
 
+    /// Has it tell how it goes on a port of its own.
+    pub(crate) fn with_status(mut self) -> Self {
+        self.status = true;
+        self
+    }
+
     /// Starts it and waits until it listens.
     pub(crate) fn start(self) -> Gate {
         let dir = tempfile::tempdir().unwrap();
@@ -221,10 +260,11 @@ impl Builder {
         };
         let users = file("htpasswd", &self.users);
         let listen = self.listen.replace("DIR", &dir.path().display().to_string());
+        let status = if self.status { "127.0.0.1:0" } else { "off" };
         let config = file(
             "mailwarden.toml",
             &format!(
-                "listen = {listen}\nupstream.url = {:?}\nauth.users_file = {:?}\n{}",
+                "listen = {listen}\nstatus.listen = {status:?}\nupstream.url = {:?}\nauth.users_file = {:?}\n{}",
                 self.upstream,
                 users.display().to_string(),
                 self.config

@@ -1,0 +1,235 @@
+//! Serves `/livez`, `/readyz` and `/metrics` on a second listener, on a thread of its own.
+//!
+//! No credentials are asked for, so it only ever tells: GET and HEAD, nothing that changes anything, no user's name, no
+//! address. A page in a browser on the same machine could ask it as well, under a name of its own that resolves to
+//! loopback; so only addresses and `localhost` are taken for `Host`.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{self, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode, Version};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::body::Body;
+use crate::conditions::Condition;
+use crate::guard;
+use crate::metrics;
+use crate::net::client_io::Stream;
+use crate::net::listener::{self, Bound};
+use crate::net::workers;
+
+/// Connections at one time; one more is closed at once.
+const CONNECTIONS: usize = 64;
+
+/// How long a connection may be without a whole request head.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a question waits for a look at the catcher.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Starts the thread. It ends when `end` is called.
+///
+/// # Errors
+/// When the thread or its runtime cannot be made.
+pub fn start(bound: Vec<Bound>, app: Arc<App>, end: CancellationToken) -> io::Result<JoinHandle<()>> {
+    let runtime = workers::runtime()?;
+    let listeners = {
+        let _entered = runtime.enter();
+        bound.into_iter().map(Bound::settle).collect::<io::Result<Vec<_>>>()?
+    };
+    std::thread::Builder::new().name("status".to_owned()).spawn(move || {
+        runtime.block_on(async move {
+            let places = Arc::new(Semaphore::new(CONNECTIONS));
+            for listener in listeners {
+                let (app, end, places) = (Arc::clone(&app), end.clone(), Arc::clone(&places));
+                tracing::info!(addr = %listener, "telling how it goes");
+                tokio::spawn(async move {
+                    listener::accept_from(&listener, &end, |stream, _peer| {
+                        let Ok(place) = Arc::clone(&places).try_acquire_owned() else { return };
+                        let app = Arc::clone(&app);
+                        tokio::spawn(async move {
+                            match stream {
+                                Stream::Tcp(stream) => serve(stream, app).await,
+                                Stream::Unix(stream) => serve(stream, app).await,
+                            }
+                            drop(place);
+                        });
+                    })
+                    .await;
+                });
+            }
+            end.cancelled().await;
+        });
+        runtime.shutdown_background();
+    })
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, app: Arc<App>) {
+    let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+        let app = Arc::clone(&app);
+        async move { Ok::<_, Infallible>(answer(&app, &request.into_parts().0).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .max_header_size(16 * 1024)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "a connection to the status listener broke");
+    }
+}
+
+/// What is told, to whoever asks rightly.
+async fn answer(app: &App, parts: &Parts) -> Response<Body> {
+    if let Err((status, why)) = check(parts) {
+        let mut response = text(status, format!("{why}\n"));
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            response.headers_mut().insert(header::ALLOW, const { HeaderValue::from_static("GET, HEAD") });
+        }
+        return response;
+    }
+    match parts.uri.path() {
+        "/livez" => livez(app, Instant::now()),
+        "/readyz" => {
+            look(app).await;
+            readyz(app)
+        }
+        "/metrics" => {
+            look(app).await;
+            let mut response = text(StatusCode::OK, app.metrics_text());
+            let content_type = const { HeaderValue::from_static(metrics::CONTENT_TYPE) };
+            response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+            response
+        }
+        _ => text(StatusCode::NOT_FOUND, "There are /livez, /readyz and /metrics here.\n".to_owned()),
+    }
+}
+
+/// A catcher whom nobody asks for anything may have gone or come back meanwhile.
+async fn look(app: &App) {
+    let _ = tokio::time::timeout(LOOK, app.look_at_upstream()).await;
+}
+
+fn check(parts: &Parts) -> Result<(), (StatusCode, &'static str)> {
+    if parts.method != Method::GET && parts.method != Method::HEAD {
+        return Err((StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are answered here."));
+    }
+    match guard::host(parts) {
+        _ if parts.headers.get_all(header::HOST).iter().count() > 1 => {
+            Err((StatusCode::BAD_REQUEST, "The request has more than one Host."))
+        }
+        Some(host) if is_literal_or_localhost(host.as_bytes()) => Ok(()),
+        Some(_) => Err((StatusCode::MISDIRECTED_REQUEST, "Ask by address or as localhost: a name could be anybody's.")),
+        // A browser always sends one, and a probe of HTTP/1.0 never does.
+        None if parts.version == Version::HTTP_10 => Ok(()),
+        None => Err((StatusCode::BAD_REQUEST, "The request has no Host.")),
+    }
+}
+
+/// Whether `host` (RFC 9110 section 7.2) is an address or `localhost`, with a port or without.
+fn is_literal_or_localhost(host: &[u8]) -> bool {
+    let Ok(host) = std::str::from_utf8(host) else { return false };
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some(rest) = host.strip_prefix('[') {
+        let Some((ip, rest)) = rest.split_once(']') else { return false };
+        let rest_is_port = rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port);
+        return rest_is_port && ip.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv6());
+    }
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if is_port(port) => name,
+        Some(_) => return false,
+        None => host,
+    };
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv4())
+}
+
+fn livez(app: &App, now: Instant) -> Response<Body> {
+    match app.vitals().stuck(now) {
+        None => text(StatusCode::OK, "alive\n".to_owned()),
+        Some(worker) => text(StatusCode::SERVICE_UNAVAILABLE, format!("worker {worker} is stuck\n")),
+    }
+}
+
+/// Whether to send people here, and then a line a condition. A degraded one does not keep them away: the gate has pages
+/// that say what is wrong, and a failed reload is no reason to lock everybody out.
+fn readyz(app: &App) -> Response<Body> {
+    let (status, mut told) = match app.not_ready() {
+        None => (StatusCode::OK, "ready\n".to_owned()),
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, why.text().to_owned()),
+    };
+    for condition in Condition::ALL {
+        let name = condition.name();
+        match app.conditions().get(condition) {
+            None => told.push_str(&format!("{name}: ok\n")),
+            Some(degraded) => {
+                let since = jiff::Timestamp::try_from(degraded.since).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+                told.push_str(&format!("{name}: degraded since {since:.0}: {}\n", degraded.why));
+            }
+        }
+    }
+    text(status, told)
+}
+
+fn text(status: StatusCode, text: String) -> Response<Body> {
+    let mut response = Response::new(Body::full(Bytes::from(text)));
+    *response.status_mut() = status;
+    let fields = response.headers_mut();
+    fields.insert(header::CONTENT_TYPE, const { HeaderValue::from_static("text/plain; charset=utf-8") });
+    fields.insert(header::CACHE_CONTROL, const { HeaderValue::from_static("no-store") });
+    fields.insert(header::X_CONTENT_TYPE_OPTIONS, const { HeaderValue::from_static("nosniff") });
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_and_localhost_are_hosts_here() {
+        for host in [
+            "localhost",
+            "LocalHost:9080",
+            "127.0.0.1",
+            "127.0.0.1:9080",
+            "10.1.2.3:1",
+            "[::1]",
+            "[::1]:9080",
+            "[fd00::1]",
+            "localhost:",
+        ] {
+            assert!(is_literal_or_localhost(host.as_bytes()), "{host}");
+        }
+        for host in [
+            "",
+            ":9080",
+            "evil.test",
+            "evil.test:9080",
+            "localhost.evil.test",
+            "127.0.0.1.evil.test",
+            "localhost:9080x",
+            "[::1",
+            "[::1]x",
+            "[127.0.0.1]",
+            "::1",
+            "127.1",
+            "0x7f.1",
+            "[evil]:1",
+            "localhost:1:2",
+        ] {
+            assert!(!is_literal_or_localhost(host.as_bytes()), "{host}");
+        }
+    }
+}
