@@ -1,7 +1,9 @@
 //! The command line: from arguments to an exit code, one file a command.
 
 pub mod check;
+pub mod healthcheck;
 mod out;
+pub mod pages;
 pub mod serve;
 
 use std::ffi::OsString;
@@ -60,6 +62,12 @@ enum Command {
     Serve(serve::Flags),
     /// Say what the configuration will do, or what is wrong with it
     Check(check::Flags),
+    /// Ask the running daemon whether it lives
+    Healthcheck(healthcheck::Flags),
+    /// Print completions for a shell
+    Completions(pages::Completions),
+    /// Print a man page
+    Man(pages::Pages),
 }
 
 /// Runs the command that the arguments name; the first one is the program's own name.
@@ -73,11 +81,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         }
     };
     match cli.command {
-        Command::Serve(flags) => serve::run(&Source::of_process(cli.config, flags.into_keys())),
+        Command::Serve(flags) => serve::run(Source::of_process(cli.config, flags.into_keys())),
         Command::Check(flags) => {
             let (keys, format) = flags.take_keys();
             check::run(&Source::of_process(cli.config, keys), format)
         }
+        Command::Healthcheck(flags) => {
+            let (keys, ready) = flags.take_keys();
+            healthcheck::run(&Source::of_process(cli.config, keys), ready)
+        }
+        Command::Completions(flags) => pages::completions(&flags),
+        Command::Man(flags) => pages::man(&flags),
     }
 }
 
@@ -119,7 +133,7 @@ mod tests {
         for help in helps {
             assert!(help.lines().count() <= 40, "{help}");
             assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
-            assert!(help.contains("Example") && help.contains("78"), "{help}");
+            assert!(help.contains("Example") && help.contains("Exit codes"), "{help}");
         }
     }
 

@@ -197,7 +197,7 @@ fn a_hangup_does_not_end_it() {
     let catcher = catcher();
     let mut gate = Gate::to(catcher.http_addr()).start();
     gate.signal("HUP");
-    gate.log_line("restart it");
+    gate.log_line("reloaded");
     assert_eq!(gate.connect().request("GET /messages", AS_ANNA).status, 200);
     assert!(gate.is_running());
     // And during the end it is not taken for a second signal.
