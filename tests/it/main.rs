@@ -42,6 +42,12 @@ mod access_log;
 // Stopping.
 mod stop;
 
+// What was written last holds, without a restart.
+mod reload;
+
+// How it goes: the second listener, and what is asked there.
+mod status;
+
 // Listening sockets.
 mod listen;
 

@@ -34,7 +34,7 @@ pub(crate) struct Builder {
     listen: String,
     runner: Vec<String>,
     out_is_read: bool,
-    status: bool,
+    status: String,
 }
 
 /// A running gate.
@@ -81,7 +81,7 @@ impl Gate {
             listen: r#"["127.0.0.1:0"]"#.to_owned(),
             runner: Vec::new(),
             out_is_read: true,
-            status: false,
+            status: "off".to_owned(),
         }
     }
 
@@ -245,8 +245,13 @@ impl Builder {
     }
 
     /// Has it tell how it goes on a port of its own.
-    pub(crate) fn with_status(mut self) -> Self {
-        self.status = true;
+    pub(crate) fn with_status(self) -> Self {
+        self.status_on("127.0.0.1:0")
+    }
+
+    /// The same at a place that the test names.
+    pub(crate) fn status_on(mut self, listen: &str) -> Self {
+        self.status = listen.to_owned();
         self
     }
 
@@ -260,7 +265,7 @@ impl Builder {
         };
         let users = file("htpasswd", &self.users);
         let listen = self.listen.replace("DIR", &dir.path().display().to_string());
-        let status = if self.status { "127.0.0.1:0" } else { "off" };
+        let status = &self.status;
         let config = file(
             "mailwarden.toml",
             &format!(
