@@ -1,4 +1,5 @@
-//! The gate in front of what people really run: other mail catchers, and a browser before the demo.
+//! The gate among what people really run: other mail catchers behind it, a browser before it, and systemd
+//! around it.
 //!
 //! `tests/run` installs the tools that these tests start. A tool that is missing is a failure, never a skip.
 
@@ -25,3 +26,5 @@ mod maildump;
 mod mailtutan;
 /// Programs that the tests start, and how they end.
 mod process;
+/// The unit files, as systemd's own tools read them.
+mod systemd;
