@@ -1,4 +1,4 @@
-//! The gate among what people really run: other mail catchers behind it, a browser before it, and systemd
+//! The gate among what people really run: other mail catchers behind it, a browser before it, and systemd and fail2ban
 //! around it.
 //!
 //! `tests/run` installs the tools that these tests start. A tool that is missing is a failure, never a skip.
@@ -20,6 +20,8 @@ mod browser;
 mod catcher;
 /// The README's first command: what it prints is true.
 mod demo;
+/// A jail for guessers: who is counted, by the real lines.
+mod fail2ban;
 /// Python and Flask under gevent: live updates as server-sent events, redirects made from `Host`.
 mod maildump;
 /// Rust and axum: live updates by WebSocket, and a catcher that breaks for good.
