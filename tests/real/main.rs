@@ -1,4 +1,5 @@
-//! The gate in front of what people really run: other mail catchers, and a browser before the demo.
+//! The gate among what people really run: other mail catchers behind it, a browser before it, and systemd and fail2ban
+//! around it.
 //!
 //! `tests/run` installs the tools that these tests start. A tool that is missing is a failure, never a skip.
 
@@ -19,9 +20,13 @@ mod browser;
 mod catcher;
 /// The README's first command: what it prints is true.
 mod demo;
+/// A jail for guessers: who is counted, by the real lines.
+mod fail2ban;
 /// Python and Flask under gevent: live updates as server-sent events, redirects made from `Host`.
 mod maildump;
 /// Rust and axum: live updates by WebSocket, and a catcher that breaks for good.
 mod mailtutan;
 /// Programs that the tests start, and how they end.
 mod process;
+/// The unit files, as systemd's own tools read them.
+mod systemd;
