@@ -89,7 +89,7 @@ fn run(upstream: SocketAddr, config: &str, requests: u64) -> u64 {
     std::fs::write(at("users"), "anna:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n").unwrap();
     let users = at("users");
     let text = format!(
-        "listen = [\"127.0.0.1:0\"]\nworkers = 1\nupstream.url = \"http://{upstream}\"\nauth.users_file = {users:?}\n{config}\n"
+        "listen = [\"127.0.0.1:0\"]\nstatus.listen = \"off\"\nworkers = 1\nupstream.url = \"http://{upstream}\"\nauth.users_file = {users:?}\n{config}\n"
     );
     std::fs::write(at("mailwarden.toml"), text).unwrap();
     let mut gate = Stopped(

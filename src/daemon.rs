@@ -112,9 +112,6 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
         let live = Live::new(&config.live, users, &config.start);
         (Arc::new(App::new(&config.start, live, auth, access_log, tunnels, metrics)), stamp)
     };
-    let status = sockets.status.map(|bound| status::start(bound, Arc::clone(&app), lifetime.end.clone()));
-    let status = status.transpose().map_err(system("start the status listener"))?;
-
     let (workers, mut inboxes) = Workers::new(config.start.workers, lifetime.tasks.clone());
     let own = inboxes.remove(0);
     let threads = inboxes
@@ -124,6 +121,8 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
         .map_err(system("start a worker"))?;
     let own = tokio::spawn(Inbox::serve(own, Arc::clone(&app), lifetime.clone()));
     let accepting = accept(sockets.main, &app, workers, &config.start)?;
+    let status = sockets.status.map(|bound| status::start(bound, Arc::clone(&app), lifetime.end.clone()));
+    let status = status.transpose().map_err(system("start the status listener"))?;
     let start = config.start.clone();
     let reloader = Reloader::start(Arc::clone(&app), source, config, stamp).map_err(system("start the reloading"))?;
     tokio::spawn(watch_upstream(Arc::clone(&app)));

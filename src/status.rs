@@ -50,12 +50,14 @@ pub fn start(bound: Vec<Bound>, app: Arc<App>, end: CancellationToken) -> io::Re
         let _entered = runtime.enter();
         bound.into_iter().map(Bound::settle).collect::<io::Result<Vec<_>>>()?
     };
+    for listener in &listeners {
+        tracing::info!(at = %listener, "telling how it goes");
+    }
     std::thread::Builder::new().name("status".to_owned()).spawn(move || {
         runtime.block_on(async move {
             let places = Arc::new(Semaphore::new(CONNECTIONS));
             for listener in listeners {
                 let (app, end, places) = (Arc::clone(&app), end.clone(), Arc::clone(&places));
-                tracing::info!(addr = %listener, "telling how it goes");
                 tokio::spawn(async move {
                     listener::accept_from(&listener, &end, |stream, _peer| {
                         let Ok(place) = Arc::clone(&places).try_acquire_owned() else { return };

@@ -79,14 +79,17 @@ impl Record {
             #[serde(skip_serializing_if = "str::is_empty")]
             reason: &'a str,
             version: &'a str,
-            method: &'a str,
+            method: String,
             path: String,
             #[serde(skip_serializing_if = "Option::is_none")]
             user: Option<String>,
             #[serde(skip_serializing_if = "Option::is_none")]
             agent: Option<String>,
         }
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let text = |value: &[u8]| {
+            let (value, cut) = clipped(value);
+            format!("{}{cut}", String::from_utf8_lossy(value))
+        };
         let line = Line {
             time: format!("{:.3}", timestamp(self.at)),
             client: self.client.ip(),
@@ -98,10 +101,10 @@ impl Record {
             end: self.end.as_str(),
             reason: self.reason,
             version: version(self.version),
-            method: self.method(),
-            path: self.path().to_owned(),
-            user: self.user.as_ref().map(text),
-            agent: self.agent.as_ref().map(text),
+            method: text(self.method().as_bytes()),
+            path: text(self.path().as_bytes()),
+            user: self.user.as_ref().map(|user| text(user.as_bytes())),
+            agent: self.agent.as_ref().map(|agent| text(agent.as_bytes())),
         };
         // Plain strings and numbers always serialise.
         if let Ok(json) = serde_json::to_string(&line) {
@@ -147,6 +150,20 @@ fn version(version: Version) -> &'static str {
     }
 }
 
+/// The longest that a client's text is written, in bytes before escaping. journald begins a new entry after 48 KiB, and
+/// what a client makes an entry begin with could look like another's line.
+const LONGEST: usize = 1024;
+
+/// What stands for the rest of a text that is longer.
+const CUT: &str = "...";
+
+fn clipped(value: &[u8]) -> (&[u8], &str) {
+    match value.get(..LONGEST) {
+        Some(first) if value.len() > LONGEST => (first, CUT),
+        _ => (value, ""),
+    }
+}
+
 fn quoted(out: &mut String, before: &str, value: &[u8]) {
     out.push_str(before);
     out.push('"');
@@ -156,6 +173,7 @@ fn quoted(out: &mut String, before: &str, value: &[u8]) {
 
 /// Printable ASCII but quotes and backslashes stays as it is; all else is `\xNN`, as in nginx.
 fn escaped(out: &mut String, value: &[u8]) {
+    let (value, cut) = clipped(value);
     for &byte in value {
         match byte {
             b'"' | b'\\' => {
@@ -167,6 +185,7 @@ fn escaped(out: &mut String, value: &[u8]) {
             }
         }
     }
+    out.push_str(cut);
 }
 
 /// JSON leaves all but C0 controls as it is, but some readers end a line at U+0085 or U+2028, and a terminal obeys U+009B.

@@ -30,15 +30,34 @@ pub struct Flags {
     /// text, or json for scripts
     #[arg(long, value_enum, hide_possible_values = true, default_value_t = Format::Text)]
     format: Format,
+    /// Only what is wrong, and nothing if nothing is
+    #[arg(long, conflicts_with = "format")]
+    quiet: bool,
     #[command(flatten)]
     keys: Keys,
 }
 
 impl Flags {
     /// Takes out what stands for keys.
-    pub(super) fn take_keys(self) -> (Vec<Flag>, Format) {
-        (self.keys.into_keys(), self.format)
+    pub(super) fn take_keys(self) -> (Vec<Flag>, Form) {
+        let form = match self.format {
+            Format::Json => Form::Json,
+            Format::Text if self.quiet => Form::Faults,
+            Format::Text => Form::Words,
+        };
+        (self.keys.into_keys(), form)
     }
+}
+
+/// What is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// What the daemon will do, and what is wrong.
+    Words,
+    /// What is wrong.
+    Faults,
+    /// Everything, for scripts.
+    Json,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -113,14 +132,14 @@ fn users_report(path: &Path) -> UsersReport {
 }
 
 /// Runs the command.
-pub(super) fn run(source: &Source, format: Format) -> Exit {
+pub(super) fn run(source: &Source, form: Form) -> Exit {
     let report = report(source, users_report);
     let exit = report.exit();
-    let printed = match format {
-        Format::Json => out::print(&json(&report)),
-        Format::Text if exit == Exit::Success => out::print(&words::tell(&report)),
-        Format::Text => {
-            out::error(&words::tell(&report));
+    let printed = match form {
+        Form::Json => out::print(&json(&report)),
+        Form::Words if exit == Exit::Success => out::print(&words::tell(&report)),
+        Form::Words | Form::Faults => {
+            out::error(&words::tell_faults(&report));
             Ok(())
         }
     };

@@ -83,8 +83,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     match cli.command {
         Command::Serve(flags) => serve::run(Source::of_process(cli.config, flags.into_keys())),
         Command::Check(flags) => {
-            let (keys, format) = flags.take_keys();
-            check::run(&Source::of_process(cli.config, keys), format)
+            let (keys, form) = flags.take_keys();
+            check::run(&Source::of_process(cli.config, keys), form)
         }
         Command::Healthcheck(flags) => {
             let (keys, ready) = flags.take_keys();

@@ -329,3 +329,18 @@ fn a_user_whose_line_is_refused_is_told_apart_and_named() {
     let line = gate.access_line(|line| line.contains("auth=refused-line"));
     assert!(line.contains(r#"user="otto""#), "{line}");
 }
+
+/// journald begins a new entry after 48 KiB, which a client could make look like another's line.
+#[test]
+fn what_a_client_sends_is_written_up_to_a_bound() {
+    let catcher = Catcher::start(Options::default());
+    for format in ["text", "json", "combined"] {
+        let gate = Gate::to(catcher.http_addr()).config(&format!("log.format = \"{format}\"")).start();
+        let (path, agent) = ("p".repeat(20_000), "\u{e9}".repeat(10_000));
+        let fields = format!("{AS_ANNA}User-Agent: {agent}\r\nReferer: http://a/{}\r\n", "r".repeat(20_000));
+        assert_eq!(gate.connect().request(&format!("GET /{path}"), &fields).status, 404);
+        let line = gate.access_line(|line| line.contains("404"));
+        assert!(line.len() < 16_000, "{format}: {}", line.len());
+        assert!(line.contains(&format!("/{}...", "p".repeat(1023))) && !line.contains(&"p".repeat(1024)), "{line}");
+    }
+}

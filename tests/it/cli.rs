@@ -117,3 +117,66 @@ fn an_output_that_cannot_be_written_is_a_failure() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(text(&output.stderr), "standard output: No space left on device\n");
 }
+
+#[test]
+fn a_quiet_check_says_what_is_wrong_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let users = dir.path().join("htpasswd");
+    std::fs::write(&users, "anna:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n").unwrap();
+    let users = users.to_str().unwrap();
+    let (_dir, path) = config(&format!("auth.users_file = {users:?}\n"));
+    let output = run(&["check", "--quiet", "--config", &path]);
+    let weak = text(&output.stderr);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), ""));
+    assert!(weak.lines().all(|line| line.starts_with("warning: ")), "{weak}");
+    let (_dir, path) = config("workers = 0\n");
+    let output = run(&["check", "--quiet", "--config", &path]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(78), ""));
+    assert_eq!(text(&output.stderr), format!("{path}:1: workers: 0 is out of range; it goes from 1 to 1024\n"));
+    assert_eq!(run(&["check", "--quiet", "--format", "json"]).status.code(), Some(2));
+}
+
+#[test]
+fn completions_are_made_for_every_shell_and_bash_takes_them() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = run(&["completions", shell]);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(text(&output.stdout).contains("healthcheck"), "{shell}");
+    }
+    assert_eq!(run(&["completions", "tcsh"]).status.code(), Some(2));
+    // Loaded by a real bash, and asked what may follow.
+    let script = r#"source /dev/stdin; COMP_WORDS=(mailwarden he); COMP_CWORD=1
+        _mailwarden mailwarden he mailwarden; printf '%s\n' "${COMPREPLY[@]}""#;
+    let mut bash =
+        Command::new("bash").args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut bash.stdin.take().unwrap(), &run(&["completions", "bash"]).stdout).unwrap();
+    assert_eq!(text(&bash.wait_with_output().unwrap().stdout), "healthcheck\n");
+}
+
+#[test]
+fn every_command_has_a_man_page_that_a_formatter_takes() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = run(&["man", "--dir", dir.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let mut names: Vec<String> =
+        std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert!(
+        names.contains(&"mailwarden.1".to_owned()) && names.contains(&"mailwarden-serve.1".to_owned()),
+        "{names:?}"
+    );
+    for name in &names {
+        let page = dir.path().join(name);
+        let lint = Command::new("mandoc").args(["-T", "lint", "-W", "error"]).arg(&page).output();
+        let lint = lint.expect("mandoc is needed here");
+        assert!(lint.status.success(), "{name}: {}", text(&lint.stdout));
+        // The same as is printed for one command.
+        let command = name.strip_prefix("mailwarden-").and_then(|rest| rest.strip_suffix(".1"));
+        let printed = run(&command.map_or(vec!["man"], |command| vec!["man", command]));
+        assert_eq!(text(&printed.stdout), std::fs::read_to_string(&page).unwrap());
+    }
+    let output = run(&["man", "nonsense"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("there are serve, check, healthcheck"), "{}", text(&output.stderr));
+    assert_eq!(run(&["man", "--dir", "/nowhere/at/all"]).status.code(), Some(1));
+}

@@ -98,7 +98,7 @@ impl Gate {
     /// Where it tells how it goes.
     pub(crate) fn status_addr(&self) -> SocketAddr {
         let line = self.log_line("telling how it goes");
-        line.split_once("addr=").unwrap().1.trim().parse().unwrap()
+        line.split_once("at=").unwrap().1.trim().parse().unwrap()
     }
 
     /// What it tells at a path: the status and the text.

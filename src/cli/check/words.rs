@@ -13,6 +13,13 @@ pub(super) fn tell(report: &Report) -> String {
     text
 }
 
+/// Warnings and errors alone.
+pub(super) fn tell_faults(report: &Report) -> String {
+    let mut text = String::new();
+    let _ = write_faults(report, &mut text);
+    text
+}
+
 fn write(report: &Report, out: &mut String) -> fmt::Result {
     if let (Some(plan), true) = (&report.plan, report.ok) {
         let file = &report.file;
@@ -22,6 +29,10 @@ fn write(report: &Report, out: &mut String) -> fmt::Result {
         }
         write_plan(plan, out)?;
     }
+    write_faults(report, out)
+}
+
+fn write_faults(report: &Report, out: &mut String) -> fmt::Result {
     for warning in &report.warnings {
         writeln!(out, "warning: {warning}")?;
     }
