@@ -55,8 +55,8 @@ fn a_bad_line_refuses_itself_and_is_named_by_its_number() {
             "line 5: the user name has a space before or after it",
             "line 6: the user name has a space before or after it",
             "line 7: the user name is longer than 255 bytes",
-            "line 8: user dave: SHA-512 crypt ($6$) is not supported yet",
-            "line 9: user erin: not a known hash; a password in plain text is never accepted",
+            "line 8: user dave: damaged SHA-512 crypt hash: the checksum has to have 86 characters",
+            "line 9: user erin: not a known hash; a bare password is never accepted",
             "line 10: user frank: no hash stands after the colon",
             "line 11: user grace: longer than 8 KiB",
         ]
