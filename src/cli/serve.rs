@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{Exit, out, refuse};
 use crate::auth::{Users, UsersFileError, how_to_make};
-use crate::config::model::UsersFile;
+use crate::config::model::AuthConfig;
 use crate::config::{self, Config, Flag, Source};
 use crate::{daemon, logging};
 
@@ -92,7 +92,7 @@ pub fn run(source: &Source) -> Exit {
 }
 
 fn serve(config: Config) -> Exit {
-    let users = match users(&config.live.auth.users_file) {
+    let users = match users(&config.live.auth) {
         Ok(users) => users,
         Err(error) => {
             tracing::error!("auth.users_file: {error}");
@@ -109,9 +109,10 @@ fn serve(config: Config) -> Exit {
 }
 
 /// Reads the users file and says which of its lines are refused. A file that nobody named may still be to be made.
-fn users(file: &UsersFile) -> Result<Users, UsersFileError> {
+fn users(auth: &AuthConfig) -> Result<Users, UsersFileError> {
+    let file = &auth.users_file;
     let path = file.path.display();
-    let users = match Users::load(&file.path) {
+    let users = match Users::load(&file.path, auth.allow_plaintext.into()) {
         Err(UsersFileError::Missing(_)) if !file.configured => {
             tracing::warn!(
                 "{path} does not exist: everybody is refused; make it with: {}; then restart",

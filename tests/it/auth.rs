@@ -157,6 +157,25 @@ fn des_crypt_of_htpasswd_and_mkpasswd() {
 }
 
 #[test]
+fn plain_text_opens_only_where_the_configuration_allows_it() {
+    let catcher = Catcher::start(Options::default());
+    let users = format!("bert:{{PLAIN}}s3cret\n{ANNA}");
+    let gate = Gate::to(catcher.http_addr()).users(&users).start();
+    assert_eq!(ask(&gate, "bert", "s3cret").status, 401);
+    assert_eq!(ask(&gate, "anna", "secret").status, 200);
+    gate.log_line("/htpasswd:1: user bert: a password in plain text ({PLAIN}) is refused unless auth.allow_plaintext");
+
+    let gate = Gate::to(catcher.http_addr()).users(&users).config("auth.allow_plaintext = true").start();
+    assert_eq!(ask(&gate, "bert", "s3cret").status, 200);
+    for wrong in ["", "S3cret", "s3cre", "s3cretx", "{PLAIN}s3cret"] {
+        assert_eq!(ask(&gate, "bert", wrong).status, 401, "{wrong}");
+    }
+    assert_eq!(ask(&gate, "anna", "secret").status, 200);
+    assert_eq!(ask(&gate, "anna", ANNA.trim_end().strip_prefix("anna:").unwrap()).status, 401);
+    assert!(!gate.log().iter().any(|line| line.contains("s3cret")), "a password is in the log");
+}
+
+#[test]
 fn a_hash_that_cannot_be_checked_locks_out_its_user_only() {
     let catcher = Catcher::start(Options::default());
     let crypt = tool("mkpasswd", &["-m", "gost-yescrypt", "secret"], "");

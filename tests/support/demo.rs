@@ -19,7 +19,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use catcher::{Catcher, Options};
-use mailwarden::auth::Users;
+use mailwarden::auth::{Plaintext, Users};
 use mailwarden::config::{self, Config, ConfigErrors, Flag, Source};
 use mailwarden::{daemon, logging};
 
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let users = Users::load(&users_file).expect("the users file was written just now");
+    let users = Users::load(&users_file, Plaintext::Refused).expect("the users file was written just now");
     println!("  inbox     http://{listen}/");
     println!("  user      {USER}");
     println!("  password  {password}");

@@ -221,6 +221,7 @@ fn settings(config: &Config) -> BTreeMap<&'static str, String> {
     let start = &config.start;
     let (limits, times, log) = (&start.limits, &start.timeouts, &start.log);
     BTreeMap::from([
+        ("auth.allow_plaintext", config.live.auth.allow_plaintext.to_string()),
         ("unix_socket_mode", format!("{:04o}", start.unix_socket_mode)),
         ("workers", start.workers.to_string()),
         ("limits.body", format_size(limits.body)),
