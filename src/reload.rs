@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::app::App;
 use crate::auth::{Stamp, Users, UsersFileError, Watch, how_to_make};
 use crate::conditions::Condition;
-use crate::config::model::{LiveConfig, StartConfig, UsersFile};
+use crate::config::model::{AuthConfig, LiveConfig, StartConfig};
 use crate::config::{self, Config, ConfigErrors, Source};
 use crate::systemd;
 
@@ -39,11 +39,12 @@ impl Read {
 ///
 /// # Errors
 /// When there is no file to read.
-pub fn read_users(file: &UsersFile) -> Result<Read, UsersFileError> {
+pub fn read_users(auth: &AuthConfig) -> Result<Read, UsersFileError> {
+    let file = &auth.users_file;
     // Before the reading: what is written meanwhile is a change that the next look finds.
     let stamp = Stamp::of(&file.path);
     let path = file.path.display();
-    let users = match Users::load(&file.path) {
+    let users = match Users::load(&file.path, auth.allow_plaintext.into()) {
         Err(UsersFileError::Missing(_)) if !file.configured => {
             tracing::warn!(
                 "{path} does not exist: everybody is refused until it does; make it with: {}",
@@ -184,10 +185,10 @@ impl Reload {
 
     /// Puts `live` with the users of its file in the place of what holds, if they can be read.
     fn replace(&mut self, live: LiveConfig) {
-        let UsersFile { path, configured } = live.auth.users_file.clone();
         // A file that nobody named need not exist, but when it goes away that locks out nobody who could log in.
-        let must_exist = configured || !self.app.live().users().is_empty();
-        match read_users(&UsersFile { path, configured: must_exist }) {
+        let mut auth = live.auth.clone();
+        auth.users_file.configured |= !self.app.live().users().is_empty();
+        match read_users(&auth) {
             Ok(Read { users, stamp }) => self.apply(live, users, stamp),
             Err(error) => self.keep(&live, &error),
         }

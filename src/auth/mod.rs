@@ -30,6 +30,6 @@ mod text;
 pub use self::authenticator::{AuthLimits, AuthLoad, Authenticator};
 pub use self::credentials::{Credentials, Malformed};
 pub use self::failure::AuthFailure;
-pub use self::hash::StoredHash;
+pub use self::hash::{Plaintext, StoredHash};
 pub use self::identity::Identity;
 pub use self::users::{Stamp, User, UserName, Users, UsersFileError, Watch, how_to_make};

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
-use super::hash::{HashError, StoredHash};
+use super::hash::{HashError, PLAIN, Plaintext, StoredHash};
 use super::text::Escaped;
 
 pub use file::{UsersFileError, how_to_make};
@@ -108,9 +108,16 @@ pub struct Users {
 
 impl Users {
     /// Reads a file's bytes: lines `user:hash`, what follows a second colon ignored; blank lines, lines that begin
-    /// with `#`, CRLF and a byte order mark are fine. White space after a hash is dropped, as Apache drops it.
+    /// with `#`, CRLF and a byte order mark are fine. White space after a hash is dropped, as Apache drops it. A line
+    /// with `{PLAIN}` is refused.
     #[must_use]
     pub fn parse(file: &[u8]) -> Self {
+        Self::parse_with(file, Plaintext::Refused)
+    }
+
+    /// As [`Users::parse`], with the configuration's word on `{PLAIN}`.
+    #[must_use]
+    pub fn parse_with(file: &[u8], plaintext: Plaintext) -> Self {
         let mut users = Self::default();
         let mut first_lines: HashMap<UserName, usize> = HashMap::new();
         let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
@@ -133,7 +140,7 @@ impl Users {
                 continue;
             }
             first_lines.insert(name.clone(), line);
-            match user(&name, hash, text, line) {
+            match user(&name, hash, plaintext, text, line) {
                 Ok(user) => users.add(user),
                 Err(kind) => {
                     users.refused.insert(name.clone());
@@ -228,14 +235,15 @@ fn split(text: &[u8]) -> Result<(&[u8], &[u8]), ProblemKind> {
     if name.trim_ascii().len() != name.len() {
         return Err(ProblemKind::BadName("has a space before or after it"));
     }
-    Ok((name, hash.trim_ascii_end()))
+    // A password in plain text may end in a space, and does so in nginx.
+    Ok((name, if hash.starts_with(PLAIN) { hash } else { hash.trim_ascii_end() }))
 }
 
-fn user(name: &UserName, hash: &[u8], text: &[u8], line: usize) -> Result<User, ProblemKind> {
+fn user(name: &UserName, hash: &[u8], plaintext: Plaintext, text: &[u8], line: usize) -> Result<User, ProblemKind> {
     if text.len() > MAX_LINE {
         return Err(ProblemKind::LineTooLong);
     }
-    let hash = StoredHash::parse(hash).map_err(ProblemKind::Hash)?;
+    let hash = StoredHash::parse_with(hash, plaintext).map_err(ProblemKind::Hash)?;
     let header = HeaderValue::from_bytes(name.as_bytes())
         .map_err(|_| ProblemKind::BadName("has a character that no header may have"))?;
     Ok(User { name: name.clone(), header, hash, line })

@@ -4,7 +4,6 @@ mod report;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -12,6 +11,7 @@ use serde::Serialize;
 use super::serve::Keys;
 use super::{Exit, out};
 use crate::auth::{Users, UsersFileError};
+use crate::config::model::AuthConfig;
 use crate::config::{self, Flag, Source};
 use report::{Fault, Plan, Report};
 
@@ -110,8 +110,8 @@ fn is_zero(count: &usize) -> bool {
 }
 
 /// Looks into a users file, with the daemon's own reader.
-fn users_report(path: &Path) -> UsersReport {
-    let users = match Users::load(path) {
+fn users_report(auth: &AuthConfig) -> UsersReport {
+    let users = match Users::load(&auth.users_file.path, auth.allow_plaintext.into()) {
         Ok(users) => users,
         Err(UsersFileError::Missing(_)) => return UsersReport::Missing,
         Err(error) => return UsersReport::Unreadable { reason: error.to_string() },
@@ -153,7 +153,7 @@ pub(super) fn run(source: &Source, form: Form) -> Exit {
 }
 
 /// Loads everything and judges it.
-fn report(source: &Source, users_report: impl Fn(&Path) -> UsersReport) -> Report {
+fn report(source: &Source, users_report: impl Fn(&AuthConfig) -> UsersReport) -> Report {
     let file = source.file();
     let mut report = Report {
         ok: false,
@@ -165,7 +165,7 @@ fn report(source: &Source, users_report: impl Fn(&Path) -> UsersReport) -> Repor
     };
     match config::load(source) {
         Ok(config) => {
-            let users = users_report(&config.live.auth.users_file.path);
+            let users = users_report(&config.live.auth);
             report.judge_users(&config.live.auth.users_file, &users);
             report.judge(&config);
             report.judge_names(&config, &users);

@@ -103,7 +103,7 @@ pub fn run(source: Source) -> Exit {
 }
 
 fn serve(source: Source, config: Config, inherited: Inherited) -> Exit {
-    let users = match reload::read_users(&config.live.auth.users_file) {
+    let users = match reload::read_users(&config.live.auth) {
         Ok(users) => users,
         Err(error) => {
             tracing::error!("auth.users_file: {error}");

@@ -189,6 +189,8 @@ pub struct AuthConfig {
     pub realm: String,
     /// The htpasswd file.
     pub users_file: UsersFile,
+    /// Whether passwords that nobody hashed, marked `{PLAIN}`, let in.
+    pub allow_plaintext: bool,
 }
 
 /// The htpasswd file.

@@ -210,7 +210,9 @@ impl<'a> Reader<'a> {
         });
         let users_file = self.parsed("auth.users_file", parse_path);
         let configured = !self.raw.is_default("auth.users_file");
-        Ok(AuthConfig { realm: realm?, users_file: UsersFile { path: users_file?, configured } })
+        let allow_plaintext = self.boolean("auth.allow_plaintext");
+        let users_file = UsersFile { path: users_file?, configured };
+        Ok(AuthConfig { realm: realm?, users_file, allow_plaintext: allow_plaintext? })
     }
 
     fn site(&mut self) -> Read<SiteConfig> {

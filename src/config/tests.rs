@@ -78,6 +78,7 @@ fn nothing_written_is_the_default() {
     assert!(live.trusted_proxies.is_empty());
     assert_eq!(live.auth.realm, "Restricted");
     assert_eq!(live.auth.users_file, UsersFile { path: "/etc/mailwarden/htpasswd".into(), configured: false });
+    assert!(!live.auth.allow_plaintext);
     assert_eq!(live.site.upstream.to_string(), "http://127.0.0.1:1080");
     assert_eq!(live.site.upstream.credentials, None);
     assert_eq!(live.site.catcher, CatcherKind::MailCatcher);
@@ -153,6 +154,7 @@ fn every_key_reaches_the_model() {
         [auth]
         realm = "Mail \"dev\""
         users_file = "/srv/htpasswd"
+        allow_plaintext = true
         [access]
         default = ["view"]
         users = {{ ci-bot = ["view", "write"], "märy" = [] }}
@@ -205,6 +207,7 @@ fn every_key_reaches_the_model() {
     assert!(live.trusted_proxies.unix && live.trusted_proxies.nets.len() == 1);
     assert_eq!(live.auth.realm, "Mail \"dev\"");
     assert_eq!(live.auth.users_file, UsersFile { path: "/srv/htpasswd".into(), configured: true });
+    assert!(live.auth.allow_plaintext);
     let site = live.site;
     assert_eq!(site.upstream.to_string(), "http://mail.test:1081/mail");
     assert!(!format!("{:?}", site.upstream).contains("s3cret"));

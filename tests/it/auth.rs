@@ -125,9 +125,60 @@ fn argon2_of_its_own_command() {
 }
 
 #[test]
+fn sha_crypt_of_openssl_and_mkpasswd() {
+    for (flag, method, mark) in [("-5", "sha256crypt", "$5$"), ("-6", "sha512crypt", "$6$")] {
+        let hash = tool("openssl", &["passwd", flag, "s3cret"], "");
+        assert!(hash.starts_with(mark), "{hash}");
+        assert_opens(&format!("anna:{hash}"), "anna", "s3cret");
+        let hash = tool("mkpasswd", &["-m", method, "-R", "1234", "s3cret"], "");
+        assert!(hash.starts_with(&format!("{mark}rounds=1234$")), "{hash}");
+        assert_opens(&format!("anna:{hash}"), "anna", "s3cret");
+    }
+}
+
+#[test]
+fn yescrypt_of_mkpasswd() {
+    let hash = tool("mkpasswd", &["s3cret"], "");
+    assert!(hash.starts_with("$y$j9T$"), "{hash}");
+    assert_opens(&format!("anna:{hash}"), "anna", "s3cret");
+}
+
+#[test]
+fn md5_crypt_of_openssl() {
+    let hash = tool("openssl", &["passwd", "-1", "s3cret"], "");
+    assert_opens(&format!("anna:{hash}"), "anna", "s3cret");
+}
+
+#[test]
+fn des_crypt_of_htpasswd_and_mkpasswd() {
+    assert_opens(&htpasswd(&["-d"], "anna", "s3cret"), "anna", "s3cret");
+    let hash = tool("mkpasswd", &["-m", "descrypt", "s3cret"], "");
+    assert_opens(&format!("anna:{hash}"), "anna", "s3cret");
+}
+
+#[test]
+fn plain_text_opens_only_where_the_configuration_allows_it() {
+    let catcher = Catcher::start(Options::default());
+    let users = format!("bert:{{PLAIN}}s3cret\n{ANNA}");
+    let gate = Gate::to(catcher.http_addr()).users(&users).start();
+    assert_eq!(ask(&gate, "bert", "s3cret").status, 401);
+    assert_eq!(ask(&gate, "anna", "secret").status, 200);
+    gate.log_line("/htpasswd:1: user bert: a password in plain text ({PLAIN}) is refused unless auth.allow_plaintext");
+
+    let gate = Gate::to(catcher.http_addr()).users(&users).config("auth.allow_plaintext = true").start();
+    assert_eq!(ask(&gate, "bert", "s3cret").status, 200);
+    for wrong in ["", "S3cret", "s3cre", "s3cretx", "{PLAIN}s3cret"] {
+        assert_eq!(ask(&gate, "bert", wrong).status, 401, "{wrong}");
+    }
+    assert_eq!(ask(&gate, "anna", "secret").status, 200);
+    assert_eq!(ask(&gate, "anna", ANNA.trim_end().strip_prefix("anna:").unwrap()).status, 401);
+    assert!(!gate.log().iter().any(|line| line.contains("s3cret")), "a password is in the log");
+}
+
+#[test]
 fn a_hash_that_cannot_be_checked_locks_out_its_user_only() {
     let catcher = Catcher::start(Options::default());
-    let crypt = tool("openssl", &["passwd", "-6", "secret"], "");
+    let crypt = tool("mkpasswd", &["-m", "gost-yescrypt", "secret"], "");
     let users = format!("bert:{crypt}\ncarl:secret\ndora:\n{ANNA}");
     let gate = Gate::to(catcher.http_addr()).users(&users).start();
     for user in ["bert", "carl", "dora"] {

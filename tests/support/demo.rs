@@ -74,7 +74,7 @@ fn main() -> ExitCode {
     println!();
     // The gate as the daemon runs it, in this process. It ends with Ctrl-C, and the catcher with it.
     let log = logging::start(&config.start.log).expect("a thread can be started");
-    let users = reload::read_users(&config.live.auth.users_file).expect("the users file was written just now");
+    let users = reload::read_users(&config.live.auth).expect("the users file was written just now");
     let ended = daemon::run(daemon::Start { source, config, users, inherited: Inherited::default() });
     log.flush();
     match ended {

@@ -140,12 +140,16 @@ async fn an_unknown_user_costs_one_hash_of_the_file_as_a_wrong_password_does() {
 #[tokio::test]
 async fn unknown_users_mimic_every_hash_of_a_mixed_file() {
     let (gate, seen) = counted();
-    let users = users(FILE);
-    for number in 0..60 {
+    // mkpasswd -m yescrypt -R 1 secret; htpasswd -nb5 -r 1000 dave secret; htpasswd -nbd dave secret
+    let slow = "dave:$y$j75$gL/cmPtQ5P.yEHUrDxsLj1$akC4TdbrXEMyILPym1nukl9DlkH0xGMB3zHDD/tjHcB\n\
+                erin:$6$rounds=1000$OyYkttj8J4uh6hlm$T7p4uxgylshTKizlY2gJ2JH8K1PNDTYfdHYINlPDqYtx.AqHAdJXgTZvUTv8Zbn8ezAzOfweP3fuWXdyhaNNR0\n\
+                frank:AkLTsy09siuoo\n";
+    let users = users(&format!("{FILE}{slow}"));
+    for number in 0..120 {
         let name = format!("nobody{number}");
         assert_eq!(ask(&gate, &users, &name, "wrong").await, Err(AuthFailure::UnknownUser));
     }
-    assert_eq!(seen.lock().unwrap().iter().collect::<HashSet<_>>().len(), 3);
+    assert_eq!(seen.lock().unwrap().iter().collect::<HashSet<_>>().len(), 6);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use super::{CouldNotTell, HashError, Scheme};
 const MAX_MEMORY: u32 = 256 * 1024;
 const MAX_PASSES: u32 = 16;
 const MAX_LANES: u32 = 16;
-/// Memory times passes, in KiB: 2 GiB to walk through are about 0.7 s.
+/// Memory times passes, in KiB: 2 GiB to walk through are one to two seconds.
 const MAX_WORK: u32 = 2 * 1024 * 1024;
 const SALT: RangeInclusive<usize> = 8..=64;
 /// A tag is not the beginning of a longer one (its length is hashed too), so a cut one never matches; one of a few

@@ -11,9 +11,9 @@ pub enum HashError {
     Empty,
     /// `*` or `!`: how passwd files lock a user.
     Locked,
-    /// A format that is known and will be supported.
-    NotYet(&'static str),
-    /// A format that is known and will stay unsupported.
+    /// `{PLAIN}`, which the configuration does not allow.
+    Plaintext,
+    /// A format that is known and not read.
     Unsupported(&'static str),
     /// No known format; perhaps a password in plain text.
     Unknown,
@@ -38,9 +38,11 @@ impl fmt::Display for HashError {
         match self {
             Self::Empty => f.write_str("no hash stands after the colon"),
             Self::Locked => f.write_str("locked with * or !, no password can match"),
-            Self::NotYet(format) => write!(f, "{format} is not supported yet"),
+            Self::Plaintext => {
+                f.write_str("a password in plain text ({PLAIN}) is refused unless auth.allow_plaintext is true")
+            }
             Self::Unsupported(format) => write!(f, "{format} is not supported"),
-            Self::Unknown => f.write_str("not a known hash; a password in plain text is never accepted"),
+            Self::Unknown => f.write_str("not a known hash; a bare password is never accepted"),
             Self::Damaged { format, fault } => write!(f, "damaged {format} hash: {fault}"),
             Self::TooCostly { format, limit } => {
                 write!(f, "this {format} hash costs too much to verify: {limit}")

@@ -1,64 +1,83 @@
-//! md5-crypt with Apache's mark, `$apr1$`: 1000 rounds of MD5 over salt and password. The iteration is ours because
-//! no maintained crate has it; it is checked against `htpasswd` and `openssl passwd`.
+//! md5-crypt, `$1$` as FreeBSD had it and `$apr1$` as Apache has it: 1000 rounds of MD5 over salt and password. The
+//! iteration is ours because no maintained crate has it; it is checked against `htpasswd`, `openssl passwd` and libxcrypt.
 
 use md5::{Digest, Md5};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::HashError;
+use super::{HashError, Scheme, crypt64, salt_of};
 
-/// The alphabet of the crypt family; its digits go from the least significant six bits up.
-const ALPHABET: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const ROUNDS: usize = 1000;
 const MAX_SALT: usize = 8;
 const CHECKSUM: usize = 22;
 
-/// A parsed hash: `$MAGIC$SALT$CHECKSUM`.
+/// Whose mark the hash has: it is hashed too, so the two differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// `$1$`.
+    Crypt,
+    /// `$apr1$`.
+    Apache,
+}
+
+impl Mark {
+    const fn text(self) -> &'static [u8] {
+        match self {
+            Self::Crypt => b"$1$",
+            Self::Apache => b"$apr1$",
+        }
+    }
+
+    const fn format(self) -> &'static str {
+        match self {
+            Self::Crypt => "MD5 crypt",
+            Self::Apache => "apr1",
+        }
+    }
+}
+
+/// A parsed hash: the mark, the salt, a dollar sign and the checksum.
 pub(super) struct Md5Crypt {
-    /// The mark with both dollars: it is hashed too, so `$1$` and `$apr1$` differ.
-    magic: &'static [u8],
+    mark: Mark,
     salt: Box<[u8]>,
     checksum: [u8; CHECKSUM],
 }
 
 impl Md5Crypt {
-    /// Reads what follows `$apr1$`. A salt over eight letters never matched in nginx either, which hashes eight and
-    /// compares the whole text. Any visible letter may be in a salt: not every tool keeps to the crypt alphabet.
-    pub(super) fn parse_apr1(rest: &[u8]) -> Result<Self, HashError> {
-        let damaged = |fault| HashError::Damaged { format: "apr1", fault };
-        let Some(dollar) = rest.iter().position(|&byte| byte == b'$') else {
-            return Err(damaged("no dollar sign between salt and checksum"));
-        };
-        let (salt, checksum) = (&rest[..dollar], &rest[dollar + 1..]);
-        if salt.len() > MAX_SALT {
-            return Err(damaged("the salt has more than 8 characters"));
-        }
-        if !salt.iter().all(|&byte| byte.is_ascii_graphic() && byte != b':') {
-            return Err(damaged("the salt has a character that no salt has"));
-        }
+    /// Reads what follows the mark.
+    pub(super) fn parse(mark: Mark, rest: &[u8]) -> Result<Self, HashError> {
+        let damaged = |fault| HashError::Damaged { format: mark.format(), fault };
+        let (salt, checksum) = salt_of(rest, MAX_SALT, mark.format(), "the salt has more than 8 characters")?;
         let Ok(checksum) = <[u8; CHECKSUM]>::try_from(checksum) else {
             return Err(damaged("the checksum has to have 22 characters"));
         };
         // 128 bits in 22 digits of six: the last digit carries two.
-        if !checksum.iter().all(|byte| ALPHABET.contains(byte)) || !ALPHABET[..4].contains(&checksum[CHECKSUM - 1]) {
+        if !crypt64::is_number(&checksum, 2) {
             return Err(damaged("the checksum has a character that no checksum has"));
         }
-        Ok(Self { magic: b"$apr1$", salt: salt.into(), checksum })
+        Ok(Self { mark, salt: salt.into(), checksum })
     }
 
     pub(super) fn verify(&self, password: &[u8]) -> bool {
-        let computed = Zeroizing::new(encode(&digest(self.magic, &self.salt, password)));
+        let computed = Zeroizing::new(encode(&digest(self.mark.text(), &self.salt, password)));
         computed.ct_eq(&self.checksum).into()
+    }
+
+    pub(super) fn scheme(&self) -> Scheme {
+        match self.mark {
+            Mark::Crypt => Scheme::Md5Crypt,
+            Mark::Apache => Scheme::Apr1,
+        }
     }
 }
 
 /// The algorithm of Poul-Henning Kamp (FreeBSD, 1994), as Apache's `apr_md5_encode` has it. Its oddities (one byte or
 /// a NUL for each bit of the length, rounds that depend on 2, 3 and 7) are the format and are not to be tidied.
-fn digest(magic: &[u8], salt: &[u8], password: &[u8]) -> Zeroizing<[u8; 16]> {
+fn digest(mark: &[u8], salt: &[u8], password: &[u8]) -> Zeroizing<[u8; 16]> {
     let inner = Md5::new().chain_update(password).chain_update(salt).chain_update(password);
     let mut state: Zeroizing<[u8; 16]> = Zeroizing::new(inner.finalize().into());
 
-    let mut hasher = Md5::new().chain_update(password).chain_update(magic).chain_update(salt);
+    let mut hasher = Md5::new().chain_update(password).chain_update(mark).chain_update(salt);
     for chunk in password.chunks(state.len()) {
         hasher.update(&state[..chunk.len()]);
     }
@@ -92,16 +111,10 @@ fn digest(magic: &[u8], salt: &[u8], password: &[u8]) -> Zeroizing<[u8; 16]> {
 fn encode(digest: &[u8; 16]) -> [u8; CHECKSUM] {
     const GROUPS: [[usize; 3]; 5] = [[0, 6, 12], [1, 7, 13], [2, 8, 14], [3, 9, 15], [4, 10, 5]];
     let mut text = [0; CHECKSUM];
-    let put = |to: &mut [u8], mut bits: u32| {
-        for digit in to {
-            *digit = ALPHABET[(bits & 0x3f) as usize];
-            bits >>= 6;
-        }
-    };
     for (group, to) in GROUPS.iter().zip(text.chunks_mut(4)) {
         let [high, middle, low] = group.map(|index| u32::from(digest[index]));
-        put(to, high << 16 | middle << 8 | low);
+        crypt64::put(to, high << 16 | middle << 8 | low);
     }
-    put(&mut text[20..], u32::from(digest[11]));
+    crypt64::put(&mut text[20..], u32::from(digest[11]));
     text
 }

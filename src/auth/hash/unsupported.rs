@@ -1,13 +1,9 @@
 //! Names what is not read: a person whose line is refused should learn which tool made it, not that it is "invalid".
 
-use super::HashError;
+use super::{HashError, crypt64};
 
 /// Formats by their mark, longest first where one begins another.
 const MARKS: &[(&str, HashError)] = &[
-    ("$1$", HashError::NotYet("MD5 crypt ($1$)")),
-    ("$5$", HashError::NotYet("SHA-256 crypt ($5$)")),
-    ("$6$", HashError::NotYet("SHA-512 crypt ($6$)")),
-    ("$y$", HashError::NotYet("yescrypt ($y$)")),
     ("$gy$", HashError::Unsupported("gost-yescrypt ($gy$)")),
     ("$7$", HashError::Unsupported("scrypt ($7$)")),
     ("$scrypt$", HashError::Unsupported("scrypt ($scrypt$)")),
@@ -16,7 +12,6 @@ const MARKS: &[(&str, HashError)] = &[
     ("$sha1$", HashError::Unsupported("SHA-1 crypt ($sha1$)")),
     ("$md5", HashError::Unsupported("Sun's MD5 crypt ($md5)")),
     ("$pbkdf2", HashError::Unsupported("PBKDF2 ($pbkdf2)")),
-    ("{PLAIN}", HashError::NotYet("a password in plain text ({PLAIN})")),
     ("{CRYPT}", HashError::Unsupported("{CRYPT}")),
     ("{MD5}", HashError::Unsupported("{MD5}")),
     ("{SMD5}", HashError::Unsupported("{SMD5}")),
@@ -37,11 +32,10 @@ pub(super) fn recognise(text: &[u8]) -> HashError {
     if let Some((_, error)) = MARKS.iter().find(|(mark, _)| text.starts_with(mark.as_bytes())) {
         return *error;
     }
-    let crypt_letters = |text: &[u8]| text.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'.' || b == b'/');
     match text {
-        // May as well be a password of 13 letters: it is refused in both cases, and neither text repeats it.
-        _ if text.len() == 13 && crypt_letters(text) => HashError::NotYet("DES crypt (13 characters)"),
-        [b'_', rest @ ..] if rest.len() == 19 && crypt_letters(rest) => HashError::Unsupported("BSDi's DES crypt (_)"),
+        [b'_', rest @ ..] if rest.len() == 19 && crypt64::is_number(rest, 6) => {
+            HashError::Unsupported("BSDi's DES crypt (_)")
+        }
         _ => HashError::Unknown,
     }
 }

@@ -6,8 +6,11 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use super::Users;
 use super::unreadable::Unreadable;
+use crate::auth::hash::Plaintext;
 
 /// The largest file that is read, in bytes: some 200,000 users.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
@@ -17,12 +20,13 @@ impl Users {
     ///
     /// # Errors
     /// When there is no file to read. A file with bad lines is no error: see [`Users::problems`].
-    pub fn load(path: &Path) -> Result<Self, UsersFileError> {
-        read(path).map(|bytes| Self::parse(&bytes))
+    pub fn load(path: &Path, plaintext: Plaintext) -> Result<Self, UsersFileError> {
+        read(path).map(|bytes| Self::parse_with(&bytes, plaintext))
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, UsersFileError> {
+/// The bytes leave no copy behind: there may be passwords among them.
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, UsersFileError> {
     let failed = |error: io::Error| match error.kind() {
         ErrorKind::NotFound => UsersFileError::Missing(path.into()),
         ErrorKind::PermissionDenied => UsersFileError::Unreadable(Unreadable::look(path)),
@@ -36,7 +40,9 @@ fn read(path: &Path) -> Result<Vec<u8>, UsersFileError> {
     if !found.is_file() {
         return Err(UsersFileError::NotRegular(path.into()));
     }
-    let mut bytes = Vec::new();
+    // With room for all of it at once, and for the read that finds the end: a vector that grows leaves its old bytes.
+    let size = usize::try_from(found.len().min(MAX_FILE)).unwrap_or_default();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size + 32));
     File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes)).map_err(failed)?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(UsersFileError::TooLarge(path.into()));
@@ -110,17 +116,17 @@ mod tests {
     fn each_manner_of_having_no_file_is_an_error_of_its_own() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("htpasswd");
-        assert!(matches!(Users::load(&path), Err(UsersFileError::Missing(_))));
-        assert!(matches!(Users::load(directory.path()), Err(UsersFileError::Directory(_))));
-        assert!(matches!(Users::load(Path::new("/dev/null")), Err(UsersFileError::NotRegular(_))));
+        assert!(matches!(Users::load(&path, Plaintext::Refused), Err(UsersFileError::Missing(_))));
+        assert!(matches!(Users::load(directory.path(), Plaintext::Refused), Err(UsersFileError::Directory(_))));
+        assert!(matches!(Users::load(Path::new("/dev/null"), Plaintext::Refused), Err(UsersFileError::NotRegular(_))));
 
         fs::write(&path, "").unwrap();
-        assert!(Users::load(&path).unwrap().is_empty());
+        assert!(Users::load(&path, Plaintext::Refused).unwrap().is_empty());
         fs::write(&path, "alice:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\nbob:junk\n").unwrap();
-        let users = Users::load(&path).unwrap();
+        let users = Users::load(&path, Plaintext::Refused).unwrap();
         assert_eq!((users.len(), users.problems().len()), (1, 1));
 
         File::options().write(true).open(&path).unwrap().set_len(MAX_FILE + 1).unwrap();
-        assert!(matches!(Users::load(&path), Err(UsersFileError::TooLarge(_))));
+        assert!(matches!(Users::load(&path, Plaintext::Refused), Err(UsersFileError::TooLarge(_))));
     }
 }

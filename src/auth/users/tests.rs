@@ -55,12 +55,31 @@ fn a_bad_line_refuses_itself_and_is_named_by_its_number() {
             "line 5: the user name has a space before or after it",
             "line 6: the user name has a space before or after it",
             "line 7: the user name is longer than 255 bytes",
-            "line 8: user dave: SHA-512 crypt ($6$) is not supported yet",
-            "line 9: user erin: not a known hash; a password in plain text is never accepted",
+            "line 8: user dave: damaged SHA-512 crypt hash: the checksum has to have 86 characters",
+            "line 9: user erin: not a known hash; a bare password is never accepted",
             "line 10: user frank: no hash stands after the colon",
             "line 11: user grace: longer than 8 KiB",
         ]
     );
+}
+
+#[test]
+fn plain_text_is_read_only_where_it_is_allowed_and_to_the_end_of_its_field() {
+    let file = "alice:{PLAIN}secret\nbob:{PLAIN}ends in a space \r\ncarol:{PLAIN}pass:word\ndave:secret";
+    let users = Users::parse(file.as_bytes());
+    assert!(users.is_empty());
+    assert!(problems(&users)[..3].iter().all(|problem| problem.contains("auth.allow_plaintext")));
+
+    let users = Users::parse_with(file.as_bytes(), Plaintext::Accepted);
+    assert_eq!(names(&users), ["alice", "bob", "carol"]);
+    assert_eq!(problems(&users), ["line 4: user dave: not a known hash; a bare password is never accepted"]);
+    // As nginx reads it: the space counts, and a colon ends the password.
+    for (name, password) in [("alice", "secret"), ("bob", "ends in a space "), ("carol", "pass")] {
+        let hash = users.get(name.as_bytes()).unwrap().hash();
+        assert_eq!(hash.verify(password.as_bytes()), Ok(true), "{name}");
+        assert_eq!(hash.verify(password.trim_end().to_uppercase().as_bytes()), Ok(false), "{name}");
+    }
+    assert!(!format!("{users:?}").contains("secret"), "{users:?}");
 }
 
 #[test]

@@ -224,7 +224,8 @@ impl ListenPlan {
 /// What has a number or a name for a value, by its key; where it listens is told apart.
 fn settings(config: &Config) -> BTreeMap<&'static str, String> {
     let told_apart = |key: &str| key == "listen" || key == "status.listen";
-    config.start.settings().into_iter().filter(|(key, _)| !told_apart(key)).collect()
+    let plaintext = ("auth.allow_plaintext", config.live.auth.allow_plaintext.to_string());
+    config.start.settings().into_iter().filter(|(key, _)| !told_apart(key)).chain([plaintext]).collect()
 }
 
 fn names(set: PermissionSet) -> Vec<&'static str> {

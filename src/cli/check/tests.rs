@@ -12,7 +12,7 @@ fn file(text: &str) -> (tempfile::TempDir, Source) {
     (dir, Source { path: Some(path), ..Source::default() })
 }
 
-fn loaded(_: &Path) -> UsersReport {
+fn loaded(_: &AuthConfig) -> UsersReport {
     UsersReport::Loaded {
         count: 12,
         formats: BTreeMap::from([("apr1".to_owned(), 8), ("bcrypt".to_owned(), 4)]),
@@ -22,12 +22,12 @@ fn loaded(_: &Path) -> UsersReport {
     }
 }
 
-fn said(text: &str, users: impl Fn(&Path) -> UsersReport) -> String {
+fn said(text: &str, users: impl Fn(&AuthConfig) -> UsersReport) -> String {
     let (dir, source) = file(text);
     words::tell(&report(&source, users)).replace(&format!("{}/", dir.path().display()), "")
 }
 
-fn said_as_json(text: &str, users: impl Fn(&Path) -> UsersReport) -> Value {
+fn said_as_json(text: &str, users: impl Fn(&AuthConfig) -> UsersReport) -> Value {
     let (dir, source) = file(text);
     let text = json(&report(&source, users)).replace(&format!("{}/", dir.path().display()), "");
     serde_json::from_str(&text).unwrap()
@@ -124,7 +124,7 @@ fn all_errors_are_told_in_both_forms() {
 
 #[test]
 fn only_a_configured_users_file_must_exist() {
-    let missing = |_: &Path| UsersReport::Missing;
+    let missing = |_: &AuthConfig| UsersReport::Missing;
     assert_eq!(
         said("auth.users_file = \"/srv/htpasswd\"", missing),
         "auth.users_file: /srv/htpasswd does not exist; make it with: htpasswd -c -B -C 10 /srv/htpasswd NAME\n"
@@ -142,13 +142,13 @@ fn only_a_configured_users_file_must_exist() {
 
 #[test]
 fn an_unreadable_users_file_stops_the_start() {
-    let unreadable = |_: &Path| UsersReport::Unreadable { reason: "Permission denied".to_owned() };
+    let unreadable = |_: &AuthConfig| UsersReport::Unreadable { reason: "Permission denied".to_owned() };
     assert_eq!(said("", unreadable), "auth.users_file: Permission denied\n");
 }
 
 #[test]
 fn a_users_file_without_users_is_doubtful() {
-    let empty = |_: &Path| UsersReport::Loaded {
+    let empty = |_: &AuthConfig| UsersReport::Loaded {
         count: 0,
         formats: BTreeMap::new(),
         problems: Vec::new(),

@@ -35,7 +35,10 @@ fn a_line_that_is_no_hash_lets_nobody_in() {
         "$7$x",
         "$md5$x",
         "$3$$x",
-        "rqXexS6ZhobKA",
+        "$y$j9T$x",
+        "$1$x",
+        "$5$x",
+        "$6$rounds=1$x",
     ];
     for hash in hashes {
         let (catcher, gate) = with_users(&format!("maria:{hash}\n{ANNA}"));
@@ -58,11 +61,17 @@ fn a_hash_that_was_cut_short_lets_nobody_in() {
     let argon = made_by("argon2", &["somesalt", "-id", "-t", "1", "-k", "64", "-p", "1", "-e"], "secret");
     let bcrypt = made_by("htpasswd", &["-nbBC", "4", "maria", "secret"], "");
     let apr1 = made_by("htpasswd", &["-nbm", "maria", "secret"], "");
+    let crypt = |method: &str, cost: &str| made_by("mkpasswd", &["-m", method, "-R", cost, "secret"], "");
     let hash = |line: &str| line.split_once(':').unwrap().1.to_owned();
     for (hash, cuts) in [
         (argon.clone(), vec![1, 2, 40, 43, 44]),
         (hash(&bcrypt), vec![1, 2, 30, 31, 53]),
         (hash(&apr1), vec![1, 2, 21, 22, 23]),
+        (crypt("yescrypt", "1"), vec![1, 2, 41, 42, 43, 44]),
+        (crypt("sha256crypt", "1000"), vec![1, 2, 41, 42, 43, 44]),
+        (crypt("sha512crypt", "1000"), vec![1, 2, 84, 85, 86, 87]),
+        (made_by("mkpasswd", &["-m", "md5crypt", "secret"], ""), vec![1, 2, 21, 22, 23]),
+        (made_by("mkpasswd", &["-m", "descrypt", "secret"], ""), vec![1, 2, 10, 11, 12]),
         ("{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=".to_owned(), vec![2, 3, 4, 27, 28]),
     ] {
         for cut in cuts {
@@ -86,6 +95,10 @@ fn a_cost_that_would_stop_the_machine_refuses_its_line_only() {
         bcrypt.split_once(':').unwrap().1.replace("$04$", "$31$"),
         format!("$argon2id$v=19$m=4194304,t=1,p=1${salted}"),
         format!("$argon2id$v=19$m=64,t=4294967295,p=1${salted}"),
+        // A GiB, the most that its tool makes; and 128 TiB, at which its library ends the process.
+        made_by("mkpasswd", &["-m", "yescrypt", "-R", "11", "secret"], ""),
+        made_by("mkpasswd", &["-m", "yescrypt", "-R", "1", "secret"], "").replace("$j75$", "$jj5$"),
+        made_by("openssl", &["passwd", "-6", "secret"], "").replace("$6$", "$6$rounds=999999999$"),
     ] {
         let (_catcher, gate) = with_users(&format!("{ANNA}maria:{hash}\n"));
         gate.log_line("/htpasswd:2: user maria: ");
