@@ -312,8 +312,11 @@ pub async fn accept_from(listener: &Listener, stop: &CancellationToken, mut take
     let mut said: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
-            accepted = accept(listener) => accepted,
+            // In this order: what is accepted after the stop would be closed unanswered, and what is not accepted waits
+            // for the next process where the socket outlives this one.
+            biased;
             () = stop.cancelled() => return,
+            accepted = accept(listener) => accepted,
         };
         match accepted {
             Ok((stream, peer)) => take(stream, peer),
