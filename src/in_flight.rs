@@ -12,6 +12,7 @@ pub struct Activity {
     cut: AtomicBool,
     unread: AtomicBool,
     reading_head: AtomicBool,
+    ending: AtomicBool,
 }
 
 impl Activity {
@@ -40,6 +41,17 @@ impl Activity {
     #[must_use]
     pub fn is_cut(&self) -> bool {
         self.cut.load(Ordering::Relaxed)
+    }
+
+    /// The connection ends after the request that is being answered, or the next one.
+    pub fn ends(&self) {
+        self.ending.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it does.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Relaxed)
     }
 
     /// Whether a part of the next request's head has been read, and the rest has not.

@@ -72,7 +72,8 @@ pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: Cance
                 let ends_by_closing =
                     version == Version::HTTP_10 && http_body::Body::size_hint(response.body()).exact().is_none();
                 in_flight.set_ends_by_closing(ends_by_closing);
-                if ends_by_closing {
+                let is_last = activity.is_ending() && response.status() != StatusCode::SWITCHING_PROTOCOLS;
+                if ends_by_closing || is_last {
                     // hyper would promise to keep a connection that it then has to close.
                     response.headers_mut().insert(CONNECTION, const { HeaderValue::from_static("close") });
                 }
@@ -111,6 +112,7 @@ where
     <S::ResBody as http_body::Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    activity.ends();
     if activity.is_idle() {
         let begun = activity.begun();
         let mut patience = pin!(tokio::time::sleep(NEXT_REQUEST));

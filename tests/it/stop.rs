@@ -77,13 +77,37 @@ fn idle_connections_end_at_once_and_so_does_the_gate() {
 #[test]
 fn a_half_sent_head_does_not_hold_up_the_end() {
     let catcher = catcher();
-    let mut gate = Gate::to(catcher.http_addr()).config(r#"timeouts.stop = "1s""#).start();
+    let mut gate = Gate::to(catcher.http_addr()).config(r#"timeouts.stop = "60s""#).start();
     let mut client = gate.connect();
     client.send("GET / HTTP/1.1\r\nHo");
     let begun = Instant::now();
     gate.signal("TERM");
     assert_eq!(gate.wait().code(), Some(0));
     assert!(begun.elapsed() < PATIENCE / 2);
+}
+
+/// A client that is at work sends its next request while the gate is told to stop. To close under it is to lose it.
+#[test]
+fn the_next_request_of_a_connection_is_answered_and_is_its_last() {
+    let catcher = catcher();
+    let mut gate = Gate::to(catcher.http_addr()).config(r#"timeouts.stop = "60s""#).with_status().start();
+    let mut used = gate.connect();
+    used.send(get());
+    assert_eq!(used.answer().field("connection"), None);
+    // And the first of one that has only just been made.
+    let mut fresh = gate.connect();
+    crate::support::patience::eventually("both to be taken", || {
+        (gate.metric("mailwarden_connections") == Some(2.0)).then_some(())
+    });
+    gate.signal("TERM");
+    for client in [&mut used, &mut fresh] {
+        client.send(get());
+        let answer = client.answer();
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.field("connection").as_deref(), Some("close"));
+        assert!(client.is_ended());
+    }
+    assert_eq!(gate.wait().code(), Some(0));
 }
 
 #[test]
