@@ -17,6 +17,8 @@ mod support;
 mod browser;
 /// Catchers of other kinds, and the gate before them.
 mod catcher;
+/// The image of the Dockerfile, and the compose file that runs it.
+mod container;
 /// The README's first command: what it prints is true.
 mod demo;
 /// Python and Flask under gevent: live updates as server-sent events, redirects made from `Host`.
