@@ -13,6 +13,9 @@ use crate::process::Program;
 use crate::support::gate::ANNA;
 use crate::support::patience::eventually;
 
+/// The services of `config/compose.yaml`.
+mod compose;
+
 /// The image, as files.
 pub(super) struct Image {
     folder: PathBuf,
