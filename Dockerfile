@@ -19,11 +19,11 @@ ARG PROFILE
 ENV RUSTFLAGS="-C target-feature=+crt-static --cfg getrandom_backend=\"linux_getrandom\"" \
     CARGO_INCREMENTAL=0
 COPY Cargo.toml Cargo.lock ./
-# Cargo.toml names an example and a benchmark; empty files stand for them and for the program. The target is named
-# although it is the machine's own (so that each platform of a multi-platform build makes its own): without a target the
-# flags would hold for build scripts and procedural macros too, and those are loaded into the compiler, never static.
-RUN mkdir --parents src benches tests/support \
-    && touch benches/instructions.rs tests/support/demo.rs \
+# An empty program stands for this one, and the examples and benchmarks, whose files are not here, are left out. The
+# target is named although it is the machine's own (so that each platform of a multi-platform build makes its own):
+# without it the flags would hold for build scripts and procedural macros too, which are loaded into the compiler.
+RUN awk '/^\[/ { left_out = /^\[\[/ } !left_out' Cargo.toml >Cargo.left && mv Cargo.left Cargo.toml \
+    && mkdir src \
     && echo '//! Nothing yet.' | tee src/lib.rs src/main.rs \
     && echo 'fn main() {}' >>src/main.rs \
     && cargo build --locked --profile "$PROFILE" --bin mailwarden \
