@@ -18,6 +18,8 @@ mod support;
 mod browser;
 /// Catchers of other kinds, and the gate before them.
 mod catcher;
+/// The image of the Dockerfile, and the compose file that runs it.
+mod container;
 /// The README's first command: what it prints is true.
 mod demo;
 /// A jail for guessers: who is counted, by the real lines.
