@@ -103,8 +103,8 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
     let lifetime =
         Lifetime { stop: CancellationToken::new(), tasks: TaskTracker::new(), end: CancellationToken::new() };
     let (app, stamp) = {
-        let auth =
-            Authenticator::new(&AuthLimits::default()).map_err(system("start the threads that check passwords"))?;
+        let auth = Authenticator::new(&AuthLimits::default())
+            .map_err(system("draw a random key and start the threads that check passwords"))?;
         let metrics = Metrics::new(SystemTime::now()).map_err(|error| system("count")(io::Error::other(error)))?;
         let metrics = Arc::new(metrics);
         let tunnels = Tunnels::new(lifetime.tasks.clone(), lifetime.stop.clone(), Arc::clone(&metrics));
