@@ -121,6 +121,7 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
         .map_err(system("start a worker"))?;
     let own = tokio::spawn(Inbox::serve(own, Arc::clone(&app), lifetime.clone()));
     let accepting = accept(sockets.main, &app, workers, &config.start)?;
+    app.vitals().serving();
     let status = sockets.status.map(|bound| status::start(bound, Arc::clone(&app), lifetime.end.clone()));
     let status = status.transpose().map_err(system("start the status listener"))?;
     let start = config.start.clone();
@@ -128,7 +129,6 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
     tokio::spawn(watch_upstream(Arc::clone(&app)));
     tokio::spawn(systemd::report(Arc::clone(&app)));
 
-    app.vitals().serving();
     systemd::ready();
     while signals.next().await == Request::Reload {
         reloader.ask();

@@ -84,7 +84,7 @@ impl Reloader {
         let (asked, asks) = mpsc::channel();
         let Config { start, live } = config;
         let watch = Watch::new(stamp);
-        let reload = Reload { app, source, start, live, watch, bad: Bad::default() };
+        let reload = Reload { app, source, start, live, watch, waiting: None, bad: Bad::default() };
         let thread = std::thread::Builder::new().name("reload".to_owned()).spawn(move || reload.run(&asks))?;
         Ok(Self { asked, thread })
     }
@@ -112,6 +112,8 @@ struct Reload {
     start: StartConfig,
     live: LiveConfig,
     watch: Watch,
+    /// A later configuration, good in itself, whose users file could not be read yet.
+    waiting: Option<(LiveConfig, Watch)>,
     bad: Bad,
 }
 
@@ -122,8 +124,6 @@ struct Bad {
     config: bool,
     /// The users file could not be read, for this reason.
     users: Option<String>,
-    /// A configuration that is good in itself waits for its users file.
-    waits_for_users: bool,
 }
 
 impl Reload {
@@ -143,10 +143,16 @@ impl Reload {
         }
     }
 
-    /// Looks at the users file, and reads it if it has changed.
+    /// Looks at the users file, and reads it if it has changed; and at the one that a later configuration waits for.
     fn look(&mut self) {
-        if self.watch.look(Stamp::of(&self.live.auth.users_file.path)) {
-            if self.bad.waits_for_users { self.everything() } else { self.users() }
+        let is_there = |live: &LiveConfig, watch: &mut Watch| watch.look(Stamp::of(&live.auth.users_file.path));
+        if let Some((live, watch)) = &mut self.waiting
+            && is_there(live, watch)
+        {
+            let live = live.clone();
+            self.replace(live);
+        } else if is_there(&self.live, &mut self.watch) {
+            self.replace(self.live.clone());
         }
     }
 
@@ -156,6 +162,8 @@ impl Reload {
             Err(errors) => self.refuse(&errors),
             Ok(config) => {
                 self.bad.config = false;
+                // What waited is replaced by this, be it that somebody took back what he had written.
+                self.waiting = None;
                 let fixed = self.start.changed_keys(&config.start);
                 if !fixed.is_empty() {
                     tracing::warn!("restart to change: {}; everything else is taken over", fixed.join(", "));
@@ -163,11 +171,6 @@ impl Reload {
                 self.replace(config.live);
             }
         }
-    }
-
-    /// Reads the users again.
-    fn users(&mut self) {
-        self.replace(self.live.clone());
     }
 
     fn refuse(&mut self, errors: &ConfigErrors) {
@@ -197,7 +200,11 @@ impl Reload {
     /// Goes on with the users that there are. The file is tried again at each look: it may be unreadable for a reason that
     /// leaves no trace on it, a lack of descriptors say.
     fn keep(&mut self, live: &LiveConfig, error: &UsersFileError) {
-        self.bad.waits_for_users |= *live != self.live;
+        if *live != self.live && self.waiting.as_ref().is_none_or(|(waiting, _)| waiting != live) {
+            // It holds as soon as its users can be read. Until then the old file is watched as well: whoever is removed
+            // from it must not stay because of a mistake in the new configuration.
+            self.waiting = Some((live.clone(), Watch::new(Stamp::Not(io::ErrorKind::NotFound))));
+        }
         let reason = error.to_string();
         if self.bad.users.as_ref() != Some(&reason) {
             tracing::error!("{reason}; the users who could log in still can");
@@ -210,13 +217,14 @@ impl Reload {
         let count = users.len();
         let next = self.app.live().followed_by(&live, users, &self.start);
         let revoked = self.app.replace(next);
+        // What waited has been read, or replaced by what was read.
+        self.waiting = self.waiting.take().filter(|_| live == self.live);
         self.live = live;
         self.watch.read(stamp);
-        self.bad.users = None;
-        self.bad.waits_for_users = false;
+        self.bad.users = self.bad.users.take().filter(|_| self.waiting.is_some());
         self.app.metrics().reloaded(true);
         tracing::info!(users = count, tunnels_ended = revoked, "reloaded");
-        if !self.bad.config {
+        if !self.bad.config && self.waiting.is_none() {
             self.app.conditions().ok(Condition::Reload);
         }
     }

@@ -37,6 +37,9 @@ const CONNECTIONS: usize = 64;
 /// How long a connection may be without a whole request head.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a connection may go on asking.
+const LONGEST: Duration = Duration::from_secs(60);
+
 /// How long a question waits for a look at the catcher.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -89,13 +92,22 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, app
         .header_read_timeout(PATIENCE)
         .max_header_size(16 * 1024)
         .serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = connection.await {
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = tokio::time::sleep(LONGEST) => {
+            connection.as_mut().graceful_shutdown();
+            // Whoever does not take his answer gives up his place.
+            tokio::time::timeout(PATIENCE, connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
         tracing::debug!(%error, "a connection to the status listener broke");
     }
 }
 
 /// What is told, to whoever asks rightly.
-async fn answer(app: &App, parts: &Parts) -> Response<Body> {
+async fn answer(app: &Arc<App>, parts: &Parts) -> Response<Body> {
     if let Err((status, why)) = check(parts) {
         let mut response = text(status, format!("{why}\n"));
         if status == StatusCode::METHOD_NOT_ALLOWED {
@@ -120,9 +132,14 @@ async fn answer(app: &App, parts: &Parts) -> Response<Body> {
     }
 }
 
-/// A catcher whom nobody asks for anything may have gone or come back meanwhile.
-async fn look(app: &App) {
-    let _ = tokio::time::timeout(LOOK, app.look_at_upstream()).await;
+/// A catcher whom nobody asks for anything may have gone or come back meanwhile. One that takes longer to show than the
+/// question waits shows in a later one.
+async fn look(app: &Arc<App>) {
+    let looking = {
+        let app = Arc::clone(app);
+        tokio::spawn(async move { app.look_at_upstream().await })
+    };
+    let _ = tokio::time::timeout(LOOK, looking).await;
 }
 
 fn check(parts: &Parts) -> Result<(), (StatusCode, &'static str)> {

@@ -201,6 +201,37 @@ fn a_users_file_that_goes_away_locks_out_nobody_and_is_read_when_it_comes_back()
     assert!(gate.status("/readyz").1.contains("reload: ok\n"));
 }
 
+/// A configuration that names a users file which is still to come: it holds when that comes, and until then the old file
+/// goes on being watched.
+#[test]
+fn a_configuration_waits_for_its_users_file_and_the_old_one_still_counts() {
+    let catcher = catcher();
+    let gate = Gate::to(catcher.http_addr()).users(&format!("{ANNA}{BEN}")).with_status().start();
+    let new = gate.dir().join("new-users");
+    let file = gate.config_file();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let old = gate.users_file();
+    let text = text.replace(old.to_str().unwrap(), new.to_str().unwrap());
+    std::fs::write(&file, format!("{text}\nauth.realm = \"Other\"\n")).unwrap();
+    reload(&gate);
+    gate.log_line("new-users does not exist");
+    assert_eq!(status(&gate, AS_ANNA), 200);
+    std::fs::write(&old, ANNA).unwrap();
+    becomes(&gate, &as_user("ben", "secret"), 401);
+    assert!(gate.status("/readyz").1.contains("reload: degraded"));
+    assert!(gate.connect().request("GET /messages", "").field("www-authenticate").unwrap().contains("Restricted"));
+
+    std::fs::write(&new, BEN).unwrap();
+    becomes(&gate, &as_user("ben", "secret"), 200);
+    assert_eq!(status(&gate, AS_ANNA), 401);
+    assert!(gate.connect().request("GET /messages", "").field("www-authenticate").unwrap().contains("Other"));
+    assert!(gate.status("/readyz").1.contains("reload: ok\n"));
+    // The old file is nobody's any more.
+    std::fs::write(&old, "").unwrap();
+    std::fs::write(&new, format!("{ANNA}{BEN}")).unwrap();
+    becomes(&gate, AS_ANNA, 200);
+}
+
 #[test]
 fn an_empty_users_file_is_the_truth_and_nobody_is_sent_to_the_gate() {
     let catcher = catcher();
