@@ -137,7 +137,7 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
     app.vitals().draining();
     systemd::stopping();
     reloader.stop();
-    stop(&start, &accepting, &lifetime, &mut signals).await;
+    stop(&start, accepting, &lifetime, &mut signals).await;
     let _ = own.await;
     join(threads.into_iter().chain(status));
     Ok(())
@@ -187,13 +187,25 @@ impl Sockets {
     }
 }
 
-/// Starts accepting; the token ends it.
-fn accept(
-    bound: Vec<Bound>,
-    app: &Arc<App>,
-    workers: Workers,
-    start: &StartConfig,
-) -> Result<CancellationToken, StartError> {
+/// What accepts connections.
+struct Accepting {
+    stop: CancellationToken,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Accepting {
+    /// Ends it. Whoever has connected until now has been taken when this returns.
+    async fn end(self) {
+        self.stop.cancel();
+        for task in self.tasks {
+            // One that panicked has said so by itself.
+            let _ = task.await;
+        }
+    }
+}
+
+/// Starts accepting.
+fn accept(bound: Vec<Bound>, app: &Arc<App>, workers: Workers, start: &StartConfig) -> Result<Accepting, StartError> {
     let (in_all, per_address) = (start.limits.connections, start.limits.connections_per_address);
     let acceptor = Acceptor {
         workers,
@@ -202,11 +214,11 @@ fn accept(
         stop: CancellationToken::new(),
         told: Arc::default(),
     };
-    let accepting = acceptor.stop.clone();
+    let mut accepting = Accepting { stop: acceptor.stop.clone(), tasks: Vec::new() };
     let listeners = bound.into_iter().map(Bound::settle).collect::<io::Result<Vec<Listener>>>();
     for listener in listeners.map_err(system("listen"))? {
         tracing::info!(addr = %listener, "listening");
-        tokio::spawn(acceptor.clone().run(listener));
+        accepting.tasks.push(tokio::spawn(acceptor.clone().run(listener)));
     }
     Ok(accepting)
 }
@@ -224,10 +236,10 @@ async fn watch_upstream(app: Arc<App>) {
 }
 
 /// Stops in order; returns when nothing is left or nothing more may be waited for.
-async fn stop(start: &StartConfig, accepting: &CancellationToken, lifetime: &Lifetime, signals: &mut Signals) {
+async fn stop(start: &StartConfig, accepting: Accepting, lifetime: &Lifetime, signals: &mut Signals) {
     let open = lifetime.tasks.len();
     tracing::info!(open, deadline = ?start.timeouts.stop, "stopping; a second signal ends it at once");
-    accepting.cancel();
+    accepting.end().await;
     lifetime.stop.cancel();
     lifetime.tasks.close();
     let second = async { while signals.next().await == Request::Reload {} };

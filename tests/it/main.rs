@@ -42,6 +42,9 @@ mod access_log;
 // Stopping.
 mod stop;
 
+// The same thing very often, under load: nothing is lost and nothing piles up.
+mod endurance;
+
 // Listening sockets.
 mod listen;
 
@@ -53,6 +56,9 @@ mod attacks;
 
 // Tables of hostile bytes: what no client should send, and what becomes of it.
 mod hostile;
+
+// Clients that go on asking, and count.
+mod load;
 
 // Credentials and what the real tools make.
 mod tools;
