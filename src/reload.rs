@@ -5,6 +5,7 @@
 //! Connections are not touched, but for the tunnels of users who may not have them any more.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
@@ -19,6 +20,9 @@ use crate::systemd;
 
 /// How often the users file is looked at. A change holds after two looks at the most, and the reading: within two seconds.
 const TICK: Duration = Duration::from_millis(800);
+
+/// How many times so long a signal waits for a users file to stand still.
+const TRIES: u32 = 2;
 
 /// Users as they were read, and what the file was like just before.
 #[derive(Debug)]
@@ -119,6 +123,8 @@ struct Reload {
 struct Bad {
     /// The configuration has mistakes.
     config: bool,
+    /// There was no reading it, and a signal asked for that: it is tried again at each look.
+    config_unread: bool,
     /// The users file could not be read, for this reason.
     users: Option<String>,
     /// A configuration that is good in itself waits for its users file.
@@ -144,8 +150,12 @@ impl Reload {
 
     /// Looks at the users file, and reads it if it has changed.
     fn look(&mut self) {
-        if self.watch.look(Stamp::of(&self.live.auth.users_file.path)) {
-            if self.bad.waits_for_users { self.everything() } else { self.users() }
+        let now = Stamp::of(&self.live.auth.users_file.path);
+        let changed = self.watch.look(now);
+        if self.bad.config_unread || changed && self.bad.waits_for_users {
+            self.everything();
+        } else if changed {
+            self.replace(self.live.clone(), now);
         }
     }
 
@@ -155,21 +165,42 @@ impl Reload {
             Err(errors) => self.refuse(&errors),
             Ok(config) => {
                 self.bad.config = false;
+                self.bad.config_unread = false;
                 let fixed = self.start.changed_keys(&config.start);
                 if !fixed.is_empty() {
                     tracing::warn!("restart to change: {}; everything else is taken over", fixed.join(", "));
                 }
-                self.replace(config.live);
+                match self.settled(&config.live.auth.users_file.path) {
+                    Some(still) => self.replace(config.live, still),
+                    None => self.bad.waits_for_users = true,
+                }
             }
         }
     }
 
-    /// Reads the users again.
-    fn users(&mut self) {
-        self.replace(self.live.clone());
+    /// What the users file is like when it stands still; none if it does not. Who rewrites it need not know of who sends
+    /// the signal, and a file that is read between its truncation and its last line would lock people out. On a busy disk
+    /// a tenth of a second can lie between the two.
+    fn settled(&self, path: &Path) -> Option<Stamp> {
+        let mut last = Stamp::of(path);
+        if self.watch.has_read(last) {
+            return Some(last);
+        }
+        for _ in 0..TRIES {
+            std::thread::sleep(TICK);
+            let now = Stamp::of(path);
+            if now == last {
+                return Some(now);
+            }
+            last = now;
+        }
+        None
     }
 
     fn refuse(&mut self, errors: &ConfigErrors) {
+        if std::mem::replace(&mut self.bad.config_unread, errors.is_unread()) && errors.is_unread() {
+            return;
+        }
         for error in errors.iter() {
             tracing::error!("{error}");
         }
@@ -182,12 +213,14 @@ impl Reload {
         );
     }
 
-    /// Puts `live` with the users of its file in the place of what holds, if they can be read.
-    fn replace(&mut self, live: LiveConfig) {
+    /// Puts `live` with the users of its file in the place of what holds, if they can be read and nobody writes to the file,
+    /// which is like `still`, meanwhile.
+    fn replace(&mut self, live: LiveConfig, still: Stamp) {
         let UsersFile { path, configured } = live.auth.users_file.clone();
         // A file that nobody named need not exist, but when it goes away that locks out nobody who could log in.
         let must_exist = configured || !self.app.live().users().is_empty();
         match read_users(&UsersFile { path, configured: must_exist }) {
+            Ok(_) if Stamp::of(&live.auth.users_file.path) != still => self.bad.waits_for_users |= live != self.live,
             Ok(Read { users, stamp }) => self.apply(live, users, stamp),
             Err(error) => self.keep(&live, &error),
         }
@@ -197,6 +230,7 @@ impl Reload {
     /// leaves no trace on it, a lack of descriptors say.
     fn keep(&mut self, live: &LiveConfig, error: &UsersFileError) {
         self.bad.waits_for_users |= *live != self.live;
+        self.watch.could_not_read();
         let reason = error.to_string();
         if self.bad.users.as_ref() != Some(&reason) {
             tracing::error!("{reason}; the users who could log in still can");

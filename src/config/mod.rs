@@ -116,7 +116,7 @@ fn read_file(source: &Source) -> Result<Option<Vec<u8>>, ConfigErrors> {
     match std::fs::read(path) {
         Ok(content) => Ok(Some(content)),
         Err(error) if error.kind() == io::ErrorKind::NotFound && source.path.is_none() => Ok(None),
-        Err(error) => Err(ConfigErrors::from(ConfigError {
+        Err(error) => Err(ConfigErrors::unread(ConfigError {
             place: Place::File { path: path.to_owned(), line: None, column: None },
             key: None,
             reason: format!("cannot be read: {}", os_reason(&error)),

@@ -45,6 +45,9 @@ mod stop;
 // The same thing very often, under load: nothing is lost and nothing piles up.
 mod endurance;
 
+// The users file changes while people work.
+mod users_file;
+
 // Listening sockets.
 mod listen;
 

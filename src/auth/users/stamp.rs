@@ -53,7 +53,8 @@ impl From<&Metadata> for Stamp {
 /// Decides from one look after the other when to read.
 #[derive(Debug)]
 pub struct Watch {
-    read: Stamp,
+    /// None when what was read last is not what was there.
+    read: Option<Stamp>,
     last: Stamp,
 }
 
@@ -61,7 +62,7 @@ impl Watch {
     /// Of a file that was like `stamp` when it was read.
     #[must_use]
     pub fn new(stamp: Stamp) -> Self {
-        Self { read: stamp, last: stamp }
+        Self { read: Some(stamp), last: stamp }
     }
 
     /// The file is like `now`: whether to read it, which is when it is another than was read and has not changed since the
@@ -69,12 +70,24 @@ impl Watch {
     pub fn look(&mut self, now: Stamp) -> bool {
         let still = now == self.last;
         self.last = now;
-        still && now != self.read
+        still && !self.has_read(now)
+    }
+
+    /// Whether the file was like `stamp` when it was read.
+    #[must_use]
+    pub fn has_read(&self, stamp: Stamp) -> bool {
+        self.read == Some(stamp)
     }
 
     /// The file was like `stamp` when it was read.
     pub fn read(&mut self, stamp: Stamp) {
-        self.read = stamp;
+        self.read = Some(stamp);
+    }
+
+    /// There was no reading it, for a reason that need not have left a trace on the file: it is to be read at the next
+    /// look, changed or not.
+    pub fn could_not_read(&mut self) {
+        self.read = None;
     }
 }
 
@@ -110,6 +123,17 @@ mod tests {
         watch.read(at(2, 8));
         assert!(!watch.look(at(2, 12)));
         assert!(watch.look(at(2, 12)));
+    }
+
+    #[test]
+    fn a_read_that_failed_is_tried_again_though_the_file_is_the_same() {
+        let mut watch = Watch::new(at(1, 10));
+        watch.could_not_read();
+        assert!(watch.look(at(1, 10)));
+        assert!(!watch.look(at(2, 4)), "it may be half-written all the same");
+        assert!(watch.look(at(2, 4)));
+        watch.read(at(2, 4));
+        assert!(!watch.look(at(2, 4)));
     }
 
     #[test]
