@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stderr,
     reason = "clippy.toml allows them in test functions only, not in the functions that those share"
 )]
 
@@ -44,6 +45,12 @@ mod stop;
 
 // The same thing very often, under load: nothing is lost and nothing piles up.
 mod endurance;
+
+// Sockets of a service manager, and restarts that nobody notices.
+mod activation;
+
+// What the service manager is told.
+mod notify;
 
 // The users file changes while people work.
 mod users_file;
