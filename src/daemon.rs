@@ -5,7 +5,9 @@
 //! goodbye; a deadline or a second signal ends what is left.
 
 use std::fmt;
+use std::fs::File;
 use std::io;
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
@@ -257,7 +259,9 @@ fn access_log(start: &StartConfig) -> Result<AccessLog, StartError> {
     if !start.log.access {
         return Ok(AccessLog::off());
     }
-    AccessLog::to(io::stdout(), start.log.format).map_err(system("start the thread that writes the access log"))
+    // Not by way of the standard library's buffer, which does not tell how much of a line a full disk took.
+    let out = io::stdout().as_fd().try_clone_to_owned().map_err(system("use standard output"))?;
+    AccessLog::to(File::from(out), start.log.format).map_err(system("start the thread that writes the access log"))
 }
 
 /// Raises the soft limit on descriptors to the hard one: a connection takes two, and the usual soft limit of 1024 is for

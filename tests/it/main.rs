@@ -52,6 +52,9 @@ mod activation;
 // What the service manager is told.
 mod notify;
 
+// Faults of the machine: accepting that fails, a full disk, a clock that steps, a catcher that comes and goes.
+mod adversity;
+
 // The users file changes while people work.
 mod users_file;
 
