@@ -20,8 +20,8 @@ pub(crate) struct Told {
     /// Sent once more, since a kept connection that lay idle ended without a byte of an answer: what HTTP allows a client
     /// to repeat (RFC 9110 section 9.2.2), and what a gate that closes idle connections cannot rule out.
     pub(crate) repeated: u64,
-    /// Sent on a connection that had just been made and ended without a byte of an answer: it was waiting to be accepted
-    /// when the listening socket was closed.
+    /// Sent, or about to be, on a connection that had just been made and ended without a byte of an answer: it was waiting
+    /// to be accepted when the listening socket was closed.
     pub(crate) never_taken: u64,
     /// What must not be: each with its story.
     pub(crate) lost: Vec<String>,
@@ -192,6 +192,10 @@ impl Asking {
             let mut client = match kept.take().map_or_else(|| self.connect(), Ok) {
                 Ok(client) => client,
                 Err(ErrorKind::ConnectionRefused) if self.ends_when_refused => break,
+                Err(ErrorKind::ConnectionReset) => {
+                    told.never_taken += 1;
+                    continue;
+                }
                 Err(error) => {
                     told.lost.push(format!("no connection: {error}"));
                     continue;
