@@ -37,7 +37,7 @@ const A_MOMENT: Duration = Duration::from_millis(50);
 const SMALL_BODY: u64 = 64 << 10;
 
 /// How often the catcher is looked at for whoever asks how it is.
-const LOOK: Duration = Duration::from_secs(2);
+const UPSTREAM_LOOK: Duration = Duration::from_secs(2);
 
 /// Everything that requests share. It outlives a reload; [`Live`] is replaced by one.
 #[derive(Debug)]
@@ -306,11 +306,16 @@ impl App {
 
     /// Looks whether the catcher takes connections, unless somebody did a moment ago.
     pub async fn look_at_upstream(&self) {
-        if !self.looked.due_after(LOOK) {
+        if !self.looked.due_after(UPSTREAM_LOOK) {
             return;
         }
         let upstream = Arc::clone(&self.live.load().site.upstream);
-        match upstream.probe().await {
+        let found = upstream.probe().await;
+        if !Arc::ptr_eq(&upstream, &self.live.load().site.upstream) {
+            // A reload put another in its place meanwhile, of which this says nothing.
+            return;
+        }
+        match found {
             Ok(()) => self.conditions.ok(Condition::Upstream),
             Err(fault) => _ = self.is_unreachable(&fault),
         }
@@ -321,12 +326,12 @@ impl App {
     fn health(&self, method: &Method) -> Result<Response<Body>, Reject> {
         const ALLOW: &str = "GET, HEAD, OPTIONS";
         let (status, text) = match (method, self.not_ready()) {
-            (&Method::OPTIONS, _) => (StatusCode::NO_CONTENT, ""),
-            (&Method::GET | &Method::HEAD, None) => (StatusCode::OK, "ready\n"),
-            (&Method::GET | &Method::HEAD, Some(why)) => (StatusCode::SERVICE_UNAVAILABLE, why.text()),
+            (&Method::OPTIONS, _) => (StatusCode::NO_CONTENT, String::new()),
+            (&Method::GET | &Method::HEAD, None) => (StatusCode::OK, "ready\n".to_owned()),
+            (&Method::GET | &Method::HEAD, Some(why)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", why.text())),
             _ => return Err(Reject::MethodNotAllowed(ALLOW)),
         };
-        let mut response = Response::new(Body::full(Bytes::from_static(text.as_bytes())));
+        let mut response = Response::new(Body::full(Bytes::from(text)));
         *response.status_mut() = status;
         let fields = response.headers_mut();
         fields.insert(header::CACHE_CONTROL, const { HeaderValue::from_static("no-store") });
@@ -445,13 +450,13 @@ pub enum NotReady {
 }
 
 impl NotReady {
-    /// A line that says so.
+    /// A word or two that say so.
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
-            NotReady::Starting => "starting\n",
-            NotReady::Draining => "draining\n",
-            NotReady::NoUsers => "no users\n",
+            NotReady::Starting => "starting",
+            NotReady::Draining => "draining",
+            NotReady::NoUsers => "no users",
         }
     }
 }

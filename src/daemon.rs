@@ -5,17 +5,19 @@
 //! goodbye; a deadline or a second signal ends what is left.
 
 use std::fmt;
+use std::fs::File;
 use std::io;
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access_log::AccessLog;
 use crate::app::{App, Live};
-use crate::auth::{AuthLimits, Authenticator};
+use crate::auth::{AuthLimits, Authenticator, UsersFileError, UsersRead};
 use crate::conditions::Condition;
 use crate::config::model::{Listen, StartConfig, StatusConfig};
 use crate::config::{Config, Source};
@@ -25,19 +27,22 @@ use crate::net::inherited::Inherited;
 use crate::net::limits::Connections;
 use crate::net::listener::{self, Acceptor, BindError, Bound, Listener};
 use crate::net::workers::{self, Inbox, Lifetime, Workers};
-use crate::reload::{Read, Reloader};
+use crate::reload::{self, Reloader};
 use crate::signals::{Request, Signals};
-use crate::{status, systemd};
+use crate::status;
+use crate::systemd::Manager;
 
 /// How long the last lines of the access log may take.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// How often a catcher that cannot be reached is looked at.
-const LOOK: Duration = Duration::from_secs(5);
+/// How often the daemon looks after what nobody else notices.
+const INTERVAL: Duration = Duration::from_secs(5);
 
 /// Why the daemon did not start.
 #[derive(Debug)]
 pub enum StartError {
+    /// There is no users file to read.
+    Users(UsersFileError),
     /// An address is taken or not ours.
     Bind(BindError),
     /// The system refused something that a process needs.
@@ -47,6 +52,7 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            StartError::Users(error) => write!(f, "auth.users_file: {error}"),
             StartError::Bind(error) => error.fmt(f),
             StartError::System(what, error) => write!(f, "cannot {what}: {error}"),
         }
@@ -56,6 +62,7 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            StartError::Users(error) => Some(error),
             StartError::Bind(error) => Some(error),
             StartError::System(_, error) => Some(error),
         }
@@ -73,8 +80,6 @@ pub struct Start {
     pub source: Source,
     /// What it says.
     pub config: Config,
-    /// The users of its file.
-    pub users: Read,
     /// Sockets of the service manager.
     pub inherited: Inherited,
 }
@@ -96,21 +101,24 @@ pub fn run(start: Start) -> Result<(), StartError> {
 }
 
 async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
-    let Start { source, config, users, inherited } = start;
+    let Start { source, config, inherited } = start;
+    // First of all: until then a SIGHUP ends the process.
     let mut signals = Signals::listen().map_err(system("listen to signals"))?;
+    let manager = Manager::from_environment();
+    let UsersRead { users, mark } = reload::read_users(&config.live.auth).map_err(StartError::Users)?;
+    reload::announce(&config.live.auth, &users);
     let sockets = Sockets::bind(&config.start, inherited)?;
 
     let lifetime =
         Lifetime { stop: CancellationToken::new(), tasks: TaskTracker::new(), end: CancellationToken::new() };
-    let (app, stamp) = {
+    let app = {
         let auth = Authenticator::new(&AuthLimits::default())
             .map_err(system("draw a random key and start the threads that check passwords"))?;
         let metrics = Metrics::new(SystemTime::now()).map_err(|error| system("count")(io::Error::other(error)))?;
         let metrics = Arc::new(metrics);
         let tunnels = Tunnels::new(lifetime.tasks.clone(), lifetime.stop.clone(), Arc::clone(&metrics));
-        let (users, stamp) = users.into_parts();
         let live = Live::new(&config.live, users, &config.start);
-        (Arc::new(App::new(&config.start, live, auth, access_log, tunnels, metrics)), stamp)
+        Arc::new(App::new(&config.start, live, auth, access_log, tunnels, metrics))
     };
     let (workers, mut inboxes) = Workers::new(config.start.workers, lifetime.tasks.clone());
     let own = inboxes.remove(0);
@@ -125,16 +133,17 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
     let status = sockets.status.map(|bound| status::start(bound, Arc::clone(&app), lifetime.end.clone()));
     let status = status.transpose().map_err(system("start the status listener"))?;
     let start = config.start.clone();
-    let reloader = Reloader::start(Arc::clone(&app), source, config, stamp).map_err(system("start the reloading"))?;
-    tokio::spawn(watch_upstream(Arc::clone(&app)));
-    tokio::spawn(systemd::report(Arc::clone(&app)));
+    let reloader = Reloader::start(Arc::clone(&app), source, config, &mark, manager.clone());
+    let reloader = reloader.map_err(system("start the thread that reads files again"))?;
+    tokio::spawn(watch(Arc::clone(&app)));
+    tokio::spawn(manager.clone().report(Arc::clone(&app)));
 
-    systemd::ready();
+    manager.ready();
     while signals.next().await == Request::Reload {
         reloader.ask();
     }
     app.vitals().draining();
-    systemd::stopping();
+    manager.stopping();
     reloader.stop();
     accepting.end().await;
     stop(&start, &lifetime, &mut signals).await;
@@ -160,23 +169,27 @@ impl Sockets {
     fn bind(start: &StartConfig, mut inherited: Inherited) -> Result<Self, StartError> {
         let mode = start.unix_socket_mode;
         let bind = |listen: &[Listen], inherited: &mut Inherited| listener::bind(listen, mode, inherited);
-        // By name first, so that "systemd" without a name takes what is left.
-        let status = match &start.status {
-            None => None,
-            Some(StatusConfig { listen, configured }) => match bind(std::slice::from_ref(listen), &mut inherited) {
-                Ok(bound) => Some(bound),
-                // Nobody asked for it, and a second gate on this machine is no reason not to serve.
-                Err(error) if !configured => {
-                    tracing::warn!("status.listen: {error}; nothing is told there: name another address, or \"off\"");
-                    None
-                }
-                Err(error) => return Err(StartError::Bind(error)),
-            },
+        // A socket that is passed for it first, so that "systemd" without a name takes what is left.
+        let mut status = match &start.status {
+            Some(StatusConfig { listen: listen @ Listen::Systemd(_), .. }) => {
+                Some(bind(std::slice::from_ref(listen), &mut inherited).map_err(StartError::Bind)?)
+            }
+            _ => None,
         };
         let from_the_manager = [Listen::Systemd(None)];
         let listen: &[Listen] =
             if start.listen_is_default && !inherited.is_empty() { &from_the_manager } else { &start.listen };
         let main = bind(listen, &mut inherited).map_err(StartError::Bind)?;
+        if let (None, Some(StatusConfig { listen, configured })) = (&status, &start.status) {
+            match bind(std::slice::from_ref(listen), &mut inherited) {
+                Ok(bound) => status = Some(bound),
+                // Nobody asked for it, and a second gate on this machine is no reason not to serve.
+                Err(error) if !configured => {
+                    tracing::warn!("status.listen: {error}; nothing is told there: name another address, or \"off\"");
+                }
+                Err(error) => return Err(StartError::Bind(error)),
+            }
+        }
         if !inherited.is_empty() {
             tracing::warn!(
                 sockets = inherited.len(),
@@ -222,12 +235,16 @@ fn accept(bound: Vec<Bound>, app: &Arc<App>, workers: Workers, start: &StartConf
     Ok(accepting)
 }
 
-/// A catcher that cannot be reached is looked at until it can, so that its coming back is noticed though nobody asks it for
-/// anything. Never ends.
-async fn watch_upstream(app: Arc<App>) {
-    let mut ticks = tokio::time::interval(LOOK);
+/// Looks after what nobody else notices: a catcher that cannot be reached comes back though nobody asks it for anything,
+/// and files are read from a file system that does not answer. Never ends.
+async fn watch(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(INTERVAL);
     loop {
         ticks.tick().await;
+        if app.vitals().reading_for(Instant::now()) > INTERVAL {
+            let why = "reading the files has not ended; does their file system answer?";
+            app.conditions().degraded(Condition::Reload, why, why);
+        }
         if app.conditions().get(Condition::Upstream).is_some() {
             app.look_at_upstream().await;
         }
@@ -255,7 +272,9 @@ fn access_log(start: &StartConfig) -> Result<AccessLog, StartError> {
     if !start.log.access {
         return Ok(AccessLog::off());
     }
-    AccessLog::to(io::stdout(), start.log.format).map_err(system("start the thread that writes the access log"))
+    // Not by way of the standard library's buffer, which does not tell how much of a line a full disk took.
+    let out = io::stdout().as_fd().try_clone_to_owned().map_err(system("use standard output"))?;
+    AccessLog::to(File::from(out), start.log.format).map_err(system("start the thread that writes the access log"))
 }
 
 /// Raises the soft limit on descriptors to the hard one: a connection takes two, and the usual soft limit of 1024 is for

@@ -40,12 +40,12 @@ pub struct Metrics {
     last_reload: Gauge,
     tunnels_opened: IntCounter,
     tunnels_revoked: IntCounter,
-    read: Mutex<Read>,
+    elsewhere: Mutex<Elsewhere>,
 }
 
 /// What is read elsewhere when somebody asks.
 #[derive(Debug)]
-struct Read {
+struct Elsewhere {
     hashes: IntCounter,
     cache_hits: IntCounter,
     cache_entries: IntGauge,
@@ -130,7 +130,7 @@ impl Metrics {
                 "tunnels_revoked_total",
                 "WebSockets and event streams that a reload ended, since their users may not have them any more.",
             )?,
-            read: Mutex::new(Read::new(&make, started_at)?),
+            elsewhere: Mutex::new(Elsewhere::new(&make, started_at)?),
             registry: make.0,
         };
         metrics.last_reload.set(seconds(started_at));
@@ -170,9 +170,11 @@ impl Metrics {
     pub fn reloaded(&self, good: bool) {
         let [ok, failed] = &self.reloads;
         if good { ok } else { failed }.inc();
-        if good {
-            self.last_reload.set(seconds(SystemTime::now()));
-        }
+    }
+
+    /// What was read last is all that was written, and without a fault.
+    pub fn all_is_read(&self) {
+        self.last_reload.set(seconds(SystemTime::now()));
     }
 
     /// A tunnel was opened.
@@ -189,13 +191,13 @@ impl Metrics {
     #[must_use]
     pub fn text(&self, now: &Now<'_>) -> String {
         // Two who ask at once must not mix what they read.
-        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        read.update(now);
+        let elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        elsewhere.update(now);
         TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
     }
 }
 
-impl Read {
+impl Elsewhere {
     fn new(make: &Maker, started_at: SystemTime) -> Result<Self> {
         Ok(Self {
             hashes: make.counter("password_hashes_total", "Password hashes that were computed.")?,

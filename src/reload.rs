@@ -3,71 +3,61 @@
 //! SIGHUP reads both; a users file that has changed and stands still is read by itself. What was read replaces what held
 //! as a whole or not at all: with a mistake in it, what held before goes on, and the log, `/readyz` and a metric say so.
 //! Connections are not touched, but for the tunnels of users who may not have them any more.
+//!
+//! A configuration that is good in itself, but whose users cannot be read yet, waits for them. The users file that holds
+//! is watched all the same: whoever is removed from it goes, whatever else is wrong.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::app::App;
-use crate::auth::{Stamp, Users, UsersFileError, Watch, how_to_make};
+use crate::auth::{Mark, Stamp, Users, UsersFileError, UsersRead, Watch, how_to_make};
 use crate::conditions::Condition;
 use crate::config::model::{AuthConfig, LiveConfig, StartConfig};
 use crate::config::{self, Config, ConfigErrors, Source};
-use crate::systemd;
+use crate::systemd::Manager;
 
 /// How often the users file is looked at. A change holds after two looks at the most, and the reading: within two seconds.
 const TICK: Duration = Duration::from_millis(800);
 
-/// Users as they were read, and what the file was like just before.
-#[derive(Debug)]
-pub struct Read {
-    users: Users,
-    stamp: Stamp,
-}
-
-impl Read {
-    /// Takes the users out.
-    #[must_use]
-    pub fn into_parts(self) -> (Users, Stamp) {
-        (self.users, self.stamp)
-    }
-}
-
-/// Reads the users file and says which of its lines are refused. A file that nobody named may still be to be made.
+/// Reads the users file. A file that nobody named may still be to be made: then there are no users.
 ///
 /// # Errors
 /// When there is no file to read.
-pub fn read_users(auth: &AuthConfig) -> Result<Read, UsersFileError> {
+pub fn read_users(auth: &AuthConfig) -> Result<UsersRead, UsersFileError> {
     let file = &auth.users_file;
-    // Before the reading: what is written meanwhile is a change that the next look finds.
-    let stamp = Stamp::of(&file.path);
-    let path = file.path.display();
-    let users = match Users::load(&file.path, auth.allow_plaintext.into()) {
-        Err(UsersFileError::Missing(_)) if !file.configured => {
-            tracing::warn!(
-                "{path} does not exist: everybody is refused until it does; make it with: {}",
-                how_to_make(&file.path)
-            );
-            return Ok(Read { users: Users::default(), stamp });
-        }
-        other => other?,
-    };
+    match UsersRead::of(&file.path, auth.allow_plaintext.into()) {
+        Err(UsersFileError::Missing(_)) if !file.configured => Ok(UsersRead::nobody()),
+        other => other,
+    }
+}
+
+/// Says what was read: how many users, and which lines are refused.
+pub fn announce(auth: &AuthConfig, users: &Users) {
+    let file = &auth.users_file.path;
+    let path = file.display();
     for problem in users.problems() {
         tracing::warn!("{path}:{}: {}", problem.line, problem.reason());
     }
     if users.unlisted_problems() > 0 {
         tracing::warn!("{path}: {} more lines are refused; is it a users file at all?", users.unlisted_problems());
     }
+    if users.is_empty() && !file.exists() {
+        return tracing::warn!(
+            "{path} does not exist: everybody is refused until it does; make it with: {}",
+            how_to_make(file)
+        );
+    }
     if users.is_empty() {
         tracing::warn!("{path} holds no user: everybody is refused");
     }
     tracing::info!(users = users.len(), "read {path}");
-    Ok(Read { users, stamp })
 }
 
-/// Asks the thread to read again. Dropping it ends the thread.
+/// Asks the thread to read again. Dropping it ends the thread, as soon as it is not reading.
 #[derive(Debug)]
 pub struct Reloader {
     asked: Sender<()>,
@@ -75,16 +65,16 @@ pub struct Reloader {
 }
 
 impl Reloader {
-    /// Starts the thread. `config` and the file that was like `stamp` are what `app` runs with, and `source` is where they
-    /// came from.
+    /// Starts the thread. `config` and the file that was read as `users` says are what `app` runs with, and `source` is
+    /// where they came from.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(app: Arc<App>, source: Source, config: Config, stamp: Stamp) -> io::Result<Self> {
+    pub fn start(app: Arc<App>, source: Source, config: Config, users: &Mark, manager: Manager) -> io::Result<Self> {
         let (asked, asks) = mpsc::channel();
         let Config { start, live } = config;
-        let watch = Watch::new(stamp);
-        let reload = Reload { app, source, start, live, watch, waiting: None, bad: Bad::default() };
+        let holds = Held { watch: users.watch(), digest: users.digest(), failed: None, live };
+        let reload = Reload { app, source, start, manager, holds, waits: None, config: Written::Good, has_news: false };
         let thread = std::thread::Builder::new().name("reload".to_owned()).spawn(move || reload.run(&asks))?;
         Ok(Self { asked, thread })
     }
@@ -95,142 +85,218 @@ impl Reloader {
         let _ = self.asked.send(());
     }
 
-    /// Ends the thread and waits for it, unless it is held up by a file system that does not answer.
+    /// Ends the thread. One that is reading is not waited for: a file system may never answer.
     pub fn stop(self) {
         let Self { asked, thread } = self;
-        drop(asked);
-        if thread.is_finished() {
-            let _ = thread.join();
-        }
+        drop((asked, thread));
     }
 }
 
 struct Reload {
     app: Arc<App>,
     source: Source,
-    /// What runs. Of a later configuration only what is live replaces what is here.
+    /// What runs, whatever was written since.
     start: StartConfig,
-    live: LiveConfig,
-    watch: Watch,
-    /// A later configuration, good in itself, whose users file could not be read yet.
-    waiting: Option<(LiveConfig, Watch)>,
-    bad: Bad,
+    manager: Manager,
+    holds: Held,
+    /// What was written later, good in itself, until its users have been read.
+    waits: Option<Held>,
+    config: Written,
+    /// Something was put in the place of what held since this was last judged.
+    has_news: bool,
 }
 
-/// What could not be read last time.
-#[derive(Debug, Default)]
-struct Bad {
-    /// The configuration has mistakes.
-    config: bool,
-    /// The users file could not be read, for this reason.
-    users: Option<String>,
+/// A configuration and the users file that it names.
+struct Held {
+    live: LiveConfig,
+    watch: Watch,
+    /// Of the file's content as it was read last.
+    digest: Option<[u8; 32]>,
+    /// Why the file could not be read last time.
+    failed: Option<String>,
+}
+
+/// How the configuration was when it was read last.
+#[derive(Debug, PartialEq, Eq)]
+enum Written {
+    Good,
+    /// It has so many mistakes.
+    Bad(usize),
+    /// There was no reading it, for this reason; it is tried again at each look.
+    Unread(String),
 }
 
 impl Reload {
     fn run(mut self, asks: &Receiver<()>) {
+        let mut next_look = Instant::now() + TICK;
         loop {
-            match asks.recv_timeout(TICK) {
+            // Whoever asks again and again does not put off the looking.
+            match asks.recv_timeout(next_look.saturating_duration_since(Instant::now())) {
                 Ok(()) => {
                     // Of many who ask at once one is answered for all.
                     while asks.try_recv().is_ok() {}
-                    systemd::reloading();
-                    self.everything();
-                    systemd::ready();
+                    self.manager.reloading();
+                    self.reading(|this| this.everything(true));
+                    self.manager.ready();
                 }
-                Err(RecvTimeoutError::Timeout) => self.look(),
+                Err(RecvTimeoutError::Timeout) => {
+                    next_look = Instant::now() + TICK;
+                    self.reading(Self::look);
+                }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
+    /// Reads, and lets be seen meanwhile that it has not ended.
+    fn reading(&mut self, read: impl FnOnce(&mut Self)) {
+        self.app.vitals().reading(true);
+        read(self);
+        self.app.vitals().reading(false);
+        self.judge();
+    }
+
     /// Looks at the users file, and reads it if it has changed; and at the one that a later configuration waits for.
     fn look(&mut self) {
-        let is_there = |live: &LiveConfig, watch: &mut Watch| watch.look(Stamp::of(&live.auth.users_file.path));
-        if let Some((live, watch)) = &mut self.waiting
-            && is_there(live, watch)
-        {
-            let live = live.clone();
-            self.replace(live);
-        } else if is_there(&self.live, &mut self.watch) {
-            self.replace(self.live.clone());
+        if matches!(self.config, Written::Unread(_)) {
+            self.everything(false);
+        }
+        if self.holds.look() {
+            self.users();
+        }
+        if self.waits.as_mut().is_some_and(Held::look) {
+            self.take_what_waits(false);
         }
     }
 
-    /// Reads configuration and users again.
-    fn everything(&mut self) {
-        match config::load(&self.source) {
-            Err(errors) => self.refuse(&errors),
-            Ok(config) => {
-                self.bad.config = false;
-                // What waited is replaced by this, be it that somebody took back what he had written.
-                self.waiting = None;
-                let fixed = self.start.changed_keys(&config.start);
-                if !fixed.is_empty() {
-                    tracing::warn!("restart to change: {}; everything else is taken over", fixed.join(", "));
+    /// Reads configuration and users again; `asked` when somebody waits for an answer, be it the same as before.
+    fn everything(&mut self, asked: bool) {
+        let config = match config::load_again(&self.source) {
+            Ok(config) => config,
+            Err(errors) => return self.refuse(&errors, asked),
+        };
+        self.config = Written::Good;
+        let fixed = self.start.changed_keys(&config.start);
+        if !fixed.is_empty() {
+            tracing::warn!("restart to change: {}", fixed.join(", "));
+        }
+        // A file that has just changed may be half-written: then it is read when it has stood still until the next look.
+        let users = &config.live.auth.users_file.path;
+        let stamp = Stamp::of(users);
+        let is_known = *users == self.holds.live.auth.users_file.path && self.holds.watch.has_read(stamp);
+        let stands_still = is_known || !stamp.is_fresh(SystemTime::now());
+        // It replaces what waited, be it that somebody took back what he had written.
+        self.waits = Some(Held { live: config.live, watch: Watch::unread(stamp), digest: None, failed: None });
+        if stands_still {
+            self.take_what_waits(asked);
+        }
+    }
+
+    fn refuse(&mut self, errors: &ConfigErrors, asked: bool) {
+        let written =
+            if errors.is_unread() { Written::Unread(errors.to_string()) } else { Written::Bad(errors.iter().count()) };
+        if asked || written != self.config {
+            for error in errors.iter() {
+                tracing::error!("{error}");
+            }
+            self.app.metrics().reloaded(false);
+        }
+        self.config = written;
+    }
+
+    /// Reads the users of what holds.
+    fn users(&mut self) {
+        match self.read(&self.holds.live) {
+            Ok(None) => {}
+            // Touched, or looked at twice to be sure.
+            Ok(Some(read)) if read.mark.digest() == self.holds.digest && self.holds.failed.is_none() => {
+                self.holds.watch = read.mark.watch();
+            }
+            Ok(Some(read)) => self.replace(self.holds.live.clone(), read),
+            Err(error) => {
+                if self.holds.could_not_read(&error, false) {
+                    self.app.metrics().reloaded(false);
                 }
-                self.replace(config.live);
             }
         }
     }
 
-    fn refuse(&mut self, errors: &ConfigErrors) {
-        for error in errors.iter() {
-            tracing::error!("{error}");
+    /// Puts what waits in the place of what holds, if its users can be read.
+    fn take_what_waits(&mut self, asked: bool) {
+        let Some(mut waits) = self.waits.take() else { return };
+        match self.read(&waits.live) {
+            Ok(None) => self.waits = Some(waits),
+            Ok(Some(read)) => self.replace(waits.live, read),
+            Err(error) => {
+                if waits.could_not_read(&error, asked) {
+                    self.app.metrics().reloaded(false);
+                }
+                self.waits = Some(waits);
+            }
         }
-        self.bad.config = true;
-        let count = errors.iter().count();
-        let what = if count == 1 { "mistake" } else { "mistakes" };
-        self.failed(
-            "the configuration has mistakes; the log names them",
-            &format!("{count} {what} in the configuration"),
-        );
     }
 
-    /// Puts `live` with the users of its file in the place of what holds, if they can be read.
-    fn replace(&mut self, live: LiveConfig) {
-        // A file that nobody named need not exist, but when it goes away that locks out nobody who could log in.
+    /// The users of a configuration; none if somebody wrote to the file meanwhile, which the next look finds.
+    fn read(&self, live: &LiveConfig) -> Result<Option<UsersRead>, UsersFileError> {
         let mut auth = live.auth.clone();
+        // A file that nobody named need not exist, but when it goes away that locks out nobody who could log in.
         auth.users_file.configured |= !self.app.live().users().is_empty();
-        match read_users(&auth) {
-            Ok(Read { users, stamp }) => self.apply(live, users, stamp),
-            Err(error) => self.keep(&live, &error),
-        }
+        let read = read_users(&auth)?;
+        Ok(Some(read).filter(|read| read.mark.holds_for(&live.auth.users_file.path)))
     }
 
-    /// Goes on with the users that there are. The file is tried again at each look: it may be unreadable for a reason that
-    /// leaves no trace on it, a lack of descriptors say.
-    fn keep(&mut self, live: &LiveConfig, error: &UsersFileError) {
-        if *live != self.live && self.waiting.as_ref().is_none_or(|(waiting, _)| waiting != live) {
-            // It holds as soon as its users can be read. Until then the old file is watched as well: whoever is removed
-            // from it must not stay because of a mistake in the new configuration.
-            self.waiting = Some((live.clone(), Watch::new(Stamp::Not(io::ErrorKind::NotFound))));
-        }
-        let reason = error.to_string();
-        if self.bad.users.as_ref() != Some(&reason) {
-            tracing::error!("{reason}; the users who could log in still can");
-            self.bad.users = Some(reason);
-            self.failed("the users file cannot be read; the log says why", "the users file cannot be read");
-        }
-    }
-
-    fn apply(&mut self, live: LiveConfig, users: Users, stamp: Stamp) {
+    fn replace(&mut self, live: LiveConfig, read: UsersRead) {
+        let UsersRead { users, mark } = read;
+        announce(&live.auth, &users);
         let count = users.len();
         let next = self.app.live().followed_by(&live, users, &self.start);
         let revoked = self.app.replace(next);
-        // What waited has been read, or replaced by what was read.
-        self.waiting = self.waiting.take().filter(|_| live == self.live);
-        self.live = live;
-        self.watch.read(stamp);
-        self.bad.users = self.bad.users.take().filter(|_| self.waiting.is_some());
+        self.holds = Held { live, watch: mark.watch(), digest: mark.digest(), failed: None };
+        self.has_news = true;
         self.app.metrics().reloaded(true);
         tracing::info!(users = count, tunnels_ended = revoked, "reloaded");
-        if !self.bad.config && self.waiting.is_none() {
-            self.app.conditions().ok(Condition::Reload);
-        }
     }
 
-    fn failed(&self, why: &'static str, detail: &str) {
-        self.app.metrics().reloaded(false);
-        self.app.conditions().degraded(Condition::Reload, why, detail);
+    /// Says how it stands, by what could not be read last time.
+    fn judge(&mut self) {
+        let held = [Some(&self.holds), self.waits.as_ref()].into_iter().flatten();
+        let unread = held.filter_map(|held| held.failed.as_ref()).next();
+        let (why, detail) = match (&self.config, unread) {
+            (Written::Bad(count), _) => (
+                "the configuration has mistakes; the log names them",
+                format!("{count} mistake{} in the configuration", if *count == 1 { "" } else { "s" }),
+            ),
+            (Written::Unread(reason), _) => ("the configuration cannot be read; the log says why", reason.clone()),
+            (Written::Good, Some(reason)) => ("the users file cannot be read; the log says why", reason.clone()),
+            // Whether what waits will do is not known yet.
+            (Written::Good, None) if self.waits.is_some() => return,
+            (Written::Good, None) => {
+                if std::mem::take(&mut self.has_news) {
+                    self.app.metrics().all_is_read();
+                }
+                return self.app.conditions().ok(Condition::Reload);
+            }
+        };
+        self.app.conditions().degraded(Condition::Reload, why, &detail);
+    }
+}
+
+impl Held {
+    /// Looks at the file: whether it is to be read.
+    fn look(&mut self) -> bool {
+        self.watch.look(Stamp::of(&self.live.auth.users_file.path))
+    }
+
+    /// Notes that the file could not be read, and whether that was worth saying: the first time, and when it is `asked`.
+    /// It is tried again at each look, for the reason may leave no trace on the file: a lack of descriptors, say.
+    fn could_not_read(&mut self, error: &UsersFileError, asked: bool) -> bool {
+        self.watch.could_not_read();
+        let reason = error.to_string();
+        let is_news = asked || self.failed.as_ref() != Some(&reason);
+        if is_news {
+            tracing::error!("{reason}; the users who could log in still can");
+        }
+        self.failed = Some(reason);
+        is_news
     }
 }

@@ -16,7 +16,7 @@ pub struct Sink(Arc<(Mutex<Waiting>, Condvar)>);
 pub enum Trouble {
     /// So many were dropped.
     Dropped(u64),
-    /// Some could not be written.
+    /// Some could not be written. Told once until some can be again.
     Unwritten(io::Error),
 }
 
@@ -34,16 +34,17 @@ struct Waiting {
 impl Sink {
     const LIMIT: usize = 1 << 20;
 
-    /// Lines to `out`, by a thread of this name, which says what happens to them by `tell`. That must not end up in the
+    /// Lines to `out`, which keeps nothing back, by a thread of this name, which says what happens to them by `tell`. That must not end up in the
     /// same sink for a line that could not be written.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(mut out: impl Write + Send + 'static, thread: &str, tell: fn(Trouble)) -> io::Result<Self> {
+    pub fn start(out: impl Write + Send + 'static, thread: &str, tell: fn(Trouble)) -> io::Result<Self> {
         let shared = Arc::new((Mutex::new(Waiting::default()), Condvar::new()));
         let theirs = Arc::clone(&shared);
         std::thread::Builder::new().name(thread.to_owned()).spawn(move || {
             let (lock, bell) = &*theirs;
+            let (mut out, mut failing) = (Whole { out, torn: false }, false);
             let mut batch = Vec::new();
             loop {
                 let mut waiting = locked(lock);
@@ -62,8 +63,14 @@ impl Sink {
                 if dropped > 0 {
                     tell(Trouble::Dropped(dropped));
                 }
-                if let Err(error) = out.write_all(&batch).and_then(|()| out.flush()) {
-                    tell(Trouble::Unwritten(error));
+                match out.write(&batch) {
+                    Ok(()) => failing = false,
+                    Err(error) => {
+                        // A disk that is full is full for each line.
+                        if !std::mem::replace(&mut failing, true) {
+                            tell(Trouble::Unwritten(error));
+                        }
+                    }
                 }
                 batch.clear();
             }
@@ -110,6 +117,34 @@ impl Drop for Sink {
         let (lock, bell) = &*self.0;
         locked(lock).closed = true;
         bell.notify_all();
+    }
+}
+
+/// Writes lines so that each begins at the beginning of a line, also after one that broke off.
+struct Whole<W> {
+    out: W,
+    torn: bool,
+}
+
+impl<W: Write> Whole<W> {
+    fn write(&mut self, mut lines: &[u8]) -> io::Result<()> {
+        if self.torn {
+            self.out.write_all(b"\n")?;
+            self.torn = false;
+        }
+        while !lines.is_empty() {
+            match self.out.write(lines) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    let (written, left) = lines.split_at(count.min(lines.len()));
+                    self.torn = !written.ends_with(b"\n");
+                    lines = left;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.out.flush()
     }
 }
 

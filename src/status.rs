@@ -4,6 +4,7 @@
 //! address. A page in a browser on the same machine could ask it as well, under a name of its own that resolves to
 //! loopback; so only addresses and `localhost` are taken for `Host`.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
@@ -19,7 +20,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
@@ -31,7 +31,7 @@ use crate::net::client_io::Stream;
 use crate::net::listener::{self, Bound};
 use crate::net::workers;
 
-/// Connections at one time; one more is closed at once.
+/// Connections at one time. For one more the oldest goes: who asks rightly is done in a moment.
 const CONNECTIONS: usize = 64;
 
 /// How long a connection may be without a whole request head.
@@ -41,7 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// How long a question waits for a look at the catcher.
-const LOOK: Duration = Duration::from_secs(1);
+const WAIT_FOR_LOOK: Duration = Duration::from_secs(1);
 
 /// Starts the thread. It ends when `end` is called.
 ///
@@ -58,19 +58,21 @@ pub fn start(bound: Vec<Bound>, app: Arc<App>, end: CancellationToken) -> io::Re
     }
     std::thread::Builder::new().name("status".to_owned()).spawn(move || {
         runtime.block_on(async move {
-            let places = Arc::new(Semaphore::new(CONNECTIONS));
             for listener in listeners {
-                let (app, end, places) = (Arc::clone(&app), end.clone(), Arc::clone(&places));
+                let (app, end) = (Arc::clone(&app), end.clone());
                 tokio::spawn(async move {
+                    let mut asking = VecDeque::with_capacity(CONNECTIONS);
                     listener::accept_from(&listener, &end, |stream, _peer| {
-                        let Ok(place) = Arc::clone(&places).try_acquire_owned() else { return };
+                        asking.retain(|connection: &tokio::task::JoinHandle<()>| !connection.is_finished());
+                        if asking.len() == CONNECTIONS
+                            && let Some(oldest) = asking.pop_front()
+                        {
+                            oldest.abort();
+                        }
                         let app = Arc::clone(&app);
-                        tokio::spawn(async move {
-                            match stream {
-                                Stream::Tcp(stream) => serve(stream, app).await,
-                                Stream::Unix(stream) => serve(stream, app).await,
-                            }
-                            drop(place);
+                        asking.push_back(match stream {
+                            Stream::Tcp(stream) => tokio::spawn(serve(stream, app)),
+                            Stream::Unix(stream) => tokio::spawn(serve(stream, app)),
                         });
                     })
                     .await;
@@ -139,7 +141,7 @@ async fn look(app: &Arc<App>) {
         let app = Arc::clone(app);
         tokio::spawn(async move { app.look_at_upstream().await })
     };
-    let _ = tokio::time::timeout(LOOK, looking).await;
+    let _ = tokio::time::timeout(WAIT_FOR_LOOK, looking).await;
 }
 
 fn check(parts: &Parts) -> Result<(), (StatusCode, &'static str)> {
@@ -187,7 +189,7 @@ fn livez(app: &App, now: Instant) -> Response<Body> {
 fn readyz(app: &App) -> Response<Body> {
     let (status, mut told) = match app.not_ready() {
         None => (StatusCode::OK, "ready\n".to_owned()),
-        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, why.text().to_owned()),
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", why.text())),
     };
     for condition in Condition::ALL {
         let name = condition.name();

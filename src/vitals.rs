@@ -31,6 +31,8 @@ pub struct Vitals {
     started_at: SystemTime,
     phase: AtomicU8,
     workers: Box<[Pulse]>,
+    /// When the reading of files that goes on began, in milliseconds since the start and one; 0 when none does.
+    reading: AtomicU64,
 }
 
 /// One worker's: when it last beat, in milliseconds since the start, and how many tasks its runtime had then.
@@ -49,6 +51,7 @@ impl Vitals {
             started_at: SystemTime::now(),
             phase: AtomicU8::new(0),
             workers: (0..workers.get()).map(|_| Pulse::default()).collect(),
+            reading: AtomicU64::new(0),
         }
     }
 
@@ -95,6 +98,21 @@ impl Vitals {
         self.workers.iter().position(|pulse| now.saturating_sub(pulse.beat.load(Ordering::Relaxed)) > limit)
     }
 
+    /// Files are being read, or that has ended.
+    pub fn reading(&self, reading: bool) {
+        let since = if reading { self.since_start(Instant::now()).saturating_add(1) } else { 0 };
+        self.reading.store(since, Ordering::Relaxed);
+    }
+
+    /// For how long files have been read without an end: a network file system may never answer.
+    #[must_use]
+    pub fn reading_for(&self, now: Instant) -> Duration {
+        match self.reading.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            since => Duration::from_millis(self.since_start(now).saturating_sub(since - 1)),
+        }
+    }
+
     /// The tasks of all workers at their last beats.
     #[must_use]
     pub fn tasks(&self) -> usize {
@@ -123,6 +141,17 @@ mod tests {
         assert_eq!(vitals.tasks(), 12);
         vitals.beat(1, 1, later);
         assert_eq!(vitals.stuck(later), None);
+    }
+
+    #[test]
+    fn a_reading_that_does_not_end_is_seen() {
+        let vitals = Vitals::new(NonZeroUsize::MIN);
+        let later = Instant::now() + STUCK;
+        assert_eq!(vitals.reading_for(later), Duration::ZERO);
+        vitals.reading(true);
+        assert!(vitals.reading_for(later) > STUCK / 2);
+        vitals.reading(false);
+        assert_eq!(vitals.reading_for(later), Duration::ZERO);
     }
 
     #[test]

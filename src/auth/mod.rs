@@ -32,4 +32,4 @@ pub use self::credentials::{Credentials, Malformed};
 pub use self::failure::AuthFailure;
 pub use self::hash::{Plaintext, StoredHash};
 pub use self::identity::Identity;
-pub use self::users::{Stamp, User, UserName, Users, UsersFileError, Watch, how_to_make};
+pub use self::users::{Mark, Stamp, User, UserName, Users, UsersFileError, UsersRead, Watch, how_to_make};

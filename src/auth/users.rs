@@ -18,7 +18,7 @@ use http::HeaderValue;
 use super::hash::{HashError, PLAIN, Plaintext, StoredHash};
 use super::text::Escaped;
 
-pub use file::{UsersFileError, how_to_make};
+pub use file::{Mark, UsersFileError, UsersRead, how_to_make};
 pub use stamp::{Stamp, Watch};
 pub use unreadable::Unreadable;
 

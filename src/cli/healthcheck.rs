@@ -3,11 +3,13 @@
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::{Exit, out};
 use crate::config::model::Listen;
@@ -23,8 +25,8 @@ Examples:
 
 Exit codes: 0 it lives (or is ready), 1 it does not, 2 wrong usage";
 
-/// How long all of it may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long all of it may take. A container engine waits for 5 s (`HEALTHCHECK --timeout`), and gets the reason then.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The longest answer that is read, in bytes.
 const ANSWER: u64 = 64 * 1024;
@@ -105,7 +107,12 @@ fn over_tcp(addr: SocketAddr, path: &str, until: Instant) -> io::Result<Vec<u8>>
 }
 
 fn over_unix(socket: &Path, path: &str, until: Instant) -> io::Result<Vec<u8>> {
-    let stream = UnixStream::connect(socket)?;
+    // Where as many wait as can wait, a connection that blocks would wait too.
+    let connection = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    connection.set_nonblocking(true)?;
+    connection.connect(&SockAddr::unix(socket)?)?;
+    connection.set_nonblocking(false)?;
+    let stream = UnixStream::from(OwnedFd::from(connection));
     exchange(&stream, &stream, |wait| stream.set_read_timeout(Some(wait)), path, until)
 }
 
@@ -116,7 +123,7 @@ fn exchange(
     path: &str,
     until: Instant,
 ) -> io::Result<Vec<u8>> {
-    write!(to, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    to.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut answer = Vec::new();
     let mut chunk = [0; 4096];
     while (answer.len() as u64) < ANSWER {
@@ -136,12 +143,19 @@ fn exchange(
     Ok(answer)
 }
 
-/// Whether the status is 200, and the body; none if it is no answer of a status listener.
+/// Whether the answer is a good one, and its body; none if no status listener of ours gave it.
 fn parse(answer: &[u8]) -> Option<(bool, String)> {
     let text = String::from_utf8_lossy(answer);
     let (head, body) = text.split_once("\r\n\r\n")?;
-    let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?;
-    matches!(status, "200" | "503").then(|| (status == "200", body.to_owned()))
+    let is_plain = |character: char| matches!(character, '\n' | ' '..='~');
+    if !body.chars().all(is_plain) {
+        return None;
+    }
+    if head.starts_with("HTTP/1.1 200 ") && (body.starts_with("alive\n") || body.starts_with("ready\n")) {
+        Some((true, body.to_owned()))
+    } else {
+        head.starts_with("HTTP/1.1 503 ").then(|| (false, body.to_owned()))
+    }
 }
 
 #[cfg(test)]
@@ -155,7 +169,16 @@ mod tests {
     fn an_answer_is_good_bad_or_none() {
         assert_eq!(parse(b"HTTP/1.1 200 OK\r\na: b\r\n\r\nalive\n"), Some((true, "alive\n".to_owned())));
         assert_eq!(parse(b"HTTP/1.1 503 X\r\n\r\nno users\n"), Some((false, "no users\n".to_owned())));
-        for other in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 404 X\r\n\r\n", "SSH-2.0-x\r\n\r\n", "HTTP/1.1 20"] {
+        for other in [
+            "",
+            "HTTP/1.1 200 OK\r\n",
+            "HTTP/1.1 404 X\r\n\r\n",
+            "SSH-2.0-x\r\n\r\n",
+            "HTTP/1.1 20",
+            "HTTP/1.1 2000 OK\r\n\r\nalive\n",
+            "HTTP/1.1 200 OK\r\n\r\n<html>another program</html>",
+            "HTTP/1.1 503 X\r\n\r\n\u{1b}[2J",
+        ] {
             assert_eq!(parse(other.as_bytes()), None, "{other}");
         }
     }

@@ -4,8 +4,9 @@ use clap::Args;
 
 use super::{Exit, out, refuse};
 use crate::config::{self, Config, Flag, Source};
+use crate::daemon::{self, StartError};
+use crate::logging;
 use crate::net::inherited::Inherited;
-use crate::{daemon, logging, reload};
 
 const EXAMPLE: &str = "\
 Each flag stands for a key of the configuration and wins over the file and the
@@ -103,18 +104,11 @@ pub fn run(source: Source) -> Exit {
 }
 
 fn serve(source: Source, config: Config, inherited: Inherited) -> Exit {
-    let users = match reload::read_users(&config.live.auth) {
-        Ok(users) => users,
-        Err(error) => {
-            tracing::error!("auth.users_file: {error}");
-            return Exit::Config;
-        }
-    };
-    match daemon::run(daemon::Start { source, config, users, inherited }) {
+    match daemon::run(daemon::Start { source, config, inherited }) {
         Ok(()) => Exit::Success,
         Err(error) => {
             tracing::error!("{error}");
-            Exit::Problem
+            if matches!(error, StartError::Users(_)) { Exit::Config } else { Exit::Problem }
         }
     }
 }

@@ -51,6 +51,19 @@ impl Listen {
         }
     }
 
+    /// Whether both cannot be listened on at one time.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Listen::Tcp { addr, .. }, Listen::Tcp { addr: other, .. }) => {
+                let same_ip = addr.ip() == other.ip();
+                let one_is_all = addr.ip().is_unspecified() || other.ip().is_unspecified();
+                let meet = same_ip || (one_is_all && addr.is_ipv4() == other.is_ipv4());
+                addr.port() == other.port() && addr.port() != 0 && meet
+            }
+            _ => self == other,
+        }
+    }
+
     /// The same place, but not missed where the machine has no IPv6.
     pub(super) fn optional_if_ipv6(self) -> Self {
         match self {
@@ -216,6 +229,34 @@ mod tests {
         for text in ["", "x", "99999", "1.2.3.4:99999", "[::1]", "http://127.0.0.1:80", "a:b:c"] {
             let reason = Listen::parse(text).expect_err(text);
             assert!(reason.starts_with("is not an address with its port"), "{text}: {reason}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_listened_on_at_one_time_is_known() {
+        let overlap = |one: &str, other: &str| {
+            let (one, other) = (Listen::parse(one).unwrap(), Listen::parse(other).unwrap());
+            assert_eq!(one.overlaps(&other), other.overlaps(&one));
+            one.overlaps(&other)
+        };
+        for (one, other) in [
+            ("127.0.0.1:1", "127.0.0.1:1"),
+            ("0.0.0.0:1", "127.0.0.1:1"),
+            ("[::]:1", "[::1]:1"),
+            ("unix:/a", "unix:/a"),
+            ("systemd:a", "systemd:a"),
+        ] {
+            assert!(overlap(one, other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("127.0.0.1:1", "127.0.0.1:2"),
+            ("127.0.0.1:0", "127.0.0.1:0"),
+            ("127.0.0.1:1", "127.0.0.2:1"),
+            ("0.0.0.0:1", "[::1]:1"),
+            ("unix:/a", "unix:/b"),
+            ("systemd:a", "systemd:b"),
+        ] {
+            assert!(!overlap(one, other), "{one} {other}");
         }
     }
 

@@ -5,30 +5,38 @@ use std::path::PathBuf;
 
 /// Everything that is wrong, in the order of the places: the file from top to bottom, the environment, the flags.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigErrors(Vec<ConfigError>);
+pub struct ConfigErrors {
+    errors: Vec<ConfigError>,
+    unread: bool,
+}
 
 impl ConfigErrors {
     pub(super) fn new(mut errors: Vec<ConfigError>) -> Self {
         errors.sort_by(|a, b| a.place.cmp(&b.place));
-        ConfigErrors(errors)
+        ConfigErrors { errors, unread: false }
+    }
+
+    /// There was no reading the file, which is all that is known.
+    pub(super) fn unread(error: ConfigError) -> Self {
+        ConfigErrors { errors: vec![error], unread: true }
+    }
+
+    /// Whether there was no reading the file: nobody need have made a mistake.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        self.unread
     }
 
     /// The faults one by one.
     pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
-        self.0.iter()
-    }
-}
-
-impl From<ConfigError> for ConfigErrors {
-    fn from(error: ConfigError) -> Self {
-        ConfigErrors(vec![error])
+        self.errors.iter()
     }
 }
 
 /// A line an error; a syntax error has its line of the file below it.
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.0.iter().enumerate() {
+        for (index, error) in self.errors.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }

@@ -86,6 +86,24 @@ fn assemble(source: &Source, content: Option<&[u8]>) -> Result<Config, ConfigErr
     read::config(raw)
 }
 
+/// [`load`] while the daemon runs.
+///
+/// # Errors
+/// As [`load`], and for a file that can be read only once, or that might be waited for without end.
+pub fn load_again(source: &Source) -> Result<Config, ConfigErrors> {
+    match std::fs::metadata(source.file()) {
+        Ok(found) if !found.is_file() => {
+            Err(unreadable(source.file(), "is no regular file, so it cannot be read again".to_owned()))
+        }
+        _ => load(source),
+    }
+}
+
+fn unreadable(path: &Path, reason: String) -> ConfigErrors {
+    let place = Place::File { path: path.to_owned(), line: None, column: None };
+    ConfigErrors::unread(ConfigError { place, key: None, reason, excerpt: None })
+}
+
 /// Where the daemon of this configuration tells how it goes, whatever else is wrong with the configuration: a mistake that
 /// somebody makes in a running daemon's file must not make it look dead.
 ///
@@ -116,11 +134,6 @@ fn read_file(source: &Source) -> Result<Option<Vec<u8>>, ConfigErrors> {
     match std::fs::read(path) {
         Ok(content) => Ok(Some(content)),
         Err(error) if error.kind() == io::ErrorKind::NotFound && source.path.is_none() => Ok(None),
-        Err(error) => Err(ConfigErrors::from(ConfigError {
-            place: Place::File { path: path.to_owned(), line: None, column: None },
-            key: None,
-            reason: format!("cannot be read: {}", os_reason(&error)),
-            excerpt: None,
-        })),
+        Err(error) => Err(unreadable(path, format!("cannot be read: {}", os_reason(&error)))),
     }
 }

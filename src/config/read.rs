@@ -48,6 +48,7 @@ pub(super) fn config(mut raw: Raw) -> Result<Config, ConfigErrors> {
     if let (Ok(start), Ok(live)) = (&start, &live) {
         reader.not_itself(start, live);
         reader.hides_nothing(live);
+        reader.not_twice(start);
     }
     match (start, live) {
         (Ok(start), Ok(live)) if reader.is_clean() => Ok(Config { start, live }),
@@ -255,12 +256,24 @@ impl<'a> Reader<'a> {
             },
             _ => false,
         };
-        if let Some(listen) = start.listen.iter().find(|listen| is_here(listen))
+        let status = start.status.as_ref().map(|status| &status.listen);
+        if let Some(listen) = start.listen.iter().chain(status).find(|listen| is_here(listen))
             && let Some(entry) = self.raw.get(PATH)
         {
             let reason =
                 format!("is this gate's own address, {listen}; write the catcher's, and give one of them another port");
             self.fault(entry, PATH, reason);
+        }
+    }
+
+    /// One address cannot be listened on twice, and the error of the system would not say who has it.
+    fn not_twice(&mut self, start: &StartConfig) {
+        const PATH: &str = "status.listen";
+        let Some(StatusConfig { listen: status, configured: true }) = &start.status else { return };
+        if let Some(listen) = start.listen.iter().find(|listen| listen.overlaps(status))
+            && let Some(entry) = self.raw.get(PATH)
+        {
+            self.fault(entry, PATH, format!("\"{status}\" is taken by listen, \"{listen}\"; write another port"));
         }
     }
 

@@ -31,6 +31,10 @@ impl Secret {
         let cannot = |error: io::Error| format!("cannot be read: {}", os_reason(&error));
         // All of it at once: a vector that grows leaves copies behind.
         let mut content = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 1));
+        // Before it is opened: opening a named pipe would wait for its writer, at a reload as well.
+        if !std::fs::metadata(path).map_err(cannot)?.is_file() {
+            return Err("is no regular file".to_owned());
+        }
         let file = File::open(path).map_err(cannot)?;
         file.take(MAX_BYTES as u64 + 1).read_to_end(&mut content).map_err(cannot)?;
         if content.len() > MAX_BYTES {

@@ -67,7 +67,8 @@ impl Tunnels {
     pub fn allow_only(&self, rule: Rule) -> usize {
         let mut listed = self.listed();
         let mut revoked = 0;
-        for open in listed.open.values().filter(|open| !rule(&open.user, open.permission)) {
+        let may_not = |open: &&Open| !open.end.is_cancelled() && !rule(&open.user, open.permission);
+        for open in listed.open.values().filter(may_not) {
             open.end.cancel();
             revoked += 1;
         }

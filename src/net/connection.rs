@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use http::{Request, StatusCode, Version};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -99,7 +99,7 @@ pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: Cance
 /// The gate stops: answers the request that is there or comes at once, says that it was the last, and ends.
 ///
 /// A connection between two requests is not closed at once: the next one may be on its way, and to close under it is to
-/// lose it. The same holds for one that has just been made.
+/// lose it. The same holds for one that has just been made, and after an answer whose head went out before the stop.
 async fn finish<I, S>(
     mut connection: Pin<&mut http1::UpgradeableConnection<I, S>>,
     activity: &Activity,
@@ -112,30 +112,29 @@ where
     <S::ResBody as http_body::Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    // From now on each answer says that it is the last, and hyper ends the connection behind it.
     activity.ends();
-    if activity.is_idle() {
-        let begun = activity.begun();
-        let mut patience = pin!(tokio::time::sleep(NEXT_REQUEST));
-        let mut in_head = false;
-        let ended = std::future::poll_fn(|cx| {
-            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
-                return Poll::Ready(Some(ended));
-            }
-            if activity.begun() != begun {
-                return Poll::Ready(None);
-            }
-            ready!(patience.as_mut().poll(cx));
-            if activity.is_reading_head() && !in_head {
-                in_head = true;
-                patience.as_mut().reset(Instant::now() + WHOLE_HEAD);
-                ready!(patience.as_mut().poll(cx));
-            }
-            // A head that is still not whole is no request.
-            Poll::Ready(if in_head { Some(Ok(())) } else { None })
-        });
-        if let Some(ended) = ended.await {
-            return ended;
+    let mut patience: Option<(Pin<Box<Sleep>>, bool)> = None;
+    let ended = std::future::poll_fn(|cx| {
+        if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+            return Poll::Ready(Some(ended));
         }
+        if !activity.is_idle() {
+            patience = None;
+            return Poll::Pending;
+        }
+        let (timer, in_head) = patience.get_or_insert_with(|| (Box::pin(tokio::time::sleep(NEXT_REQUEST)), false));
+        ready!(timer.as_mut().poll(cx));
+        if activity.is_reading_head() && !*in_head {
+            *in_head = true;
+            timer.as_mut().reset(Instant::now() + WHOLE_HEAD);
+            ready!(timer.as_mut().poll(cx));
+        }
+        // A head that is still not whole is no request.
+        Poll::Ready(if *in_head { Some(Ok(())) } else { None })
+    });
+    if let Some(ended) = ended.await {
+        return ended;
     }
     connection.as_mut().graceful_shutdown();
     connection.await

@@ -11,6 +11,9 @@ use std::os::unix::net::UnixListener;
 use listenfd::ListenFd;
 use socket2::SockRef;
 
+/// More than anybody passes; beyond it the number is a mistake, and would only fill the memory.
+const MOST: u64 = 1024;
+
 /// What was passed and has not been taken yet.
 #[derive(Debug, Default)]
 pub struct Inherited(Vec<(String, Passed)>);
@@ -46,6 +49,10 @@ impl Inherited {
     /// # Errors
     /// A socket that is no listening stream socket.
     pub fn take() -> Result<Self, InheritError> {
+        let count = std::env::var("LISTEN_FDS").ok().and_then(|count| count.parse::<u64>().ok()).unwrap_or(0);
+        if count > MOST {
+            return Err(InheritError { name: String::new(), reason: format!("LISTEN_FDS={count} is too many") });
+        }
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut names = names.split(':');
         let mut passed = ListenFd::from_env();

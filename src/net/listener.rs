@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
 use super::client_io::Stream;
@@ -254,9 +254,38 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// Accepts from `listener` until it is told to stop.
+    /// Accepts from `listener` until it is told to stop, and then what waits there.
     pub async fn run(self, listener: Listener) {
         accept_from(&listener, &self.stop, |stream, peer| self.take(stream, peer)).await;
+        if let Err(why) = self.take_waiting(listener) {
+            tracing::debug!(%why, "nothing more is accepted");
+        }
+    }
+
+    /// Takes the connections that wait, no more than can wait at one time. Their clients are connected and may have sent a
+    /// request; to close the socket over them would reset them.
+    fn take_waiting(&self, listener: Listener) -> io::Result<()> {
+        match listener {
+            Listener::Tcp(listener) => {
+                let listener = listener.into_std()?;
+                for _ in 0..BACKLOG {
+                    let (stream, addr) = listener.accept()?;
+                    stream.set_nonblocking(true)?;
+                    self.take(tuned(TcpStream::from_std(stream)?), Peer::tcp(addr));
+                }
+            }
+            Listener::Unix(listener, file) => {
+                // Without it nobody new comes.
+                drop(file);
+                let listener = listener.into_std()?;
+                for _ in 0..BACKLOG {
+                    let (stream, _) = listener.accept()?;
+                    stream.set_nonblocking(true)?;
+                    self.take(Stream::Unix(UnixStream::from_std(stream)?), Peer::Unix);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn take(&self, stream: Stream, peer: Peer) {
@@ -342,17 +371,21 @@ async fn accept(listener: &Listener) -> io::Result<(Stream, Peer)> {
     match listener {
         Listener::Tcp(listener) => {
             let (stream, addr) = listener.accept().await?;
-            // A small answer must not wait for the acknowledgement of the one before; a peer whose machine is gone is
-            // found out in some minutes. Neither is worth a connection.
-            let _ = stream.set_nodelay(true);
-            let _ = SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(120)));
-            Ok((Stream::Tcp(stream), Peer::tcp(addr)))
+            Ok((tuned(stream), Peer::tcp(addr)))
         }
         Listener::Unix(listener, _) => {
             let (stream, _) = listener.accept().await?;
             Ok((Stream::Unix(stream), Peer::Unix))
         }
     }
+}
+
+/// A small answer must not wait for the acknowledgement of the one before; a peer whose machine is gone is found out in
+/// some minutes. Neither is worth a connection.
+fn tuned(stream: TcpStream) -> Stream {
+    let _ = stream.set_nodelay(true);
+    let _ = SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(120)));
+    Stream::Tcp(stream)
 }
 
 /// The process or the machine is out of descriptors or memory, and asking again at once would not help.

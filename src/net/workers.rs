@@ -99,9 +99,10 @@ impl Inbox {
         let mut sweep = tokio::time::interval(SWEEP);
         let mut beat = tokio::time::interval(BEAT);
         let runtime = tokio::runtime::Handle::current();
+        let mut more_may_come = true;
         loop {
             tokio::select! {
-                accepted = self.accepted.recv() => match accepted {
+                accepted = self.accepted.recv(), if more_may_come => match accepted {
                     Some(accepted) => {
                         let leaving = Leaving(Arc::clone(&self.connections));
                         let (app, stop, index) = (Arc::clone(&app), lifetime.stop.clone(), self.index);
@@ -111,7 +112,7 @@ impl Inbox {
                         });
                     }
                     // Nothing more is accepted; what is being served has until the end.
-                    None => return lifetime.end.cancelled().await,
+                    None => more_may_come = false,
                 },
                 _ = sweep.tick() => app.sweep(self.index),
                 _ = beat.tick() => app.vitals().beat(self.index, runtime.metrics().num_alive_tasks(), Instant::now()),

@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stderr,
     reason = "clippy.toml allows them in test functions only, not in the functions that those share"
 )]
 
@@ -51,6 +52,21 @@ mod reload;
 // How it goes: the second listener, and what is asked there.
 mod status;
 
+// The same thing very often, under load: nothing is lost and nothing piles up.
+mod endurance;
+
+// Sockets of a service manager, and restarts that nobody notices.
+mod activation;
+
+// What the service manager is told.
+mod notify;
+
+// Faults of the machine: accepting that fails, a full disk, a clock that steps, a catcher that comes and goes.
+mod adversity;
+
+// The users file changes while people work.
+mod users_file;
+
 // Listening sockets.
 mod listen;
 
@@ -62,6 +78,9 @@ mod attacks;
 
 // Tables of hostile bytes: what no client should send, and what becomes of it.
 mod hostile;
+
+// Clients that go on asking, and count.
+mod load;
 
 // Credentials and what the real tools make.
 mod tools;

@@ -176,7 +176,7 @@ fn keys_that_take_a_restart_are_named_and_the_others_are_taken_over() {
     let gate = Gate::to(catcher.http_addr()).with_status().start();
     write_config(&gate, "workers = 7\nlog.level = \"error\"\ntimeouts.stop = \"3s\"\nauth.realm = \"Other\"");
     reload(&gate);
-    gate.log_line("restart to change: workers, timeouts.stop, log.level;");
+    gate.log_line("restart to change: workers, timeouts.stop, log.level");
     assert!(gate.connect().request("GET /messages", "").field("www-authenticate").unwrap().contains("Other"));
     assert!(gate.status("/readyz").1.contains("reload: ok\n"));
 }

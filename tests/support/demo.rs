@@ -21,7 +21,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use catcher::{Catcher, Options};
 use mailwarden::config::{self, Flag, Source};
 use mailwarden::net::inherited::Inherited;
-use mailwarden::{daemon, logging, reload};
+use mailwarden::{daemon, logging};
 
 const USER: &str = "demo";
 const GATE_PORT: u16 = 8080;
@@ -74,8 +74,7 @@ fn main() -> ExitCode {
     println!();
     // The gate as the daemon runs it, in this process. It ends with Ctrl-C, and the catcher with it.
     let log = logging::start(&config.start.log).expect("a thread can be started");
-    let users = reload::read_users(&config.live.auth).expect("the users file was written just now");
-    let ended = daemon::run(daemon::Start { source, config, users, inherited: Inherited::default() });
+    let ended = daemon::run(daemon::Start { source, config, inherited: Inherited::default() });
     log.flush();
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -11,6 +11,7 @@
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -35,6 +36,8 @@ pub(crate) struct Builder {
     runner: Vec<String>,
     out_is_read: bool,
     status: String,
+    listening: Option<usize>,
+    holding: Vec<OwnedFd>,
 }
 
 /// A running gate.
@@ -82,6 +85,8 @@ impl Gate {
             runner: Vec::new(),
             out_is_read: true,
             status: "off".to_owned(),
+            listening: None,
+            holding: Vec::new(),
         }
     }
 
@@ -226,6 +231,18 @@ impl Builder {
         self
     }
 
+    /// Says how many sockets it will listen on, where that is not how many `listen` names.
+    pub(crate) fn listening_on(mut self, sockets: usize) -> Self {
+        self.listening = Some(sockets);
+        self
+    }
+
+    /// Leaves `listen` out of the configuration.
+    pub(crate) fn without_listen(mut self) -> Self {
+        self.listen.clear();
+        self
+    }
+
     /// Sets an environment variable.
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
@@ -249,9 +266,15 @@ impl Builder {
         self.status_on("127.0.0.1:0")
     }
 
-    /// The same at a place that the test names.
+    /// The same elsewhere.
     pub(crate) fn status_on(mut self, listen: &str) -> Self {
         self.status = listen.to_owned();
+        self
+    }
+
+    /// Keeps these open until it has started: it inherits them.
+    pub(crate) fn holding(mut self, descriptors: Vec<OwnedFd>) -> Self {
+        self.holding = descriptors;
         self
     }
 
@@ -265,11 +288,12 @@ impl Builder {
         };
         let users = file("htpasswd", &self.users);
         let listen = self.listen.replace("DIR", &dir.path().display().to_string());
+        let listen_line = if listen.is_empty() { String::new() } else { format!("listen = {listen}\n") };
         let status = &self.status;
         let config = file(
             "mailwarden.toml",
             &format!(
-                "listen = {listen}\nstatus.listen = {status:?}\nupstream.url = {:?}\nauth.users_file = {:?}\n{}",
+                "{listen_line}status.listen = {status:?}\nupstream.url = {:?}\nauth.users_file = {:?}\n{}",
                 self.upstream,
                 users.display().to_string(),
                 self.config
@@ -283,13 +307,13 @@ impl Builder {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap();
+            .unwrap_or_else(|error| panic!("{:?} cannot be run ({error}): tests/run installs it", self.runner.first()));
         let (out, err) = (Lines::default(), Lines::default());
         if self.out_is_read {
             out.follow(child.stdout.take().unwrap());
         }
         err.follow(child.stderr.take().unwrap());
-        let wanted = listen.matches('"').count() / 2;
+        let wanted = self.listening.unwrap_or(listen.matches('"').count() / 2);
         let listening = eventually_listening(&mut child, &err, wanted);
         let addrs = listening.iter().filter_map(|addr| addr.parse().ok()).collect();
         Gate { child, addrs, out, err, dir }

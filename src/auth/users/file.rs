@@ -5,10 +5,13 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::Users;
+use super::stamp::{Stamp, Watch};
 use super::unreadable::Unreadable;
 use crate::auth::hash::Plaintext;
 
@@ -22,6 +25,66 @@ impl Users {
     /// When there is no file to read. A file with bad lines is no error: see [`Users::problems`].
     pub fn load(path: &Path, plaintext: Plaintext) -> Result<Self, UsersFileError> {
         read(path).map(|bytes| Self::parse_with(&bytes, plaintext))
+    }
+}
+
+/// A reading of the file that can be told from the next one.
+#[derive(Debug)]
+pub struct UsersRead {
+    /// The users.
+    pub users: Users,
+    /// What the file was like.
+    pub mark: Mark,
+}
+
+/// What a file was like when it was read.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    stamp: Stamp,
+    digest: Option<[u8; 32]>,
+    is_fresh: bool,
+}
+
+impl UsersRead {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// As [`Users::load`].
+    pub fn of(path: &Path, plaintext: Plaintext) -> Result<Self, UsersFileError> {
+        // Before the reading: what is written meanwhile makes another stamp.
+        let stamp = Stamp::of(path);
+        let is_fresh = stamp.is_fresh(SystemTime::now());
+        let bytes = read(path)?;
+        let digest = Some(Sha256::digest(&*bytes).into());
+        Ok(Self { users: Users::parse_with(&bytes, plaintext), mark: Mark { stamp, digest, is_fresh } })
+    }
+
+    /// Nobody, for a file that is not there and need not be.
+    #[must_use]
+    pub fn nobody() -> Self {
+        let mark = Mark { stamp: Stamp::Not(ErrorKind::NotFound), digest: None, is_fresh: false };
+        Self { users: Users::default(), mark }
+    }
+}
+
+impl Mark {
+    /// The watch of a file that was read so. One that had changed a moment before is to be read once more: what was written
+    /// in the next moment may have the same time.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        if self.is_fresh { Watch::unread(self.stamp) } else { Watch::new(self.stamp) }
+    }
+
+    /// The digest of its content, if there was a file.
+    #[must_use]
+    pub fn digest(&self) -> Option<[u8; 32]> {
+        self.digest
+    }
+
+    /// Whether the file at `path` is still like that.
+    #[must_use]
+    pub fn holds_for(&self, path: &Path) -> bool {
+        Stamp::of(path) == self.stamp
     }
 }
 

@@ -8,6 +8,7 @@ use std::fs::{self, Metadata};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 /// What a file is at one moment, as far as the file system tells. Equal stamps: nothing has been written in between, nor
 /// has another file taken its place.
@@ -37,7 +38,22 @@ impl Stamp {
             Err(error) => Self::Not(error.kind()),
         }
     }
+
+    /// Whether the file changed so short a time before `now` that another change could have the same time.
+    #[must_use]
+    pub fn is_fresh(&self, now: SystemTime) -> bool {
+        let Self::There { touched: (seconds, nanoseconds), .. } = *self else { return false };
+        let since_epoch =
+            |seconds, nanoseconds| Some(Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanoseconds).ok()?));
+        let touched = since_epoch(seconds, nanoseconds).and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since));
+        // A clock that was set back leaves files of the future behind.
+        let age = touched.map(|at| now.duration_since(at).unwrap_or_else(|ahead| ahead.duration()));
+        age.is_some_and(|age| age < COARSE)
+    }
 }
+
+/// How old a change must be for its time to tell it from another: some file systems count whole seconds, and two.
+const COARSE: Duration = Duration::from_secs(2);
 
 impl From<&Metadata> for Stamp {
     fn from(found: &Metadata) -> Self {
@@ -53,7 +69,8 @@ impl From<&Metadata> for Stamp {
 /// Decides from one look after the other when to read.
 #[derive(Debug)]
 pub struct Watch {
-    read: Stamp,
+    /// None when what was read last is not what was there.
+    read: Option<Stamp>,
     last: Stamp,
 }
 
@@ -61,7 +78,13 @@ impl Watch {
     /// Of a file that was like `stamp` when it was read.
     #[must_use]
     pub fn new(stamp: Stamp) -> Self {
-        Self { read: stamp, last: stamp }
+        Self { read: Some(stamp), last: stamp }
+    }
+
+    /// Of a file that is like `stamp` and has not been read.
+    #[must_use]
+    pub fn unread(stamp: Stamp) -> Self {
+        Self { read: None, last: stamp }
     }
 
     /// The file is like `now`: whether to read it, which is when it is another than was read and has not changed since the
@@ -69,12 +92,24 @@ impl Watch {
     pub fn look(&mut self, now: Stamp) -> bool {
         let still = now == self.last;
         self.last = now;
-        still && now != self.read
+        still && !self.has_read(now)
+    }
+
+    /// Whether the file was like `stamp` when it was read.
+    #[must_use]
+    pub fn has_read(&self, stamp: Stamp) -> bool {
+        self.read == Some(stamp)
     }
 
     /// The file was like `stamp` when it was read.
     pub fn read(&mut self, stamp: Stamp) {
-        self.read = stamp;
+        self.read = Some(stamp);
+    }
+
+    /// There was no reading it, for a reason that need not have left a trace on the file: it is to be read at the next
+    /// look, changed or not.
+    pub fn could_not_read(&mut self) {
+        self.read = None;
     }
 }
 
@@ -113,12 +148,33 @@ mod tests {
     }
 
     #[test]
+    fn a_read_that_failed_is_tried_again_though_the_file_is_the_same() {
+        let mut watch = Watch::new(at(1, 10));
+        watch.could_not_read();
+        assert!(watch.look(at(1, 10)));
+        assert!(!watch.look(at(2, 4)), "it may be half-written all the same");
+        assert!(watch.look(at(2, 4)));
+        watch.read(at(2, 4));
+        assert!(!watch.look(at(2, 4)));
+    }
+
+    #[test]
     fn a_file_that_goes_and_comes_back_the_same_is_the_same() {
         let mut watch = Watch::new(at(1, 10));
         let gone = Stamp::Not(ErrorKind::NotFound);
         assert!(!watch.look(gone));
         assert!(!watch.look(at(1, 10)));
         assert!(!watch.look(at(1, 10)));
+    }
+
+    #[test]
+    fn a_change_of_this_moment_cannot_be_told_from_the_next() {
+        let (now, second) = (SystemTime::UNIX_EPOCH + Duration::from_secs(1000), Duration::from_secs(1));
+        for (touched, fresh) in [(1000, true), (999, true), (1001, true), (998, false), (1003, false), (-5, false)] {
+            assert_eq!(at(touched, 0).is_fresh(now), fresh, "{touched}");
+        }
+        assert!(!at(1000, 0).is_fresh(now + 2 * second));
+        assert!(!Stamp::Not(ErrorKind::NotFound).is_fresh(now));
     }
 
     #[test]

@@ -68,6 +68,15 @@ fn each_mistake_is_answered_with_what_to_do() {
             "health_path = \"/mail/\"\nupstream.url = \"http://127.0.0.1:1080/mail\"",
             "m.toml:1: health_path: \"/mail/\" is the catcher's own; write \"/healthz\"",
         ),
+        (
+            "listen = [\"0.0.0.0:9081\"]\nstatus.listen = \"127.0.0.1:9081\"",
+            "m.toml:2: status.listen: \"127.0.0.1:9081\" is taken by listen, \"0.0.0.0:9081\"; write another port",
+        ),
+        (
+            "upstream.url = \"http://127.0.0.1:9080\"",
+            "m.toml:1: upstream.url: is this gate's own address, 127.0.0.1:9080; \
+             write the catcher's, and give one of them another port",
+        ),
         // Kinds
         ("listen = \"0.0.0.0:80\"", "m.toml:1: listen: must be a list; write [\"0.0.0.0:80\"]"),
         ("listen = 8080", "m.toml:1: listen: must be a list of texts, not the number 8080"),
