@@ -314,9 +314,11 @@ impl Builder {
         }
         err.follow(child.stderr.take().unwrap());
         let wanted = self.listening.unwrap_or(listen.matches('"').count() / 2);
-        let listening = eventually_listening(&mut child, &err, wanted);
-        let addrs = listening.iter().filter_map(|addr| addr.parse().ok()).collect();
-        Gate { child, addrs, out, err, dir }
+        // From here on it is stopped whatever becomes of the waiting.
+        let mut gate = Gate { child, addrs: Vec::new(), out, err, dir };
+        let listening = eventually_listening(&mut gate.child, &gate.err, wanted);
+        gate.addrs = listening.iter().filter_map(|addr| addr.parse().ok()).collect();
+        gate
     }
 }
 
