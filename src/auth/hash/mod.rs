@@ -9,6 +9,7 @@ mod bcrypt;
 mod crypt64;
 mod des_crypt;
 mod error;
+pub mod make;
 mod md5_crypt;
 mod plain;
 mod scheme;
