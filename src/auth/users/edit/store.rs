@@ -1,0 +1,341 @@
+//! Gets a changed users file onto the disk: whole or not at all, and one change after the other.
+//!
+//! The new content goes into a file beside the old one, is on the disk before it has the name, and takes the name in one
+//! step: whoever reads at any moment, and whatever is killed at any moment, there is the old file or the new one. The lock
+//! is on the file itself, so that it holds through links and mounts; since a replaced file takes its lock with it, who
+//! has waited looks whether the name still leads to the file that it has locked.
+//!
+//! Where the name cannot be taken (a file that is mounted by itself, a folder that may not be written, an owner that may
+//! not be given) the file is written in place, in an order in which every step leaves a file of whole lines.
+
+use std::fmt;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, fchown};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::super::file::{UsersFileError, read};
+use super::super::stamp::Stamp;
+use super::super::unreadable::{group_number, ownership, shell_word};
+use super::{EditError, Edited, attributes};
+use crate::config::os_reason;
+
+/// A new file is for its owner and for the group, which is the daemon's where there is one: nobody else needs the hashes.
+const MODE: u32 = 0o640;
+/// The daemon's group, as the service's account file makes it.
+const GROUP: &str = "mailwarden";
+/// How often the file may have been replaced by somebody else: more than a hundred of us do at once.
+const ATTEMPTS: usize = 1000;
+/// As the kernel counts.
+const MAX_LINKS: usize = 40;
+
+/// What to do where there is no file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absent {
+    /// Make one.
+    Make,
+    /// That is an error.
+    Refuse,
+}
+
+/// A change that is on the disk.
+#[derive(Debug)]
+pub struct Stored {
+    /// What was changed.
+    pub edited: Edited,
+    /// Owner, group and mode of a file that was made for it.
+    pub made: Option<String>,
+    /// Why the file was written in place, if it was.
+    pub in_place: Option<String>,
+    /// Whether nothing kept others from changing it at the same time: the file system has no locks.
+    pub unlocked: bool,
+}
+
+/// Changes the file at `path`, or the one that a symbolic link there leads to.
+///
+/// # Errors
+/// Why nothing was changed.
+pub fn update(
+    path: &Path,
+    absent: Absent,
+    mut edit: impl FnMut(&[u8]) -> Result<Edited, EditError>,
+) -> Result<Stored, StoreError> {
+    match read(path) {
+        Err(UsersFileError::Missing(_)) if absent == Absent::Make => {}
+        Err(error) => return Err(StoreError::Read(error)),
+        Ok(_) => {}
+    }
+    let path = target(path).map_err(|error| StoreError::Read(UsersFileError::Io(path.into(), error)))?;
+    let mut made = None;
+    for _ in 0..ATTEMPTS {
+        if absent == Absent::Make
+            && let Some(stamp) = make(&path)?
+        {
+            made = Some(stamp);
+        }
+        match attempt(&path, &mut edit) {
+            Ok(None) => {}
+            Ok(Some(mut stored)) => {
+                stored.made = made.and_then(|_| fs::metadata(&path).ok()).map(|found| ownership(&found));
+                return Ok(stored);
+            }
+            Err(error) => {
+                // An empty file that we made for nothing.
+                if made.is_some_and(|made| made == Stamp::of(&path)) {
+                    let _ = fs::remove_file(&path);
+                }
+                return Err(error);
+            }
+        }
+    }
+    Err(StoreError::KeepsChanging(path))
+}
+
+/// Looks whether a file could be made at `path`, as far as its folder goes.
+///
+/// # Errors
+/// When there is no folder for it.
+pub fn look_for_folder(path: &Path) -> Result<(), StoreError> {
+    let path = target(path).map_err(|error| StoreError::Read(UsersFileError::Io(path.into(), error)))?;
+    let folder = folder_of(&path);
+    if folder.exists() { Ok(()) } else { Err(StoreError::NoFolder(folder.into())) }
+}
+
+/// Where a path leads: to the end of a chain of symbolic links, also when there is nothing there yet.
+fn target(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match fs::read_link(&path) {
+            // Relative to the folder that the link is in; an absolute one replaces it.
+            Ok(link) => path = folder_of(&path).join(link),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("too many symbolic links"))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Makes an empty file where there is none, which to the daemon is the same as none. From there on a new file goes the way
+/// of every other: there is something to lock.
+fn make(path: &Path) -> Result<Option<Stamp>, StoreError> {
+    let cannot = |error| StoreError::Write { path: path.into(), error };
+    if fs::symlink_metadata(path).is_ok() {
+        return Ok(None);
+    }
+    let file = match OpenOptions::new().write(true).create_new(true).mode(MODE).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(StoreError::NoFolder(folder_of(path).into())),
+        Err(error) => return Err(cannot(error)),
+    };
+    // Made by root, it would be root's alone. A folder that gives its own group has been set up so.
+    let found = file.metadata().map_err(cannot)?;
+    if found.uid() == 0
+        && found.gid() == rustix::process::getegid().as_raw()
+        && let Some(group) = group_number(GROUP)
+    {
+        // What became of it is told with the file's owner and group.
+        let _ = fchown(&file, None, Some(group));
+    }
+    Ok(Some(Stamp::from(&file.metadata().map_err(cannot)?)))
+}
+
+/// One change under the lock; none when the file was replaced in the meantime.
+fn attempt(
+    path: &Path,
+    edit: &mut impl FnMut(&[u8]) -> Result<Edited, EditError>,
+) -> Result<Option<Stored>, StoreError> {
+    let cannot = |error| StoreError::Write { path: path.into(), error };
+    let open = |write| OpenOptions::new().read(true).write(write).open(path);
+    let (file, is_writable) = match open(true) {
+        Ok(file) => (file, true),
+        Err(error) if is_hindrance(&error) => (open(false).map_err(cannot)?, false),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(cannot(error)),
+    };
+    let unlocked = match file.lock() {
+        Ok(()) => false,
+        Err(error) if error.kind() == ErrorKind::Unsupported => true,
+        Err(error) if rustix::io::Errno::from_io_error(&error) == Some(rustix::io::Errno::NOLCK) => true,
+        Err(error) => return Err(cannot(error)),
+    };
+    let found = file.metadata().map_err(cannot)?;
+    let stamp = Stamp::from(&found);
+    if Stamp::of(path) != stamp {
+        return Ok(None);
+    }
+    let content = read(path).map_err(StoreError::Read)?;
+    let edited = edit(&content).map_err(StoreError::Edit)?;
+    // htpasswd knows no locks: what it has written while we were reading must not be undone.
+    if Stamp::of(path) != stamp {
+        return Ok(None);
+    }
+    let in_place = match replace(path, &file, &found, &edited.content) {
+        Ok(()) => None,
+        Err(Obstacle::Failure(error)) => return Err(cannot(error)),
+        Err(Obstacle::Hindrance(why)) if !is_writable => return Err(StoreError::Hindered { path: path.into(), why }),
+        Err(Obstacle::Hindrance(why)) => {
+            write_in_place(&file, &content, &edited.content).map_err(cannot)?;
+            Some(why)
+        }
+    };
+    Ok(Some(Stored { edited, made: None, in_place, unlocked }))
+}
+
+/// Why a file could not take another's place.
+enum Obstacle {
+    /// Another way may work, for this reason.
+    Hindrance(String),
+    /// No way will: the disk is full, or broken.
+    Failure(io::Error),
+}
+
+impl Obstacle {
+    fn new(what: &str, error: io::Error) -> Self {
+        match is_hindrance(&error) {
+            true => Self::Hindrance(format!("{what}: {}", os_reason(&error))),
+            false => Self::Failure(error),
+        }
+    }
+}
+
+/// Whether an error is about what is allowed or possible here, not about the disk.
+fn is_hindrance(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::PermissionDenied
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::ResourceBusy
+            | ErrorKind::CrossesDevices
+            | ErrorKind::Unsupported
+            | ErrorKind::InvalidInput
+            | ErrorKind::InvalidFilename
+            | ErrorKind::ExecutableFileBusy
+    )
+}
+
+/// Puts a file with that content in the place of the one at `path`.
+fn replace(path: &Path, file: &File, found: &Metadata, content: &[u8]) -> Result<(), Obstacle> {
+    if found.nlink() > 1 {
+        return Err(Obstacle::Hindrance("it has a second name, a hard link".to_owned()));
+    }
+    let folder = folder_of(path);
+    let cannot_make = |error| Obstacle::new("no file can be made beside it", error);
+    let mut temporary = Temporary::make(path, found.ino()).map_err(cannot_make)?;
+    temporary.file.write_all(content).map_err(cannot_make)?;
+    attributes::copy(file, found, &temporary.file)
+        .map_err(|error| Obstacle::new("a new file cannot have its owner, mode and attributes", error))?;
+    temporary.file.sync_all().map_err(cannot_make)?;
+    fs::rename(&temporary.path, path).map_err(|error| Obstacle::new("it cannot be replaced", error))?;
+    temporary.has_moved = true;
+    // The change is there. Some file systems have no means to make a name last, and none of them needs telling.
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    Ok(())
+}
+
+/// A file beside the one that it is to replace, removed again if it does not.
+struct Temporary {
+    path: PathBuf,
+    file: File,
+    has_moved: bool,
+}
+
+impl Temporary {
+    /// The name is of the file that is locked. So one that is there already is of somebody who was killed, and goes.
+    fn make(beside: &Path, inode: u64) -> io::Result<Self> {
+        let name = beside.file_name().unwrap_or_default().to_string_lossy();
+        let path = folder_of(beside).join(format!(".{}.mailwarden-{inode}", name.chars().take(50).collect::<String>()));
+        let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let file = match create() {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                fs::remove_file(&path)?;
+                create()?
+            }
+            result => result?,
+        };
+        Ok(Self { path, file, has_moved: false })
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.has_moved {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Writes what is new from the first byte that differs, in one piece; what the new content is shorter by is blank lines
+/// until the file is cut there. A failure puts the old content back, for which there is room.
+fn write_in_place(file: &File, old: &[u8], new: &[u8]) -> io::Result<()> {
+    let same = old.iter().zip(new).take_while(|(old, new)| old == new).count();
+    let length = old.len().max(new.len());
+    let mut tail = Zeroizing::new(Vec::with_capacity(length - same));
+    tail.extend_from_slice(&new[same..]);
+    tail.resize(length - same, b'\n');
+    let written = file.write_all_at(&tail, same as u64).and_then(|()| file.set_len(new.len() as u64));
+    if let Err(error) = written.and_then(|()| file.sync_all()) {
+        let _ = file.write_all_at(&old[same..], same as u64).and_then(|()| file.set_len(old.len() as u64));
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// Why nothing was changed.
+#[derive(Debug)]
+pub enum StoreError {
+    /// There is no file to change.
+    Read(UsersFileError),
+    /// There is no folder for the file.
+    NoFolder(PathBuf),
+    /// The change is not possible.
+    Edit(EditError),
+    /// It could not be written.
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// It could be neither replaced nor written.
+    Hindered {
+        /// The file.
+        path: PathBuf,
+        /// Why it could not be replaced.
+        why: String,
+    },
+    /// Others change it all the time.
+    KeepsChanging(PathBuf),
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read(error) => error.fmt(f),
+            Self::NoFolder(folder) => {
+                write!(
+                    f,
+                    "the folder {} does not exist; make it with: mkdir -p {}",
+                    folder.display(),
+                    shell_word(folder)
+                )
+            }
+            Self::Edit(error) => error.fmt(f),
+            Self::Write { path, error } => write!(f, "{}: {}; nothing was changed", path.display(), os_reason(error)),
+            Self::Hindered { path, why } => {
+                write!(f, "{} may not be written, and {why}; nothing was changed", path.display())
+            }
+            Self::KeepsChanging(path) => write!(f, "{} changes all the time; nothing was changed", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
