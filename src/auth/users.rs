@@ -217,9 +217,12 @@ impl Users {
     }
 }
 
+/// A name, and the text of its hash.
+type Entry<'a> = (&'a [u8], &'a [u8]);
+
 /// What a line without its end holds; none if it is blank or a comment. Whoever changes a file asks it too, so that what
 /// is changed is what is read.
-fn entry(text: &[u8]) -> Option<Result<(&[u8], &[u8]), ProblemKind>> {
+fn entry(text: &[u8]) -> Option<Result<Entry<'_>, ProblemKind>> {
     match text.trim_ascii_start() {
         [] | [b'#', ..] => None,
         _ => Some(split(text)),
@@ -227,7 +230,7 @@ fn entry(text: &[u8]) -> Option<Result<(&[u8], &[u8]), ProblemKind>> {
 }
 
 /// Splits a line into a name that may be one and the hash's text.
-fn split(text: &[u8]) -> Result<(&[u8], &[u8]), ProblemKind> {
+fn split(text: &[u8]) -> Result<Entry<'_>, ProblemKind> {
     let mut fields = text.splitn(3, |&byte| byte == b':');
     let (Some(name), Some(hash)) = (fields.next(), fields.next()) else {
         return Err(ProblemKind::NoColon);
