@@ -273,20 +273,26 @@ impl Drop for Temporary {
     }
 }
 
-/// Writes what is new from the first byte that differs, in one piece; what the new content is shorter by is blank lines
-/// until the file is cut there. A failure puts the old content back, for which there is room.
+/// Writes what differs in one piece, and cuts the file then. A failure puts the old content back, for which there is room.
 fn write_in_place(file: &File, old: &[u8], new: &[u8]) -> io::Result<()> {
-    let same = old.iter().zip(new).take_while(|(old, new)| old == new).count();
-    let length = old.len().max(new.len());
-    let mut tail = Zeroizing::new(Vec::with_capacity(length - same));
-    tail.extend_from_slice(&new[same..]);
-    tail.resize(length - same, b'\n');
+    let (same, tail) = what_differs(old, new);
     let written = file.write_all_at(&tail, same as u64).and_then(|()| file.set_len(new.len() as u64));
     if let Err(error) = written.and_then(|()| file.sync_all()) {
         let _ = file.write_all_at(&old[same..], same as u64).and_then(|()| file.set_len(old.len() as u64));
         return Err(error);
     }
     Ok(())
+}
+
+/// What is to be written over `old` from the first byte that differs. Where `new` is shorter blank lines follow it, so that
+/// it reads the same before the file is cut.
+fn what_differs(old: &[u8], new: &[u8]) -> (usize, Zeroizing<Vec<u8>>) {
+    let same = old.iter().zip(new).take_while(|(old, new)| old == new).count();
+    let length = old.len().max(new.len()) - same;
+    let mut tail = Zeroizing::new(Vec::with_capacity(length));
+    tail.extend_from_slice(&new[same..]);
+    tail.resize(length, b'\n');
+    (same, tail)
 }
 
 /// Why nothing was changed.
@@ -339,3 +345,24 @@ impl fmt::Display for StoreError {
 }
 
 impl std::error::Error for StoreError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn before_the_file_is_cut_it_reads_as_it_will_afterwards() {
+        let cases: [(&[u8], &[u8], &[u8]); 5] = [
+            (b"a:1\nb:2\n", b"b:2\n", b"b:2\n\n\n\n\n"),
+            (b"a:1\nb:2", b"a:1", b"a:1\n\n\n\n"),
+            (b"a:1\n", b"a:1\nb:2\n", b"a:1\nb:2\n"),
+            (b"a:1\nb:2\n", b"a:33\nb:2\n", b"a:33\nb:2\n"),
+            (b"a:1\n", b"", b"\n\n\n\n"),
+        ];
+        for (old, new, between) in cases {
+            let (same, tail) = what_differs(old, new);
+            assert_eq!([&old[..same], &tail].concat(), between);
+        }
+        assert_eq!(what_differs(b"a:1\nb:2\n", b"a:1\nb:2\nc:3\n").0, 8, "what stays is not touched");
+    }
+}
