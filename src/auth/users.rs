@@ -22,6 +22,7 @@ use super::text::Escaped;
 pub use file::{UsersFileError, how_to_make};
 pub use stamp::{Stamp, Watch};
 pub use unreadable::Unreadable;
+pub(crate) use unreadable::shell_word;
 
 /// The longest line that is read, in bytes. The longest hash has under 300.
 const MAX_LINE: usize = 8 * 1024;

@@ -15,6 +15,7 @@ use super::{Exit, out};
 use crate::auth::hash::make::{BadPassword, CouldNotMake};
 use crate::auth::users::edit::store::{self, Absent, StoreError, Stored};
 use crate::auth::users::edit::{self, Change, EditError};
+use crate::auth::users::shell_word;
 use crate::auth::{Plaintext, Users, UsersFileError};
 use crate::config::{self, Source};
 use recipe::How;
@@ -187,7 +188,7 @@ fn place(config: Option<PathBuf>, file: Option<PathBuf>) -> Result<Place, Failur
     let configured = config::load_users_file(&Source::of_process(config, Vec::new()));
     match (file, configured) {
         (Some(path), configured) => {
-            let flag = format!(" --file {}", path.display());
+            let flag = format!(" --file {}", shell_word(&path));
             let plaintext = configured.map_or(Plaintext::Refused, |(_, plaintext)| plaintext.into());
             Ok(Place { path, flag, plaintext })
         }
@@ -219,7 +220,7 @@ fn add(place: &Place, set: &Set) -> Result<String, Failure> {
         users => users?,
     };
     let exists = || {
-        let hint = format!("mailwarden user passwd {shown}{}", place.flag);
+        let hint = format!("mailwarden user passwd {}{}", shell_word(shown.as_ref()), place.flag);
         Failure::problem(format!("{shown} is in {} already; to change the password: {hint}", place.path.display()))
     };
     // Before anybody types a password in vain. What counts is what the file says under the lock.
@@ -295,7 +296,8 @@ fn verify(place: &Place, flags: &Verify) -> Result<String, Failure> {
 }
 
 fn no_such_user(place: &Place, shown: &str, hint: &str) -> Failure {
-    let hint = if hint.is_empty() { String::new() } else { format!("{hint} {shown}{}", place.flag) };
+    let hint =
+        if hint.is_empty() { String::new() } else { format!("{hint} {}{}", shell_word(shown.as_ref()), place.flag) };
     Failure::problem(format!("{shown} is not in {}{hint}", place.path.display()))
 }
 

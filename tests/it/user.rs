@@ -179,7 +179,7 @@ fn an_unknown_user_costs_what_a_known_one_costs() {
         (0..5).map(|_| run()).fold(f64::MAX, f64::min)
     };
     let (known, unknown) = (cost("anna"), cost("bert"));
-    assert!(known > 0.02 && unknown > known / 2.0 && unknown < known * 2.0, "known {known} s, unknown {unknown} s");
+    assert!(known > 0.008 && unknown > known / 2.0 && unknown < known * 2.0, "known {known} s, unknown {unknown} s");
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn the_gate_lets_a_new_user_in_within_two_seconds() {
     let start = Instant::now();
     assert!(told.contains("bcrypt, so that nginx can still read"), "{told}");
     eventually("the user to get in", || (status(&login("bert", "secret")) == 200).then_some(()));
-    assert!(start.elapsed() < Duration::from_secs(4), "it took {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(2), "it took {:?}", start.elapsed());
     assert_eq!(status(AS_ANNA), 200);
     done(&["remove", "bert", "--file", text(&path)], None);
     eventually("the user to be out", || (status(&login("bert", "secret")) == 401).then_some(()));

@@ -108,7 +108,7 @@ fn is_number(name: &str) -> bool {
 }
 
 /// The path as a shell takes it, quoted only where it has to be.
-pub(super) fn shell_word(path: &Path) -> String {
+pub(crate) fn shell_word(path: &Path) -> String {
     let text = path.to_string_lossy();
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+@%".contains(letter);
     if text.chars().all(plain) { text.into_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }

@@ -8,8 +8,9 @@ use clap::{Args, ValueEnum};
 use super::super::out;
 use super::Failure;
 use crate::auth::Users;
-use crate::auth::hash::Scheme;
 use crate::auth::hash::make::{Method, Recipe};
+use crate::auth::hash::{HashError, Scheme};
+use crate::auth::users::{LineProblem, ProblemKind};
 
 #[derive(Debug, Args)]
 pub(super) struct How {
@@ -96,10 +97,12 @@ fn own(users: &Users, name: &[u8]) -> Option<Recipe> {
     Recipe::worth_keeping(users.get(name)?.hash().scheme())
 }
 
-/// argon2id for a file that nobody else reads, which is one with no other format in it; else what nginx reads as well.
+/// argon2id for a file that nobody else reads, which is one with no other format in it, be it one that only others read;
+/// else what nginx reads as well.
 fn for_file(users: &Users, file: &Path) -> Method {
     let is_argon2 = |scheme: Scheme| matches!(scheme, Scheme::Argon2 { .. });
-    if users.iter().all(|user| is_argon2(user.hash().scheme())) {
+    let is_others = |problem: &LineProblem| matches!(problem.kind, ProblemKind::Hash(HashError::Unsupported(_)));
+    if users.iter().all(|user| is_argon2(user.hash().scheme())) && !users.problems().iter().any(is_others) {
         return Method::Argon2id;
     }
     let file = file.display();
@@ -128,6 +131,7 @@ mod tests {
         assert_eq!(of(""), Some(Method::Argon2id.usual()));
         assert_eq!(of("# nobody yet\n"), Some(Method::Argon2id.usual()));
         assert_eq!(of(&format!("bert:{ARGON2}\n")), Some(Method::Argon2id.usual()));
+        assert_eq!(of("bert:{SSHA512}x\n"), Some(Method::Bcrypt.usual()), "another server's");
         assert_eq!(of(&format!("bert:{APR1}\n")), Some(Method::Bcrypt.usual()));
         assert_eq!(of(&format!("bert:{APR1}\ncarl:{ARGON2}\n")), Some(Method::Bcrypt.usual()));
     }

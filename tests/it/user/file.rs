@@ -65,6 +65,43 @@ fn a_hundred_at_once_lose_nobody_and_leave_nothing() {
 }
 
 #[test]
+fn many_at_once_in_place_lose_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, second) = (dir.path().join("htpasswd"), dir.path().join("second"));
+    fs::write(&path, "").unwrap();
+    fs::hard_link(&path, &second).unwrap();
+    let children: Vec<_> = (0..30)
+        .map(|number| {
+            let file = if number % 2 == 0 { &path } else { &second };
+            let script = r#"echo secret | "$0" user add "$1" --stdin --hash apr1 --file "$2" 2>/dev/null"#;
+            let mut shell = Command::new("sh");
+            shell.args(["-c", script, env!("CARGO_BIN_EXE_mailwarden"), &format!("user{number}"), text(file)]);
+            shell.stdout(std::process::Stdio::null()).spawn().unwrap()
+        })
+        .collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    assert_eq!(names(&path).len(), 30);
+}
+
+#[test]
+fn a_file_that_root_makes_is_for_the_daemons_group() {
+    let dir = tempfile::tempdir().unwrap();
+    let (code, told) = among_own_mounts(
+        dir.path(),
+        r#"grep -v '^mailwarden:' /etc/group >"$DIR/group"; echo mailwarden:x:4242: >>"$DIR/group"
+           mount --bind "$DIR/group" /etc/group; mkdir -m 2750 "$DIR/own"; chgrp 4343 "$DIR/own"
+           for file in new own/new; do
+               echo secret | "$MW" user add anna --stdin --hash apr1 --file "$DIR/$file"; stat -c '%u:%g %a' "$DIR/$file"
+           done"#,
+    );
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("\n0:4242 640\n") && told.contains("/new, root:mailwarden 0640"), "{told}");
+    assert!(told.contains("\n0:4343 640\n"), "a folder that gives its own group has the last word: {told}");
+}
+
+#[test]
 fn links_stay_and_what_they_lead_to_is_changed() {
     let (dir, path) = folder();
     let (below, chain) = (dir.path().join("below"), dir.path().join("below/chain"));

@@ -75,7 +75,8 @@ fn a_running_nginx_lets_in_whom_it_let_in_and_the_new_user_too() {
         ),
     )
     .unwrap();
-    let nginx = Command::new("nginx").arg("-c").arg(&config).args(["-e", "stderr"]).stderr(Stdio::null()).spawn();
+    let nginx =
+        Command::new("/usr/sbin/nginx").arg("-c").arg(&config).args(["-e", "stderr"]).stderr(Stdio::null()).spawn();
     let _nginx = Stopped(nginx.expect("nginx is needed here: tests/run installs it"));
     let status = |name: &str, password: &str| {
         let credentials = format!("{name}:{password}");
