@@ -221,8 +221,8 @@ impl Users {
 /// A name, and the text of its hash.
 type Entry<'a> = (&'a [u8], &'a [u8]);
 
-/// What a line without its end holds; none if it is blank or a comment. Whoever changes a file asks it too, so that what
-/// is changed is what is read.
+/// What a line without its end holds; none if it is blank or a comment. Whoever changes a file asks it too, so that
+/// what is changed is what is read.
 fn entry(text: &[u8]) -> Option<Result<Entry<'_>, ProblemKind>> {
     match text.trim_ascii_start() {
         [] | [b'#', ..] => None,

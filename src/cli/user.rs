@@ -1,5 +1,7 @@
 //! `mailwarden user`: keeps the users file. Every command asks the daemon's own reader what the file says.
 
+mod change;
+mod help;
 mod list;
 mod password;
 mod recipe;
@@ -13,68 +15,15 @@ use zeroize::Zeroizing;
 
 use super::{Exit, out};
 use crate::auth::hash::make::{BadPassword, CouldNotMake};
-use crate::auth::users::edit::store::{self, Absent, StoreError, Stored};
-use crate::auth::users::edit::{self, Change, EditError};
+use crate::auth::users::edit;
 use crate::auth::users::shell_word;
 use crate::auth::{Plaintext, Users, UsersFileError};
 use crate::config::{self, Source};
 use recipe::How;
 
-const EXAMPLES: &str = "\
-The file is auth.users_file of the configuration unless --file names one. The
-password is asked for, or read with --stdin; it is never an argument. The daemon
-takes a change up by itself, within two seconds.
-
-Examples:
-  mailwarden user add anna
-  mailwarden user list --file /etc/nginx/.htpasswd
-
-Exit codes: 0 done; 1 it could not be done, or a wrong password; 2 wrong usage;
-78 the configuration is wrong, and no --file was given";
-
-const ADD: &str = "\
-A new file gets argon2id. A file that nginx or Apache can read gets bcrypt, so
-that they still can. --cost is passes over 19 MiB for argon2id (2 to 16, usually
-2), 8 to 15 for bcrypt (10), rounds for sha512-crypt (50000 to 1000000, usually
-100000); auto takes 100 ms on this machine, and never less than the usual.
-
-Examples:
-  mailwarden user add anna
-  pwgen -s 20 1 | mailwarden user add ci-bot --stdin --cost auto
-
-Exit codes: 0 done, 1 there is such a user or it could not be written,
-2 wrong usage, 78 bad configuration";
-
-const PASSWD: &str = "\
-The format is that of the old password if that is no weaker than a new one, else
-the same as for user add. --cost is as there.
-
-Examples:
-  mailwarden user passwd anna
-  mailwarden user passwd anna --hash bcrypt --cost 12
-
-Exit codes: 0 done, 1 there is no such user or it could not be written,
-2 wrong usage, 78 bad configuration";
-
-const REMOVE: &str = "\
-Every line for that name goes, so that no later one comes alive.
-
-Example:
-  mailwarden user remove anna
-
-Exit codes: 0 done, 1 there is no such user or it could not be written,
-2 wrong usage, 78 bad configuration";
-
-const VERIFY: &str = "\
-Example:
-  mailwarden user verify anna && echo right
-
-Exit codes: 0 right, 1 wrong name or password, or the file cannot be read,
-2 wrong usage, 78 bad configuration";
-
 /// The flags of the command.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(after_help = help::EXAMPLES, disable_help_subcommand = true)]
 pub struct Flags {
     /// The htpasswd file, instead of the configuration's
     #[arg(long, global = true, value_name = "FILE")]
@@ -86,18 +35,18 @@ pub struct Flags {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Add a user
-    #[command(after_help = ADD)]
+    #[command(after_help = help::ADD)]
     Add(Set),
     /// Give a user another password
-    #[command(after_help = PASSWD)]
+    #[command(after_help = help::PASSWD)]
     Passwd(Set),
     /// Remove a user
-    #[command(after_help = REMOVE)]
+    #[command(after_help = help::REMOVE)]
     Remove(Name),
     /// Say who is in the file, how strong each hash is, and what is wrong
     List(list::Flags),
     /// Say whether a password is right
-    #[command(after_help = VERIFY)]
+    #[command(after_help = help::VERIFY)]
     Verify(Verify),
 }
 
@@ -165,9 +114,9 @@ struct Place {
 /// Runs the command.
 pub(super) fn run(config: Option<PathBuf>, flags: Flags) -> Exit {
     let done = place(config, flags.file).and_then(|place| match &flags.command {
-        Command::Add(set) => add(&place, set),
-        Command::Passwd(set) => passwd(&place, set),
-        Command::Remove(name) => remove(&place, name),
+        Command::Add(set) => change::add(&place, set),
+        Command::Passwd(set) => change::passwd(&place, set),
+        Command::Remove(name) => change::remove(&place, name),
         Command::List(flags) => list::run(&place, flags),
         Command::Verify(flags) => verify(&place, flags),
     });
@@ -206,77 +155,6 @@ impl Name {
     }
 }
 
-fn is_known(users: &Users, name: &[u8]) -> bool {
-    users.get(name).is_some() || users.refused(name).is_some()
-}
-
-fn add(place: &Place, set: &Set) -> Result<String, Failure> {
-    let (name, shown) = set.name.checked()?;
-    let users = match Users::load(&place.path, Plaintext::Accepted) {
-        Err(UsersFileError::Missing(_)) => {
-            store::look_for_folder(&place.path).map_err(Failure::problem)?;
-            Users::default()
-        }
-        users => users?,
-    };
-    let exists = || {
-        let hint = format!("mailwarden user passwd {}{}", shell_word(shown.as_ref()), place.flag);
-        Failure::problem(format!("{shown} is in {} already; to change the password: {hint}", place.path.display()))
-    };
-    // Before anybody types a password in vain. What counts is what the file says under the lock.
-    if is_known(&users, name) {
-        return Err(exists());
-    }
-    let recipe = set.how.recipe(&users, name, &place.path)?;
-    let hash = recipe.make(&set.password.new_one(&shown, recipe)?)?;
-    let stored = store::update(&place.path, Absent::Make, |file| edit::edit(file, name, Change::Add(&hash)));
-    let stored = stored.map_err(|error| match error {
-        StoreError::Edit(EditError::Exists { .. }) => exists(),
-        error => Failure::problem(error),
-    })?;
-    tell_manner(place, &stored);
-    Ok(format!("added {shown} to {}: {}\n", place.path.display(), recipe.scheme()))
-}
-
-fn passwd(place: &Place, set: &Set) -> Result<String, Failure> {
-    let (name, shown) = set.name.checked()?;
-    let users = Users::load(&place.path, Plaintext::Accepted)?;
-    let missing = || no_such_user(place, &shown, "; to add one: mailwarden user add");
-    if !is_known(&users, name) {
-        return Err(missing());
-    }
-    let recipe = set.how.recipe(&users, name, &place.path)?;
-    let hash = recipe.make(&set.password.new_one(&shown, recipe)?)?;
-    let stored = store::update(&place.path, Absent::Refuse, |file| edit::edit(file, name, Change::Rehash(&hash)));
-    let stored = stored.map_err(|error| match error {
-        StoreError::Edit(EditError::NoSuchUser) => missing(),
-        error => Failure::problem(error),
-    })?;
-    tell_manner(place, &stored);
-    if let ([first], [_, ..]) = (stored.edited.lines.as_slice(), stored.edited.left.as_slice()) {
-        let left = lines(&stored.edited.left);
-        out::error(&format!(
-            "warning: {left} for {shown} too, and left as it was: line {first} comes first and decides\n"
-        ));
-    }
-    Ok(format!("changed the password of {shown} in {}: {}\n", place.path.display(), recipe.scheme()))
-}
-
-fn remove(place: &Place, name: &Name) -> Result<String, Failure> {
-    let (name, shown) = name.checked()?;
-    let stored = store::update(&place.path, Absent::Refuse, |file| edit::edit(file, name, Change::Remove));
-    let stored = stored.map_err(|error| match error {
-        StoreError::Edit(EditError::NoSuchUser) => no_such_user(place, &shown, ""),
-        error => Failure::problem(error),
-    })?;
-    tell_manner(place, &stored);
-    let several = match stored.edited.lines.as_slice() {
-        [_] => String::new(),
-        all => format!(", {} lines", all.len()),
-    };
-    Ok(format!("removed {shown} from {}{several}\n", place.path.display()))
-}
-
 /// Whether the password is right. A name that is not there costs what one that is there costs, and gets the same text.
 fn verify(place: &Place, flags: &Verify) -> Result<String, Failure> {
     let users = Users::load(&place.path, place.plaintext)?;
@@ -295,34 +173,6 @@ fn verify(place: &Place, flags: &Verify) -> Result<String, Failure> {
     if is_right { Ok("right\n".to_owned()) } else { Err(Failure::problem("wrong user name or password")) }
 }
 
-fn no_such_user(place: &Place, shown: &str, hint: &str) -> Failure {
-    let hint =
-        if hint.is_empty() { String::new() } else { format!("{hint} {}{}", shell_word(shown.as_ref()), place.flag) };
-    Failure::problem(format!("{shown} is not in {}{hint}", place.path.display()))
-}
-
-/// What is unusual about the manner in which a change came to the disk.
-fn tell_manner(place: &Place, stored: &Stored) {
-    let file = place.path.display();
-    if let Some(made) = &stored.made {
-        out::error(&format!("made {file}, {made}: the daemon's user has to be able to read it\n"));
-    }
-    if let Some(why) = &stored.in_place {
-        out::error(&format!("warning: {file} was written in place, not replaced: {why}\n"));
-    }
-    if stored.unlocked {
-        out::error(&format!("warning: {file} could not be locked: change it by one command at a time\n"));
-    }
-}
-
-fn lines(numbers: &[usize]) -> String {
-    let list = numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    match numbers {
-        [_] => format!("line {list} is"),
-        _ => format!("lines {list} are"),
-    }
-}
-
 /// A password that may be set.
 fn checked(password: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, Failure> {
     BadPassword::check(&password).map_err(|why| Failure::problem(format!("{why}; nothing was changed")))?;
@@ -334,12 +184,6 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-
-    #[test]
-    fn lines_are_counted_in_words() {
-        assert_eq!(lines(&[7]), "line 7 is");
-        assert_eq!(lines(&[5, 7]), "lines 5, 7 are");
-    }
 
     #[test]
     fn a_name_that_the_reader_would_refuse_is_wrong_usage() {

@@ -106,8 +106,8 @@ pub fn load_status(source: &Source) -> Result<Option<model::StatusConfig>, Confi
 /// configuration: a mistake elsewhere is no reason to leave somebody locked out.
 ///
 /// # Errors
-/// What is wrong with `auth.users_file`. A file that cannot be read or is no TOML might have named another users file, and
-/// a name that is nearly the key's was meant to.
+/// What is wrong with `auth.users_file`. A file that cannot be read or is no TOML might have named another users file,
+/// and a name that is nearly the key's was meant to.
 pub fn load_users_file(source: &Source) -> Result<(PathBuf, bool), ConfigErrors> {
     let content = read_file(source)?;
     let mut raw = Raw::defaults();

@@ -165,8 +165,8 @@ fn lines_of(file: &[u8], name: &[u8]) -> Vec<Line> {
     found
 }
 
-/// With a line at the end, which ends as the one before it does. A last line without an end gets one, or the two would be
-/// one line.
+/// With a line at the end, which ends as the one before it does. A last line without an end gets one, or the two would
+/// be one line.
 fn added(file: &[u8], name: &[u8], hash: &str) -> (Zeroizing<Vec<u8>>, usize) {
     let ends = file.iter().filter(|&&byte| byte == b'\n').count();
     let crlf = file.iter().rposition(|&byte| byte == b'\n').is_some_and(|last| file[..last].ends_with(b"\r"));

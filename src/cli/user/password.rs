@@ -51,8 +51,8 @@ impl From {
 }
 
 fn ask(prompt: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    // Ctrl-C would end the process in the middle, with a terminal that shows nothing any more. With a handler it ends the
-    // question, and the terminal is as it was.
+    // Ctrl-C would end the process in the middle, with a terminal that shows nothing any more. With a handler it ends
+    // the question, and the terminal is as it was.
     let runtime = Builder::new_current_thread().enable_io().build();
     let _entered = runtime.as_ref().ok().map(tokio::runtime::Runtime::enter);
     let _handler = signal(SignalKind::interrupt());

@@ -97,8 +97,8 @@ fn own(users: &Users, name: &[u8]) -> Option<Recipe> {
     Recipe::worth_keeping(users.get(name)?.hash().scheme())
 }
 
-/// argon2id for a file that nobody else reads, which is one with no other format in it, be it one that only others read;
-/// else what nginx reads as well.
+/// argon2id for a file that nobody else reads, which is one with no other format in it, be it one that only others
+/// read; else what nginx reads as well.
 fn for_file(users: &Users, file: &Path) -> Method {
     let is_argon2 = |scheme: Scheme| matches!(scheme, Scheme::Argon2 { .. });
     let is_others = |problem: &LineProblem| matches!(problem.kind, ProblemKind::Hash(HashError::Unsupported(_)));

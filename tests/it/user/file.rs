@@ -93,7 +93,8 @@ fn a_file_that_root_makes_is_for_the_daemons_group() {
         r#"grep -v '^mailwarden:' /etc/group >"$DIR/group"; echo mailwarden:x:4242: >>"$DIR/group"
            mount --bind "$DIR/group" /etc/group; mkdir -m 2750 "$DIR/own"; chgrp 4343 "$DIR/own"
            for file in new own/new; do
-               echo secret | "$MW" user add anna --stdin --hash apr1 --file "$DIR/$file"; stat -c '%u:%g %a' "$DIR/$file"
+               echo secret | "$MW" user add anna --stdin --hash apr1 --file "$DIR/$file"
+               stat -c '%u:%g %a' "$DIR/$file"
            done"#,
     );
     assert_eq!(code, 0, "{told}");

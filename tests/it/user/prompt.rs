@@ -4,8 +4,8 @@ use std::process::{Command, Stdio};
 
 use super::{done, output, text};
 
-/// Runs a command on a new terminal. Standard input has pairs of lines: a text to wait for, and what is typed when it has
-/// come and nothing that is typed is shown any more. Tells the exit code, whether the terminal shows what is typed
+/// Runs a command on a new terminal. Standard input has pairs of lines: a text to wait for, and what is typed when it
+/// has come and nothing that is typed is shown any more. Tells the exit code, whether the terminal shows what is typed
 /// afterwards, and all that was on it.
 const PYTHON: &str = r#"
 import json, os, pty, sys, termios, time

@@ -1,28 +1,31 @@
 //! Gets a changed users file onto the disk: whole or not at all, and one change after the other.
 //!
-//! The new content goes into a file beside the old one, is on the disk before it has the name, and takes the name in one
-//! step: whoever reads at any moment, and whatever is killed at any moment, there is the old file or the new one. The lock
-//! is on the file itself, so that it holds through links and mounts; since a replaced file takes its lock with it, who
-//! has waited looks whether the name still leads to the file that it has locked.
+//! The new content goes into a file beside the old one, is on the disk before it has the name, and takes the name in
+//! one step: whoever reads at any moment, and whatever is killed at any moment, there is the old file or the new one.
+//! The lock is on the file itself, so that it holds through links and mounts; since a replaced file takes its lock with
+//! it, who has waited looks whether the name still leads to the file that it has locked.
 //!
-//! Where the name cannot be taken (a file that is mounted by itself, a folder that may not be written, an owner that may
-//! not be given) the file is written in place, in an order in which every step leaves a file of whole lines.
+//! Where the name cannot be taken (a file that is mounted by itself, a folder that may not be written, an owner that
+//! may not be given) the file is written in place, in an order in which every step leaves a file of whole lines.
 
-use std::fmt;
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, fchown};
+mod error;
+mod write;
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
-
-use zeroize::Zeroizing;
 
 use super::super::file::{UsersFileError, read};
 use super::super::stamp::Stamp;
-use super::super::unreadable::{group_number, ownership, shell_word};
-use super::{EditError, Edited, attributes};
-use crate::config::os_reason;
+use super::super::unreadable::{group_number, ownership};
+use super::{EditError, Edited};
 
-/// A new file is for its owner and for the group, which is the daemon's where there is one: nobody else needs the hashes.
+pub use self::error::StoreError;
+use self::write::{Obstacle, is_hindrance, replace, write_in_place};
+
+/// A new file is for its owner and for the group, which is the daemon's where there is one: nobody else needs the
+/// hashes.
 const MODE: u32 = 0o640;
 /// The daemon's group, as the service's account file makes it.
 const GROUP: &str = "mailwarden";
@@ -123,8 +126,8 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Makes an empty file where there is none, which to the daemon is the same as none. From there on a new file goes the way
-/// of every other: there is something to lock.
+/// Makes an empty file where there is none, which to the daemon is the same as none. From there on a new file goes the
+/// way of every other: there is something to lock.
 fn make(path: &Path) -> Result<Option<Stamp>, StoreError> {
     let cannot = |error| StoreError::Write { path: path.into(), error };
     if fs::symlink_metadata(path).is_ok() {
@@ -188,181 +191,4 @@ fn attempt(
         }
     };
     Ok(Some(Stored { edited, made: None, in_place, unlocked }))
-}
-
-/// Why a file could not take another's place.
-enum Obstacle {
-    /// Another way may work, for this reason.
-    Hindrance(String),
-    /// No way will: the disk is full, or broken.
-    Failure(io::Error),
-}
-
-impl Obstacle {
-    fn new(what: &str, error: io::Error) -> Self {
-        match is_hindrance(&error) {
-            true => Self::Hindrance(format!("{what}: {}", os_reason(&error))),
-            false => Self::Failure(error),
-        }
-    }
-}
-
-/// Whether an error is about what is allowed or possible here, not about the disk.
-fn is_hindrance(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::PermissionDenied
-            | ErrorKind::ReadOnlyFilesystem
-            | ErrorKind::ResourceBusy
-            | ErrorKind::CrossesDevices
-            | ErrorKind::Unsupported
-            | ErrorKind::InvalidInput
-            | ErrorKind::InvalidFilename
-            | ErrorKind::ExecutableFileBusy
-    )
-}
-
-/// Puts a file with that content in the place of the one at `path`.
-fn replace(path: &Path, file: &File, found: &Metadata, content: &[u8]) -> Result<(), Obstacle> {
-    if found.nlink() > 1 {
-        return Err(Obstacle::Hindrance("it has a second name, a hard link".to_owned()));
-    }
-    let folder = folder_of(path);
-    let cannot_make = |error| Obstacle::new("no file can be made beside it", error);
-    let mut temporary = Temporary::make(path, found.ino()).map_err(cannot_make)?;
-    temporary.file.write_all(content).map_err(cannot_make)?;
-    attributes::copy(file, found, &temporary.file)
-        .map_err(|error| Obstacle::new("a new file cannot have its owner, mode and attributes", error))?;
-    temporary.file.sync_all().map_err(cannot_make)?;
-    fs::rename(&temporary.path, path).map_err(|error| Obstacle::new("it cannot be replaced", error))?;
-    temporary.has_moved = true;
-    // The change is there. Some file systems have no means to make a name last, and none of them needs telling.
-    let _ = File::open(folder).and_then(|folder| folder.sync_all());
-    Ok(())
-}
-
-/// A file beside the one that it is to replace, removed again if it does not.
-struct Temporary {
-    path: PathBuf,
-    file: File,
-    has_moved: bool,
-}
-
-impl Temporary {
-    /// The name is of the file that is locked. So one that is there already is of somebody who was killed, and goes.
-    fn make(beside: &Path, inode: u64) -> io::Result<Self> {
-        let name = beside.file_name().unwrap_or_default().to_string_lossy();
-        let path = folder_of(beside).join(format!(".{}.mailwarden-{inode}", name.chars().take(50).collect::<String>()));
-        let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        let file = match create() {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                fs::remove_file(&path)?;
-                create()?
-            }
-            result => result?,
-        };
-        Ok(Self { path, file, has_moved: false })
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if !self.has_moved {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-/// Writes what differs in one piece, and cuts the file then. A failure puts the old content back, for which there is room.
-fn write_in_place(file: &File, old: &[u8], new: &[u8]) -> io::Result<()> {
-    let (same, tail) = what_differs(old, new);
-    let written = file.write_all_at(&tail, same as u64).and_then(|()| file.set_len(new.len() as u64));
-    if let Err(error) = written.and_then(|()| file.sync_all()) {
-        let _ = file.write_all_at(&old[same..], same as u64).and_then(|()| file.set_len(old.len() as u64));
-        return Err(error);
-    }
-    Ok(())
-}
-
-/// What is to be written over `old` from the first byte that differs. Where `new` is shorter blank lines follow it, so that
-/// it reads the same before the file is cut.
-fn what_differs(old: &[u8], new: &[u8]) -> (usize, Zeroizing<Vec<u8>>) {
-    let same = old.iter().zip(new).take_while(|(old, new)| old == new).count();
-    let length = old.len().max(new.len()) - same;
-    let mut tail = Zeroizing::new(Vec::with_capacity(length));
-    tail.extend_from_slice(&new[same..]);
-    tail.resize(length, b'\n');
-    (same, tail)
-}
-
-/// Why nothing was changed.
-#[derive(Debug)]
-pub enum StoreError {
-    /// There is no file to change.
-    Read(UsersFileError),
-    /// There is no folder for the file.
-    NoFolder(PathBuf),
-    /// The change is not possible.
-    Edit(EditError),
-    /// It could not be written.
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// It could be neither replaced nor written.
-    Hindered {
-        /// The file.
-        path: PathBuf,
-        /// Why it could not be replaced.
-        why: String,
-    },
-    /// Others change it all the time.
-    KeepsChanging(PathBuf),
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Read(error) => error.fmt(f),
-            Self::NoFolder(folder) => {
-                write!(
-                    f,
-                    "the folder {} does not exist; make it with: mkdir -p {}",
-                    folder.display(),
-                    shell_word(folder)
-                )
-            }
-            Self::Edit(error) => error.fmt(f),
-            Self::Write { path, error } => write!(f, "{}: {}; nothing was changed", path.display(), os_reason(error)),
-            Self::Hindered { path, why } => {
-                write!(f, "{} may not be written, and {why}; nothing was changed", path.display())
-            }
-            Self::KeepsChanging(path) => write!(f, "{} changes all the time; nothing was changed", path.display()),
-        }
-    }
-}
-
-impl std::error::Error for StoreError {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn before_the_file_is_cut_it_reads_as_it_will_afterwards() {
-        let cases: [(&[u8], &[u8], &[u8]); 5] = [
-            (b"a:1\nb:2\n", b"b:2\n", b"b:2\n\n\n\n\n"),
-            (b"a:1\nb:2", b"a:1", b"a:1\n\n\n\n"),
-            (b"a:1\n", b"a:1\nb:2\n", b"a:1\nb:2\n"),
-            (b"a:1\nb:2\n", b"a:33\nb:2\n", b"a:33\nb:2\n"),
-            (b"a:1\n", b"", b"\n\n\n\n"),
-        ];
-        for (old, new, between) in cases {
-            let (same, tail) = what_differs(old, new);
-            assert_eq!([&old[..same], &tail].concat(), between);
-        }
-        assert_eq!(what_differs(b"a:1\nb:2\n", b"a:1\nb:2\nc:3\n").0, 8, "what stays is not touched");
-    }
 }
