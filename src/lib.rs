@@ -30,7 +30,7 @@
 //! - only `access` makes a [`access::Permit`], so that an unauthorised forward does not compile;
 //! - the path that a rule is decided on is the path that is forwarded ([`path::canonical`], [`catcher::Action`]);
 //! - only [`reject`] chooses the status of a refusal;
-//! - only `auth::verify` computes password hashes, on its own threads; nothing else blocks;
+//! - in the daemon only `auth::verify` computes password hashes, on its own threads; nothing else blocks;
 //! - only `net`, `status`, `forward` and `body` name hyper; the rest speaks `http` types and is called from plain unit tests;
 //! - only `daemon`, `net::workers` and `status` start long-lived tasks; only these, `forward::upstream` and
 //!   `forward::upgrade` start tasks of a connection, and what stopping waits for is on one tracker;

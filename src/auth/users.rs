@@ -4,6 +4,7 @@
 //! The first line for a name decides, as in nginx and Apache, also when that line is refused: a later line must not
 //! bring back a user whom the first one locks.
 
+pub mod edit;
 mod file;
 mod stamp;
 mod unreadable;
@@ -21,6 +22,7 @@ use super::text::Escaped;
 pub use file::{Mark, UsersFileError, UsersRead, how_to_make};
 pub use stamp::{Stamp, Watch};
 pub use unreadable::Unreadable;
+pub(crate) use unreadable::shell_word;
 
 /// The longest line that is read, in bytes. The longest hash has under 300.
 const MAX_LINE: usize = 8 * 1024;
@@ -28,6 +30,8 @@ const MAX_LINE: usize = 8 * 1024;
 const MAX_NAME: usize = 255;
 /// How many problems are kept: a file that is no users file at all must not fill the log or the memory.
 const MAX_PROBLEMS: usize = 1000;
+/// What some editors begin a file with.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A user's name as the file has it: bytes without control characters, mostly UTF-8. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -120,16 +124,14 @@ impl Users {
     pub fn parse_with(file: &[u8], plaintext: Plaintext) -> Self {
         let mut users = Self::default();
         let mut first_lines: HashMap<UserName, usize> = HashMap::new();
-        let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
+        let file = file.strip_prefix(BYTE_ORDER_MARK).unwrap_or(file);
         for (index, text) in file.split(|&byte| byte == b'\n').enumerate() {
             let line = index + 1;
             let text = text.strip_suffix(b"\r").unwrap_or(text);
-            if matches!(text.trim_ascii_start(), [] | [b'#', ..]) {
-                continue;
-            }
-            let (name, hash) = match split(text) {
-                Ok(parts) => parts,
-                Err(kind) => {
+            let (name, hash) = match entry(text) {
+                None => continue,
+                Some(Ok(parts)) => parts,
+                Some(Err(kind)) => {
                     users.note(LineProblem { line, name: None, kind });
                     continue;
                 }
@@ -216,8 +218,20 @@ impl Users {
     }
 }
 
+/// A name, and the text of its hash.
+type Entry<'a> = (&'a [u8], &'a [u8]);
+
+/// What a line without its end holds; none if it is blank or a comment. Whoever changes a file asks it too, so that
+/// what is changed is what is read.
+fn entry(text: &[u8]) -> Option<Result<Entry<'_>, ProblemKind>> {
+    match text.trim_ascii_start() {
+        [] | [b'#', ..] => None,
+        _ => Some(split(text)),
+    }
+}
+
 /// Splits a line into a name that may be one and the hash's text.
-fn split(text: &[u8]) -> Result<(&[u8], &[u8]), ProblemKind> {
+fn split(text: &[u8]) -> Result<Entry<'_>, ProblemKind> {
     let mut fields = text.splitn(3, |&byte| byte == b':');
     let (Some(name), Some(hash)) = (fields.next(), fields.next()) else {
         return Err(ProblemKind::NoColon);

@@ -5,6 +5,7 @@ pub mod healthcheck;
 mod out;
 pub mod pages;
 pub mod serve;
+pub mod user;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -62,6 +63,8 @@ enum Command {
     Serve(serve::Flags),
     /// Say what the configuration will do, or what is wrong with it
     Check(check::Flags),
+    /// Keep the users file: add, passwd, remove, list, verify
+    User(user::Flags),
     /// Ask the running daemon whether it lives
     Healthcheck(healthcheck::Flags),
     /// Print completions for a shell
@@ -86,6 +89,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             let (keys, form) = flags.take_keys();
             check::run(&Source::of_process(cli.config, keys), form)
         }
+        Command::User(flags) => user::run(cli.config, flags),
         Command::Healthcheck(flags) => {
             let (keys, ready) = flags.take_keys();
             healthcheck::run(&Source::of_process(cli.config, keys), ready)
@@ -124,13 +128,16 @@ mod tests {
             let arguments = ["mailwarden"].iter().chain(arguments);
             Cli::try_parse_from(arguments).unwrap_err().to_string()
         };
-        let names: Vec<String> =
-            Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
-        let mut helps = vec![printed(&["-h"]), printed(&["--help"])];
-        for name in &names {
-            helps.extend([printed(&[name, "-h"]), printed(&[name, "--help"])]);
+        let program = Cli::command();
+        let mut levels = vec![vec![]];
+        for command in program.get_subcommands() {
+            levels.push(vec![command.get_name()]);
+            levels.extend(command.get_subcommands().map(|below| vec![command.get_name(), below.get_name()]));
         }
-        for help in helps {
+        assert!(levels.contains(&vec!["user", "add"]));
+        for help in levels.iter().flat_map(|level| {
+            ["-h", "--help"].map(|flag| printed(&level.iter().copied().chain([flag]).collect::<Vec<_>>()))
+        }) {
             assert!(help.lines().count() <= 40, "{help}");
             assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
             assert!(help.contains("Example") && help.contains("Exit codes"), "{help}");

@@ -68,10 +68,10 @@ pub(super) fn man(flags: &Pages) -> Exit {
     }
     let command = match &flags.command {
         None => program,
-        Some(name) => match program.find_subcommand(name) {
+        Some(name) => match all(&program).into_iter().find(|command| page_name(command) == name) {
             Some(command) => command.clone(),
             None => {
-                let known: Vec<&str> = program.get_subcommands().map(Command::get_name).collect();
+                let known: Vec<&str> = all(&program).into_iter().skip(1).map(page_name).collect();
                 out::error(&format!("there is no command {name:?}; there are {}\n", known.join(", ")));
                 return Exit::Usage;
             }
@@ -87,11 +87,22 @@ pub(super) fn man(flags: &Pages) -> Exit {
 }
 
 fn write_all(program: &Command, dir: &Path) -> io::Result<()> {
-    for command in std::iter::once(program).chain(program.get_subcommands()) {
+    for command in all(program) {
         let man = Man::new(command.clone());
         std::fs::write(dir.join(man.get_filename()), page(command.clone())?)?;
     }
     Ok(())
+}
+
+/// A command and all below it.
+fn all(command: &Command) -> Vec<&Command> {
+    std::iter::once(command).chain(command.get_subcommands().flat_map(all)).collect()
+}
+
+/// What a page is asked for by: `serve`, `user-add`.
+fn page_name(command: &Command) -> &str {
+    let name = command.get_display_name().unwrap_or_else(|| command.get_name());
+    name.strip_prefix("mailwarden-").unwrap_or(name)
 }
 
 fn page(command: Command) -> io::Result<Vec<u8>> {
@@ -120,8 +131,10 @@ mod tests {
     fn every_command_has_a_page_of_its_own_name() {
         let mut program = Cli::command();
         program.build();
-        for command in program.get_subcommands() {
-            let name = command.get_name().to_owned();
+        let names: Vec<&str> = all(&program).into_iter().skip(1).map(page_name).collect();
+        assert!(names.contains(&"serve") && names.contains(&"user-add"), "{names:?}");
+        for command in all(&program).into_iter().skip(1) {
+            let name = page_name(command).replace('-', "\\-");
             let text = String::from_utf8(page(command.clone()).unwrap()).unwrap();
             assert!(text.contains(&format!("mailwarden\\-{name}")), "{text}");
             assert!(text.contains(".SH SYNOPSIS") && text.contains("Exit codes"), "{text}");

@@ -120,6 +120,22 @@ pub fn load_status(source: &Source) -> Result<Option<model::StatusConfig>, Confi
     read::status(raw)
 }
 
+/// The path of the users file, and whether it may hold passwords that nobody hashed, whatever else is wrong with the
+/// configuration: a mistake elsewhere is no reason to leave somebody locked out.
+///
+/// # Errors
+/// What is wrong with `auth.users_file`. A file that cannot be read or is no TOML might have named another users file,
+/// and a name that is nearly the key's was meant to.
+pub fn load_users_file(source: &Source) -> Result<(PathBuf, bool), ConfigErrors> {
+    let content = read_file(source)?;
+    let mut raw = Raw::defaults();
+    if let Some(content) = content {
+        raw.add_file(source.file(), &content).map_err(ConfigErrors::new)?;
+    }
+    raw.add_environment(&source.env);
+    read::users_file(raw)
+}
+
 /// The configuration of a machine where nobody wrote anything.
 ///
 /// # Errors

@@ -68,6 +68,24 @@ pub(super) fn status(raw: Raw) -> Result<Option<StatusConfig>, ConfigErrors> {
     }
 }
 
+/// Reads `auth.users_file`, and `auth.allow_plaintext` as far as it can be.
+///
+/// # Errors
+/// What is wrong with the first of them, names included that were meant for it.
+pub(super) fn users_file(mut raw: Raw) -> Result<(PathBuf, bool), ConfigErrors> {
+    let mut errors = std::mem::take(&mut raw.errors);
+    errors.retain(|error| {
+        let is_about_it = |text: &str| text.contains("auth.users_file") || text.contains("AUTH__USERS_FILE");
+        is_about_it(&error.reason) || matches!(error.key.as_deref(), Some("auth" | "auth.users_file"))
+    });
+    let mut reader = Reader::new(&raw, errors);
+    let path = reader.parsed("auth.users_file", parse_path);
+    match path {
+        Ok(path) if reader.is_clean() => Ok((path, reader.boolean("auth.allow_plaintext").unwrap_or(false))),
+        _ => Err(reader.into_errors()),
+    }
+}
+
 impl<'a> Reader<'a> {
     fn start(&mut self) -> Read<StartConfig> {
         let listen = self.listen();

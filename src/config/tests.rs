@@ -313,6 +313,32 @@ fn toml_line() -> impl Strategy<Value = String> {
     ]
 }
 
+/// What `user` makes of a file and the environment: the path and whether plain text is allowed.
+fn users_file(toml: &str, env: &[(&str, &str)]) -> Result<(PathBuf, bool), String> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("m.toml");
+    std::fs::write(&path, toml).unwrap();
+    load_users_file(&Source { path: Some(path), ..source(env, &[]) }).map_err(|errors| errors.to_string())
+}
+
+#[test]
+fn the_users_file_is_found_whatever_else_is_wrong() {
+    let here = |path: &str, plaintext| Ok((PathBuf::from(path), plaintext));
+    let other = "workers = 0\nnonsense = 1\n[auth]\nlogin_page = true\nallow_plaintext = 7\nusers_file = \"/x\"\n";
+    assert_eq!(users_file(other, &[]), here("/x", false));
+    assert_eq!(users_file("auth.allow_plaintext = true", &[]), here("/etc/mailwarden/htpasswd", true));
+    assert_eq!(
+        users_file("", &[("MAILWARDEN_AUTH__USERS_FILE", "/y"), ("MAILWARDEN_NONSENSE", "")]),
+        here("/y", false)
+    );
+    // Where another file was meant, the default is the wrong one.
+    for wrong in ["auth.users_flie = \"/x\"", "auth.users_file = 7", "auth = 7", "auth.users_file = /x", "[auth"] {
+        assert!(users_file(wrong, &[]).is_err(), "{wrong}");
+    }
+    assert!(users_file("", &[("MAILWARDEN_AUTH__USERS_FLIE", "/y")]).is_err());
+    assert!(load_users_file(&Source { path: Some("/nowhere/m.toml".into()), ..Source::default() }).is_err());
+}
+
 proptest! {
     #[test]
     fn no_text_panics_the_loader(text: String, lines in proptest::collection::vec(toml_line(), 0..8)) {

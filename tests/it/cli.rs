@@ -177,6 +177,6 @@ fn every_command_has_a_man_page_that_a_formatter_takes() {
     }
     let output = run(&["man", "nonsense"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("there are serve, check, healthcheck"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("there are serve, check, user, user-add"), "{}", text(&output.stderr));
     assert_eq!(run(&["man", "--dir", "/nowhere/at/all"]).status.code(), Some(1));
 }

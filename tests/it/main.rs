@@ -28,6 +28,9 @@ mod auth;
 // Every format that crypt(3) verifies too, against it, with passwords and salts by chance.
 mod crypt;
 
+// The users file, kept by the program itself.
+mod user;
+
 // WebSockets: the tunnel, and every way in which there is none.
 mod upgrade;
 

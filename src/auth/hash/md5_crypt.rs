@@ -71,6 +71,13 @@ impl Md5Crypt {
     }
 }
 
+/// The line's text for a new password.
+pub(super) fn make_apr1(salt: &[u8], password: &[u8]) -> String {
+    let mark = Mark::Apache.text();
+    let checksum = encode(&digest(mark, salt, password));
+    String::from_utf8_lossy(&[mark, salt, b"$", &checksum].concat()).into_owned()
+}
+
 /// The algorithm of Poul-Henning Kamp (FreeBSD, 1994), as Apache's `apr_md5_encode` has it. Its oddities (one byte or
 /// a NUL for each bit of the length, rounds that depend on 2, 3 and 7) are the format and are not to be tidied.
 fn digest(mark: &[u8], salt: &[u8], password: &[u8]) -> Zeroizing<[u8; 16]> {

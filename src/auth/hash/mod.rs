@@ -9,6 +9,7 @@ mod bcrypt;
 mod crypt64;
 mod des_crypt;
 mod error;
+pub mod make;
 mod md5_crypt;
 mod plain;
 mod scheme;
@@ -119,7 +120,7 @@ impl StoredHash {
     }
 
     /// Whether the password is the one that was hashed. Takes from a microsecond to a second or two, by the format's
-    /// cost: at run time only the pool in `auth/verify.rs` calls it.
+    /// cost: in the daemon only the pool in `auth/verify.rs` calls it.
     ///
     /// A password that is over [`MAX_PASSWORD`] or holds a NUL is refused without hashing: bcrypt and the crypt
     /// family would stop at the NUL and accept whatever follows it.

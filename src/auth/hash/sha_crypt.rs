@@ -90,6 +90,15 @@ impl ShaCrypt {
     }
 }
 
+/// The line's text for a new password; none when the rounds are not possible.
+pub(super) fn make_sha512(rounds: u32, salt: &[u8], password: &[u8]) -> Option<String> {
+    let mut checksum = [0; MAX_CHECKSUM];
+    encode_sha512(&Zeroizing::new(sha512_crypt(password, salt, Params::new(rounds).ok()?)), &mut checksum);
+    // As crypt(3) writes it: the usual number is left out.
+    let rounds = if rounds == USUAL_ROUNDS { String::new() } else { format!("rounds={rounds}$") };
+    Some(format!("$6${rounds}{}${}", String::from_utf8_lossy(salt), String::from_utf8_lossy(&checksum)))
+}
+
 /// Reads `rounds=N$` if it is there. What begins so and goes on otherwise is no salt: libxcrypt refuses it, and glibc
 /// took it for one.
 fn rounds_of(variant: Variant, rest: &[u8]) -> Result<(u32, &[u8]), HashError> {

@@ -12,11 +12,11 @@ use zeroize::Zeroizing;
 
 use super::Users;
 use super::stamp::{Stamp, Watch};
-use super::unreadable::Unreadable;
+use super::unreadable::{Unreadable, shell_word};
 use crate::auth::hash::Plaintext;
 
 /// The largest file that is read, in bytes: some 200,000 users.
-const MAX_FILE: u64 = 16 * 1024 * 1024;
+pub(super) const MAX_FILE: u64 = 16 * 1024 * 1024;
 
 impl Users {
     /// Reads the file at `path`. It blocks on the disk, as little as a file of that size takes.
@@ -89,7 +89,7 @@ impl Mark {
 }
 
 /// The bytes leave no copy behind: there may be passwords among them.
-fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, UsersFileError> {
+pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, UsersFileError> {
     let failed = |error: io::Error| match error.kind() {
         ErrorKind::NotFound => UsersFileError::Missing(path.into()),
         ErrorKind::PermissionDenied => UsersFileError::Unreadable(Unreadable::look(path)),
@@ -157,16 +157,16 @@ impl std::error::Error for UsersFileError {
     }
 }
 
-/// The command that makes a users file, and its folder where that is missing too: htpasswd makes no folders.
+/// The command that makes a users file, and its folder where that is missing too: a folder's owner and mode are for the
+/// one who knows who the daemon runs as.
 #[must_use]
 pub fn how_to_make(path: &Path) -> String {
-    let file = path.display();
-    let htpasswd = format!("htpasswd -c -B -C 10 {file} NAME");
+    let add = format!("mailwarden user add NAME --file {}", shell_word(path));
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() && !folder.exists() => {
-            format!("mkdir -p {} && {htpasswd}", folder.display())
+            format!("mkdir -p {} && {add}", shell_word(folder))
         }
-        _ => htpasswd,
+        _ => add,
     }
 }
 

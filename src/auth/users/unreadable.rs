@@ -70,6 +70,24 @@ impl fmt::Display for Unreadable {
     }
 }
 
+/// The number of a group by the system's own table.
+pub(super) fn group_number(name: &str) -> Option<u32> {
+    find_number(&String::from_utf8_lossy(&fs::read("/etc/group").unwrap_or_default()), name)
+}
+
+fn find_number(table: &str, name: &str) -> Option<u32> {
+    table.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next()? == name).then(|| fields.nth(1)?.parse().ok()).flatten()
+    })
+}
+
+/// Whose a file is: owner, group and mode.
+pub(super) fn ownership(found: &Metadata) -> String {
+    let (owner, group) = (name_of(found.uid(), "/etc/passwd"), name_of(found.gid(), "/etc/group"));
+    format!("{owner}:{group} {:04o}", found.mode() & 0o7777)
+}
+
 /// The name of a user or group by the given table of the system, or the number itself.
 fn name_of(id: u32, table: &str) -> String {
     let table = fs::read(table).unwrap_or_default();
@@ -90,7 +108,7 @@ fn is_number(name: &str) -> bool {
 }
 
 /// The path as a shell takes it, quoted only where it has to be.
-fn shell_word(path: &Path) -> String {
+pub(crate) fn shell_word(path: &Path) -> String {
     let text = path.to_string_lossy();
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+@%".contains(letter);
     if text.chars().all(plain) { text.into_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
@@ -143,5 +161,7 @@ mod tests {
         assert_eq!(find_name(table, 33).as_deref(), Some("www-data"));
         assert_eq!(find_name(table, 34), None);
         assert_eq!(find_name("www-data:x:33:mailwarden\n", 33).as_deref(), Some("www-data"));
+        assert_eq!(find_number(table, "www-data"), Some(33));
+        assert_eq!((find_number(table, "www"), find_number(table, "broken")), (None, None));
     }
 }

@@ -127,14 +127,14 @@ fn only_a_configured_users_file_must_exist() {
     let missing = |_: &AuthConfig| UsersReport::Missing;
     assert_eq!(
         said("auth.users_file = \"/srv/htpasswd\"", missing),
-        "auth.users_file: /srv/htpasswd does not exist; make it with: htpasswd -c -B -C 10 /srv/htpasswd NAME\n"
+        "auth.users_file: /srv/htpasswd does not exist; make it with: mailwarden user add NAME --file /srv/htpasswd\n"
     );
     let said = said("", missing);
     assert!(said.contains("nobody yet: there is no such file\n"), "{said}");
     assert!(
         said.ends_with(
             "warning: /etc/mailwarden/htpasswd does not exist: everybody is refused until it does; \
-             make it with: mkdir -p /etc/mailwarden && htpasswd -c -B -C 10 /etc/mailwarden/htpasswd NAME\n"
+             make it with: mkdir -p /etc/mailwarden && mailwarden user add NAME --file /etc/mailwarden/htpasswd\n"
         ),
         "{said}"
     );

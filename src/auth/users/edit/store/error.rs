@@ -1,0 +1,61 @@
+//! Why a users file was not changed, in words for the person who wanted it.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use super::super::super::file::UsersFileError;
+use super::super::super::unreadable::shell_word;
+use super::super::EditError;
+use crate::config::os_reason;
+
+/// Why nothing was changed.
+#[derive(Debug)]
+pub enum StoreError {
+    /// There is no file to change.
+    Read(UsersFileError),
+    /// There is no folder for the file.
+    NoFolder(PathBuf),
+    /// The change is not possible.
+    Edit(EditError),
+    /// It could not be written.
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// It could be neither replaced nor written.
+    Hindered {
+        /// The file.
+        path: PathBuf,
+        /// Why it could not be replaced.
+        why: String,
+    },
+    /// Others change it all the time.
+    KeepsChanging(PathBuf),
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read(error) => error.fmt(f),
+            Self::NoFolder(folder) => {
+                write!(
+                    f,
+                    "the folder {} does not exist; make it with: mkdir -p {}",
+                    folder.display(),
+                    shell_word(folder)
+                )
+            }
+            Self::Edit(error) => error.fmt(f),
+            Self::Write { path, error } => write!(f, "{}: {}; nothing was changed", path.display(), os_reason(error)),
+            Self::Hindered { path, why } => {
+                write!(f, "{} may not be written, and {why}; nothing was changed", path.display())
+            }
+            Self::KeepsChanging(path) => write!(f, "{} changes all the time; nothing was changed", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
