@@ -153,6 +153,14 @@ impl Reject {
         }
     }
 
+    /// The word for a script: the log's, unless that says what the client must not learn, such as which names exist.
+    fn told_reason(&self) -> &'static str {
+        match self {
+            Reject::Unauthorized { .. } => "unauthorized",
+            _ => self.reason(),
+        }
+    }
+
     /// Two sentences for the person: what happened, and what to do.
     fn text(&self) -> (String, String) {
         let s = str::to_owned;
@@ -223,7 +231,7 @@ impl Reject {
         let (what, todo) = self.text();
         let (content_type, body) = match form {
             Form::Html => ("text/html; charset=utf-8", html(status, &what, &todo)),
-            Form::Json => ("application/json", json(status, self.reason(), &what, &todo)),
+            Form::Json => ("application/json", json(status, self.told_reason(), &what, &todo)),
             Form::Text => ("text/plain; charset=utf-8", format!("{}\n{what}\n{todo}\n", title(status))),
         };
         let mut response = Response::new(Body::full(Bytes::from(body)));
