@@ -189,7 +189,7 @@ impl App {
         }
         let handshake = forward::is_websocket(&parts);
 
-        let identity = self.identity(&live, &parts.headers, record).await?;
+        let identity = self.identity(&live, &parts.headers, client.addr, record).await?;
 
         // Only who is let in learns what there is.
         let site = &live.site;
@@ -248,10 +248,11 @@ impl App {
         &self,
         live: &Live,
         headers: &http::HeaderMap,
+        client: Peer,
         record: &mut Option<Box<Record>>,
     ) -> Result<Identity, Reject> {
-        let result = self.auth.authenticate(headers, &live.users, Instant::now()).await;
-        let (event, user, reason) = match &result {
+        let result = self.auth.authenticate(headers, client, &live.users, Instant::now()).await;
+        let (event, user, reason) = match result.as_ref().map_err(|refusal| &refusal.failure) {
             Ok(identity) => (Auth::Ok, Some(identity.header_value()), ""),
             Err(AuthFailure::NoCredentials) => (Auth::NoCredentials, None, "no credentials"),
             Err(AuthFailure::Malformed(Malformed::OtherScheme)) => {
@@ -261,6 +262,7 @@ impl App {
             Err(AuthFailure::UnknownUser) => (Auth::UnknownUser, None, "unknown user"),
             Err(AuthFailure::RefusedLine { user }) => (Auth::RefusedLine, named(user), "refused line"),
             Err(AuthFailure::WrongPassword { user }) => (Auth::WrongPassword, named(user), "wrong password"),
+            Err(AuthFailure::Throttled) => (Auth::Throttled, None, "throttled"),
             Err(AuthFailure::Busy) => (Auth::Busy, None, "verification busy"),
             Err(_) => (Auth::Busy, None, "password could not be checked"),
         };
@@ -268,13 +270,18 @@ impl App {
         if let Some(record) = record {
             record.auth(event, user);
         }
-        result.map_err(|failure| match failure {
-            AuthFailure::Busy => Reject::Busy,
-            AuthFailure::NoCredentials
-            | AuthFailure::Malformed(_)
-            | AuthFailure::UnknownUser
-            | AuthFailure::RefusedLine { .. }
-            | AuthFailure::WrongPassword { .. } => Reject::Unauthorized { challenge: live.challenge.clone(), reason },
+        result.map_err(|refusal| match (refusal.failure, refusal.retry_after) {
+            (AuthFailure::Busy, _) => Reject::Busy,
+            (_, Some(retry_after)) => Reject::TooManyGuesses { retry_after, reason },
+            (AuthFailure::NoCredentials | AuthFailure::Malformed(_), None) => {
+                Reject::Unauthorized { challenge: Some(live.challenge.clone()), reason }
+            }
+            (AuthFailure::UnknownUser | AuthFailure::RefusedLine { .. } | AuthFailure::WrongPassword { .. }, None) => {
+                // A page that is open sends what the browser holds again and again: each answer with a challenge would
+                // open a window that asks, and its user has typed nothing.
+                let challenge = (!is_script(headers)).then(|| live.challenge.clone());
+                Reject::Unauthorized { challenge, reason }
+            }
             _ => Reject::Internal(reason),
         })
     }
@@ -539,6 +546,14 @@ fn challenge(realm: &str) -> HeaderValue {
         .unwrap_or(const { HeaderValue::from_static("Basic realm=\"Restricted\", charset=\"UTF-8\"") })
 }
 
+/// Whether a script of a page asks, as jQuery marks it, or as browsers do where they mark it at all.
+fn is_script(headers: &http::HeaderMap) -> bool {
+    let is = |name: &str, value: &str| {
+        headers.get(name).is_some_and(|sent| sent.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
+    };
+    !is("sec-fetch-mode", "navigate") && (is("x-requested-with", "XMLHttpRequest") || is("sec-fetch-dest", "empty"))
+}
+
 /// The name of a user whom the file has, for the log.
 fn named(user: &UserName) -> Option<HeaderValue> {
     HeaderValue::from_bytes(user.as_bytes()).ok()
@@ -557,6 +572,27 @@ fn no_route(why: NoRoute) -> Reject {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_script_is_known_by_its_marks_and_a_navigation_is_none() {
+        let asked = |fields: &[(&'static str, &'static str)]| {
+            let fields = fields
+                .iter()
+                .map(|(name, value)| (http::header::HeaderName::from_static(name), HeaderValue::from_static(value)));
+            is_script(&fields.collect())
+        };
+        assert!(asked(&[("x-requested-with", "XMLHttpRequest")]));
+        assert!(asked(&[("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")]));
+        for other in [
+            &[][..],
+            &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")],
+            &[("sec-fetch-mode", "navigate"), ("x-requested-with", "XMLHttpRequest")],
+            &[("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")],
+            &[("user-agent", "curl/8"), ("accept", "*/*")],
+        ] {
+            assert!(!asked(other), "{other:?}");
+        }
+    }
 
     #[test]
     fn a_realm_is_quoted() {

@@ -15,7 +15,7 @@
 //!   client     = client_addr           the peer, or whom a trusted peer forwarded
 //!   guard::check                       what two programs would read differently is refused
 //!   health                             the one path that may be given away, if the configuration names one
-//!   identity   = auth                  remembered | verified on threads of its own
+//!   identity   = auth                  remembered | not too many wrong ones from there, and verified on threads of its own
 //!   action     = catcher::route        what would this do? parsed from one canonical path
 //!   permit     = access                may this user do that? only access makes a Permit
 //!   response   = forward(permit)       strip, then add; 101 -> a listed tunnel that parses frames
@@ -31,6 +31,8 @@
 //! - the path that a rule is decided on is the path that is forwarded ([`path::canonical`], [`catcher::Action`]);
 //! - only [`reject`] chooses the status of a refusal;
 //! - in the daemon only `auth::verify` computes password hashes, on its own threads; nothing else blocks;
+//! - who may try a password is decided by `auth::throttle`, for which time is an argument, and a refusal leaves by
+//!   `auth::late`, which says when;
 //! - only `net`, `status`, `forward` and `body` name hyper; the rest speaks `http` types and is called from plain unit tests;
 //! - only `daemon`, `net::workers` and `status` start long-lived tasks; only these, `forward::upstream` and
 //!   `forward::upgrade` start tasks of a connection, and what stopping waits for is on one tracker;

@@ -17,10 +17,18 @@ use crate::permission::Permission;
 pub enum Reject {
     /// The request is not one that two programs read the same way (RFC 9110 section 15.5.1).
     BadRequest(&'static str),
-    /// No credentials, or wrong ones: the challenge is sent.
+    /// No credentials, or wrong ones.
     Unauthorized {
-        /// The value of `WWW-Authenticate`.
-        challenge: HeaderValue,
+        /// The value of `WWW-Authenticate`; none for a script that has sent wrong ones, which is not to make its browser
+        /// ask (against RFC 9110 section 15.5.2).
+        challenge: Option<HeaderValue>,
+        /// For the log.
+        reason: &'static str,
+    },
+    /// Too many wrong passwords came from where this request is from (RFC 6585 section 4).
+    TooManyGuesses {
+        /// When to try again.
+        retry_after: Duration,
         /// For the log.
         reason: &'static str,
     },
@@ -115,6 +123,7 @@ impl Reject {
         match self {
             Reject::BadRequest(_) | Reject::BodyBroken => StatusCode::BAD_REQUEST,
             Reject::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
+            Reject::TooManyGuesses { .. } => StatusCode::TOO_MANY_REQUESTS,
             Reject::Forbidden(_) => StatusCode::FORBIDDEN,
             Reject::NotFound => StatusCode::NOT_FOUND,
             Reject::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -137,7 +146,8 @@ impl Reject {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Reject::BadRequest(reason) | Reject::Unauthorized { reason, .. } | Reject::Internal(reason) => reason,
+            Reject::BadRequest(reason) | Reject::Internal(reason) => reason,
+            Reject::Unauthorized { reason, .. } | Reject::TooManyGuesses { reason, .. } => reason,
             Reject::Forbidden(_) => "permission missing",
             Reject::NotFound => "no such route",
             Reject::MethodNotAllowed(_) => "method not allowed",
@@ -153,6 +163,15 @@ impl Reject {
         }
     }
 
+    /// The word for a script: the log's, unless that says what the client must not learn, such as which names exist.
+    fn told_reason(&self) -> &'static str {
+        match self {
+            Reject::Unauthorized { .. } => "unauthorized",
+            Reject::TooManyGuesses { .. } => "too many wrong passwords",
+            _ => self.reason(),
+        }
+    }
+
     /// Two sentences for the person: what happened, and what to do.
     fn text(&self) -> (String, String) {
         let s = str::to_owned;
@@ -163,6 +182,13 @@ impl Reject {
             Reject::Unauthorized { .. } => (
                 s("A user name and password are needed here."),
                 s("Reload the page and log in, or ask whoever runs this server for an account."),
+            ),
+            Reject::TooManyGuesses { retry_after, .. } => (
+                s("Too many wrong passwords were sent from your address."),
+                format!(
+                    "Wait {} seconds, then reload the page and log in again. Whoever is logged in already is not affected.",
+                    whole_seconds(*retry_after)
+                ),
             ),
             Reject::Forbidden(permission) => (
                 format!("You are logged in, but not allowed to do this: it takes the permission \"{permission}\"."),
@@ -223,7 +249,7 @@ impl Reject {
         let (what, todo) = self.text();
         let (content_type, body) = match form {
             Form::Html => ("text/html; charset=utf-8", html(status, &what, &todo)),
-            Form::Json => ("application/json", json(status, self.reason(), &what, &todo)),
+            Form::Json => ("application/json", json(status, self.told_reason(), &what, &todo)),
             Form::Text => ("text/plain; charset=utf-8", format!("{}\n{what}\n{todo}\n", title(status))),
         };
         let mut response = Response::new(Body::full(Bytes::from(body)));
@@ -235,8 +261,11 @@ impl Reject {
         headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
         headers.insert(header::VARY, HeaderValue::from_static("accept"));
         match self {
-            Reject::Unauthorized { challenge, .. } => {
+            Reject::Unauthorized { challenge: Some(challenge), .. } => {
                 headers.insert(header::WWW_AUTHENTICATE, challenge.clone());
+            }
+            Reject::TooManyGuesses { retry_after, .. } => {
+                headers.insert(header::RETRY_AFTER, whole_seconds(*retry_after).into());
             }
             Reject::MethodNotAllowed(allow) => {
                 headers.insert(header::ALLOW, HeaderValue::from_static(allow));
@@ -303,6 +332,11 @@ impl Form {
     }
 }
 
+/// No fewer than the time, and at least one.
+fn whole_seconds(time: Duration) -> u64 {
+    (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
+}
+
 fn title(status: StatusCode) -> String {
     format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or("Error"))
 }
@@ -361,6 +395,27 @@ mod tests {
             );
         }
         assert_eq!(Form::preferred(&HeaderMap::new()), Form::Text);
+    }
+
+    #[test]
+    fn nobody_learns_from_a_refusal_whether_a_name_exists() {
+        let said = |reason| {
+            let refused = |reject: Reject| {
+                let (what, todo) = reject.text();
+                format!("{what}{todo}{}", json(reject.status(), reject.told_reason(), &what, &todo))
+            };
+            refused(Reject::Unauthorized { challenge: None, reason })
+                + &refused(Reject::TooManyGuesses { retry_after: Duration::from_secs(9), reason })
+        };
+        assert_eq!(said("unknown user"), said("wrong password"));
+        assert_eq!(said("unknown user"), said("refused line"));
+    }
+
+    #[test]
+    fn when_to_try_again_is_rounded_up() {
+        for (milliseconds, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_001, 60)] {
+            assert_eq!(whole_seconds(Duration::from_millis(milliseconds)), seconds);
+        }
     }
 
     #[test]

@@ -40,13 +40,15 @@ pub enum Auth {
     RefusedLine,
     /// No such user; the name is not written.
     UnknownUser,
+    /// They were not looked at, after too many wrong ones from the same place.
+    Throttled,
     /// It could not be told: too many checks at once.
     Busy,
 }
 
 impl Auth {
     /// Every one.
-    pub const ALL: [Auth; 8] = [
+    pub const ALL: [Auth; 9] = [
         Auth::NotAsked,
         Auth::Ok,
         Auth::NoCredentials,
@@ -54,6 +56,7 @@ impl Auth {
         Auth::WrongPassword,
         Auth::RefusedLine,
         Auth::UnknownUser,
+        Auth::Throttled,
         Auth::Busy,
     ];
 
@@ -68,6 +71,7 @@ impl Auth {
             Auth::WrongPassword => "wrong-password",
             Auth::RefusedLine => "refused-line",
             Auth::UnknownUser => "unknown-user",
+            Auth::Throttled => "throttled",
             Auth::Busy => "busy",
         }
     }

@@ -1,10 +1,12 @@
 //! The answer to who a request is from: the order of the steps, and that an unknown user takes the same ones.
+//!
+//! What was verified lately is answered at once, whoever guesses meanwhile: neither the throttle nor the pool is asked.
 
 use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
@@ -12,20 +14,27 @@ use http::HeaderMap;
 
 use super::cache::{CacheKey, VerifiedCache};
 use super::credentials::Credentials;
-use super::failure::AuthFailure;
+use super::failure::{AuthFailure, Refusal};
 use super::hash::StoredHash;
 use super::identity::Identity;
 use super::keyed::{ProcessKey, Purpose};
+use super::late::Late;
+use super::throttle::{Admission, Attempt, Penalty, Throttle, Ticket};
 use super::users::{User, Users};
-use super::verify::Verifier;
+use super::verify::{Asked, Lane, NoAnswer, PoolLimits, Verifier};
+use crate::client_addr::Peer;
 
 /// How much work and memory logins may take. The default is what the daemon uses.
 #[derive(Debug, Clone)]
 pub struct AuthLimits {
-    /// Hashes that are computed at once, each with up to 256 MiB: the number of cores.
+    /// Hashes that are computed at once: the number of cores.
     pub threads: NonZeroUsize,
+    /// What they take together, in KiB: 256 MiB, which is also the most that one may take.
+    pub memory: u64,
     /// Passwords that wait for a thread; one more is told that the gate is busy: 64.
     pub waiting: usize,
+    /// Refusals that are held back for longer than a tick: 4096, as many as there may be connections.
+    pub late: usize,
     /// Verified credentials that are remembered: 4096.
     pub remembered: usize,
     /// For how long after its verification a credential is remembered: an hour.
@@ -38,7 +47,9 @@ impl Default for AuthLimits {
     fn default() -> Self {
         Self {
             threads: available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            memory: 256 * 1024,
             waiting: 64,
+            late: 4096,
             remembered: 4096,
             lifetime: Duration::from_secs(60 * 60),
             idle: Duration::from_secs(15 * 60),
@@ -50,7 +61,9 @@ impl Default for AuthLimits {
 pub struct Authenticator {
     key: ProcessKey,
     cache: VerifiedCache,
+    throttle: Mutex<Throttle>,
     verifier: Verifier,
+    late: Late,
     hits: AtomicU64,
 }
 
@@ -60,12 +73,13 @@ impl Authenticator {
     /// # Errors
     /// When the system gives no randomness or no thread.
     pub fn new(limits: &AuthLimits) -> io::Result<Self> {
-        Ok(Self::with_verifier(limits, Verifier::start(limits.threads, limits.waiting)?, ProcessKey::random()?))
+        Ok(Self::with_verifier(limits, Verifier::start(limits.pool())?, ProcessKey::random()?))
     }
 
     fn with_verifier(limits: &AuthLimits, verifier: Verifier, key: ProcessKey) -> Self {
         let cache = VerifiedCache::new(limits.remembered, limits.lifetime, limits.idle);
-        Self { key, cache, verifier, hits: AtomicU64::new(0) }
+        let (throttle, late) = (Mutex::new(Throttle::new(Instant::now())), Late::new(limits.late));
+        Self { key, cache, throttle, verifier, late, hits: AtomicU64::new(0) }
     }
 
     /// Who the request is from. For credentials that were verified before it is ready at once, without a hash and
@@ -76,16 +90,17 @@ impl Authenticator {
     pub async fn authenticate(
         &self,
         headers: &HeaderMap,
+        client: Peer,
         users: &Users,
         now: Instant,
-    ) -> Result<Identity, AuthFailure> {
+    ) -> Result<Identity, Refusal> {
         let credentials = Credentials::from_headers(headers)?.ok_or(AuthFailure::NoCredentials)?;
         match self.remembered(&credentials, users, now) {
             Some(identity) => {
                 self.hits.fetch_add(1, Ordering::Relaxed);
                 Ok(identity)
             }
-            None => self.verify(&credentials, users, now).await,
+            None => self.verify(&credentials, client, users, now).await,
         }
     }
 
@@ -97,7 +112,8 @@ impl Authenticator {
         question.user.filter(|_| known).map(Identity::of)
     }
 
-    /// Verifies the credentials by computing the hash, and remembers them when they are right.
+    /// Verifies the credentials by computing the hash, and remembers them when they are right; or does not look at
+    /// them, after too many wrong ones from the same place. When they are wrong the answer comes late.
     ///
     /// An unknown name takes the same way as a known one, with one of the file's own hashes, so that neither the time
     /// nor a full queue tells which names exist. Its result is dropped: the password of the user whose hash is
@@ -108,23 +124,66 @@ impl Authenticator {
     pub async fn verify(
         &self,
         credentials: &Credentials,
+        client: Peer,
         users: &Users,
         now: Instant,
-    ) -> Result<Identity, AuthFailure> {
-        // Without users there is nobody to be told apart from, and nobody gets in.
-        let question = self.question(credentials, users).ok_or(AuthFailure::UnknownUser)?;
-        let right = self.verifier.verify(question.hash.clone(), credentials.password()).await?;
-        match question.user {
-            None => Err(match users.refused(credentials.user()) {
+    ) -> Result<Identity, Refusal> {
+        let arrived = tokio::time::Instant::now();
+        let (user, password) = (credentials.user(), credentials.password());
+        let Some(question) = self.question(credentials, users) else {
+            // Without users there is nobody to be told apart from, and nobody gets in.
+            self.late.leave(arrived, Duration::ZERO).await;
+            return Err(AuthFailure::UnknownUser.into());
+        };
+        let attempt = Attempt::new(&self.key, client, user, password, question.hash.as_bytes());
+        let admission = self.throttle().admit(&attempt, now);
+        let ticket = match admission {
+            Admission::Open(ticket) => ticket,
+            Admission::Closed(penalty) => return self.refuse(arrived, penalty, AuthFailure::Throttled).await,
+        };
+        let asked = Asked::new(&self.key, question.hash.clone(), user, password);
+        let lane = Lane { network: attempt.network(), class: ticket.class };
+        let mut pending = Pending { gate: self, attempt: &attempt, ticket, now, arrived, is_judged: false };
+        let answer = self.verifier.verify(lane, asked).await;
+        pending.is_judged = true;
+        let now = pending.moment();
+        let right = match answer {
+            Ok(right) => right,
+            Err(NoAnswer::Crowded) => {
+                let penalty = self.throttle().crowded_out(&attempt, now);
+                return self.refuse(arrived, penalty, AuthFailure::Throttled).await;
+            }
+            Err(failure) => return Err(AuthFailure::from(failure).into()),
+        };
+        let failure = match question.user {
+            Some(user) if right => {
+                self.throttle().right(&attempt, ticket, now);
+                self.cache.insert(question.key, now);
+                return Ok(Identity::of(user));
+            }
+            Some(user) => AuthFailure::WrongPassword { user: user.name().clone() },
+            None => match users.refused(user) {
                 Some(user) => AuthFailure::RefusedLine { user: user.clone() },
                 None => AuthFailure::UnknownUser,
-            }),
-            Some(user) if !right => Err(AuthFailure::WrongPassword { user: user.name().clone() }),
-            Some(user) => {
-                self.cache.insert(question.key, now);
-                Ok(Identity::of(user))
-            }
-        }
+            },
+        };
+        let penalty = self.throttle().wrong(&attempt, ticket, now);
+        self.refuse(arrived, penalty, failure).await
+    }
+
+    async fn refuse(
+        &self,
+        arrived: tokio::time::Instant,
+        penalty: Penalty,
+        failure: AuthFailure,
+    ) -> Result<Identity, Refusal> {
+        self.late.leave(arrived, penalty.delay).await;
+        Err(Refusal { failure, retry_after: penalty.retry_after })
+    }
+
+    /// Nothing that can panic happens under the lock.
+    fn throttle(&self) -> MutexGuard<'_, Throttle> {
+        self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Drops what is remembered and has ended; to be called now and then.
@@ -165,6 +224,38 @@ impl Authenticator {
 impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authenticator").field("load", &self.load()).finish_non_exhaustive()
+    }
+}
+
+impl AuthLimits {
+    fn pool(&self) -> PoolLimits {
+        PoolLimits { threads: self.threads, waiting: self.waiting, memory: self.memory }
+    }
+}
+
+/// A password that is being verified. Whoever hangs up before the answer is counted as if it had been wrong, or
+/// guesses that nobody waits for would keep the threads busy for nothing.
+struct Pending<'a> {
+    gate: &'a Authenticator,
+    attempt: &'a Attempt,
+    ticket: Ticket,
+    now: Instant,
+    arrived: tokio::time::Instant,
+    is_judged: bool,
+}
+
+impl Pending<'_> {
+    /// What time it is now, by the clock that `now` was told from.
+    fn moment(&self) -> Instant {
+        self.now + self.arrived.elapsed()
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        if !self.is_judged {
+            self.gate.throttle().wrong(self.attempt, self.ticket, self.moment());
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! may count against anybody.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::credentials::Malformed;
 use super::users::UserName;
@@ -29,6 +30,8 @@ pub enum AuthFailure {
     },
     /// As many passwords wait to be verified as may wait. Nothing is known about this one.
     Busy,
+    /// Too many wrong ones came from there; this one was not looked at.
+    Throttled,
     /// The hash could not be computed. Nothing is known about the password.
     CouldNotTell,
 }
@@ -57,6 +60,7 @@ impl From<NoAnswer> for AuthFailure {
     fn from(reason: NoAnswer) -> Self {
         match reason {
             NoAnswer::Busy => Self::Busy,
+            NoAnswer::Crowded => Self::Throttled,
             NoAnswer::CouldNotTell => Self::CouldNotTell,
         }
     }
@@ -72,9 +76,33 @@ impl fmt::Display for AuthFailure {
             Self::WrongPassword { user } => write!(f, "wrong password for user {user}"),
             Self::RefusedLine { user } => write!(f, "the users file has a refused line for user {user}"),
             Self::Busy => NoAnswer::Busy.fmt(f),
+            Self::Throttled => f.write_str("too many wrong passwords came from there"),
             Self::CouldNotTell => NoAnswer::CouldNotTell.fmt(f),
         }
     }
 }
 
 impl std::error::Error for AuthFailure {}
+
+/// A failure, and whether it was one too many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why there is no identity.
+    pub failure: AuthFailure,
+    /// When to try again, after too many wrong passwords from the same place.
+    pub retry_after: Option<Duration>,
+}
+
+impl<T: Into<AuthFailure>> From<T> for Refusal {
+    fn from(failure: T) -> Self {
+        Self { failure: failure.into(), retry_after: None }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.failure.fmt(f)
+    }
+}
+
+impl std::error::Error for Refusal {}

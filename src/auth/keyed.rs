@@ -14,6 +14,16 @@ pub(super) enum Purpose {
     Verified = 1,
     /// Which stored hash an unknown user's name stands for.
     Mimic = 2,
+    /// The same user and password, as a client sends them: verifications that may be one.
+    InFlight = 3,
+    /// Where guesses come from.
+    Network = 4,
+    /// A user name that is guessed at from there.
+    Pair = 5,
+    /// A password that was tried for that name from there.
+    Guess = 6,
+    /// One that was right from there, for as long as the stored hash is this one.
+    Known = 7,
 }
 
 /// HMAC-SHA256 with a random key that is set up once.

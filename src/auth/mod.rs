@@ -4,7 +4,13 @@
 //! Authorization -> credentials -> cache: verified before? -> identity
 //!                                   | no
 //!                                   v
+//!                                 throttle: too many wrong ones from there? -> refused, late
+//!                                   | no
+//!                                   v
 //!                                 verify (own threads, bounded) -> identity, remembered
+//!                                   | wrong
+//!                                   v
+//!                                 late (a coarse grid, growing delays) -> refused
 //! ```
 //!
 //! The users are an immutable reading of the file, replaced whole by a reload. The [`Authenticator`] outlives reloads:
@@ -25,11 +31,15 @@ mod cache;
 mod keyed;
 mod verify;
 
+// Who may not ask any more, and when who was wrong is told so.
+mod late;
+mod throttle;
+
 mod text;
 
 pub use self::authenticator::{AuthLimits, AuthLoad, Authenticator};
 pub use self::credentials::{Credentials, Malformed};
-pub use self::failure::AuthFailure;
+pub use self::failure::{AuthFailure, Refusal};
 pub use self::hash::{Plaintext, StoredHash};
 pub use self::identity::Identity;
 pub use self::users::{Mark, Stamp, User, UserName, Users, UsersFileError, UsersRead, Watch, how_to_make};

@@ -1,10 +1,16 @@
 //! The only place that computes password hashes at run time: a few threads of its own behind a bounded queue.
 //!
-//! A hash takes from a microsecond to two seconds and up to 256 MiB. So the runtime's threads never compute one, no
-//! more are computed at once than there are threads (that bounds the memory too: the work lies in the job, not in a
-//! permit that its requester could give back early), and a queue that is full says so at once.
+//! A hash takes from a microsecond to two seconds and up to 256 MiB. So the runtime's threads never compute one; no
+//! more are computed at once than there are threads, and than there is memory set aside for (the work lies in the job,
+//! not in a permit that its requester could give back early); and a queue that is full says so at once.
+//!
+//! Who asks the same, at the same time, is answered together: a browser's first page sends eight requests. What "the
+//! same" is depends on what clients send and on nothing that only the gate knows: with the stored hash in the key, as
+//! in GHSA-8fcf-v89g-xpg6, two unknown names that mimic one hash would be answered together, and two users would not.
 
-use std::collections::VecDeque;
+mod queue;
+
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
@@ -17,12 +23,19 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use super::hash::{CouldNotTell, StoredHash};
+use super::keyed::{ProcessKey, Purpose};
+use super::throttle::Class;
+use queue::{FairQueue, Free, Full};
 
-/// Why there is no answer. Neither says anything about the password.
+pub(super) use queue::Lane;
+
+/// Why there is no answer. None says anything about the password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoAnswer {
     /// As many are waiting as may wait.
     Busy,
+    /// As many are waiting as may wait of where passwords are guessed.
+    Crowded,
     /// The hash could not be computed, or the pool is stopping.
     CouldNotTell,
 }
@@ -31,6 +44,7 @@ impl fmt::Display for NoAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Busy => f.write_str("too many passwords are waiting to be verified"),
+            Self::Crowded => f.write_str("too many passwords from there are waiting to be verified"),
             Self::CouldNotTell => CouldNotTell.fmt(f),
         }
     }
@@ -38,54 +52,86 @@ impl fmt::Display for NoAnswer {
 
 impl std::error::Error for NoAnswer {}
 
-type Answer = Result<bool, CouldNotTell>;
-type Compute = dyn Fn(&StoredHash, &[u8]) -> Answer + Send + Sync;
+/// What a password is held against, and what a client has sent, by which verifications are one.
+pub(super) struct Asked {
+    hash: StoredHash,
+    password: Zeroizing<Vec<u8>>,
+    flight: Flight,
+}
+
+/// A keyed hash of user and password.
+type Flight = [u8; 32];
+
+impl Asked {
+    pub(super) fn new(key: &ProcessKey, hash: StoredHash, user: &[u8], password: &[u8]) -> Self {
+        let flight = key.mac(Purpose::InFlight, &[user, password]);
+        Self { hash, password: Zeroizing::new(password.to_vec()), flight }
+    }
+}
+
+type Answer = Result<bool, NoAnswer>;
+type Compute = dyn Fn(&StoredHash, &[u8]) -> Result<bool, CouldNotTell> + Send + Sync;
 
 /// The pool. Dropping it ends its threads, each after the hash that it is at; it does not wait for them.
 pub(super) struct Verifier {
     shared: Arc<Shared>,
 }
 
+/// How much may run and wait at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PoolLimits {
+    pub(super) threads: NonZeroUsize,
+    pub(super) waiting: usize,
+    /// In KiB. One hash that takes more runs alone.
+    pub(super) memory: u64,
+}
+
 impl Verifier {
-    /// Starts `threads` threads, behind which `waiting` jobs may wait.
+    /// Starts the threads.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(super) fn start(threads: NonZeroUsize, waiting: usize) -> io::Result<Self> {
-        Self::start_with(threads, waiting, StoredHash::verify)
+    pub(super) fn start(limits: PoolLimits) -> io::Result<Self> {
+        Self::start_with(limits, StoredHash::verify)
     }
 
     /// As [`Verifier::start`], with the computation as an argument: for tests that count it or hold it up.
     pub(super) fn start_with(
-        threads: NonZeroUsize,
-        waiting: usize,
-        compute: impl Fn(&StoredHash, &[u8]) -> Answer + Send + Sync + 'static,
+        limits: PoolLimits,
+        compute: impl Fn(&StoredHash, &[u8]) -> Result<bool, CouldNotTell> + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
-            queue: Mutex::new(Queue { jobs: VecDeque::new(), limit: waiting, stopped: false }),
+            state: Mutex::new(State {
+                queue: FairQueue::new(limits.waiting),
+                flights: HashMap::new(),
+                memory: 0,
+                guesses: 0,
+                stopped: false,
+            }),
             ready: Condvar::new(),
+            limits,
             computed: AtomicU64::new(0),
             compute: Box::new(compute),
         });
         let verifier = Self { shared };
-        for number in 0..threads.get() {
+        for number in 0..limits.threads.get() {
             let shared = verifier.shared.clone();
             thread::Builder::new().name(format!("hash-{number}")).spawn(move || shared.work())?;
         }
         Ok(verifier)
     }
 
-    /// Whether the password is the hash's. A requester who goes away before a thread has taken the job costs nothing.
+    /// Whether the password is the hash's. A requester who goes away before a thread has taken the job costs nothing,
+    /// and takes nothing from others who asked the same.
     ///
     /// # Errors
     /// When the queue is full, or the hash could not be computed.
-    pub(super) async fn verify(&self, hash: StoredHash, password: &[u8]) -> Result<bool, NoAnswer> {
+    pub(super) async fn verify(&self, lane: Lane, asked: Asked) -> Answer {
         let (answer, receiver) = oneshot::channel();
-        let job = Job { hash, password: Zeroizing::new(password.to_vec()), answer };
-        self.shared.queue().push(job)?;
+        self.shared.state().submit(lane, asked, answer)?;
         self.shared.ready.notify_one();
         // A sender that is gone without an answer: the pool was stopped.
-        receiver.await.unwrap_or(Err(CouldNotTell)).map_err(|CouldNotTell| NoAnswer::CouldNotTell)
+        receiver.await.unwrap_or(Err(NoAnswer::CouldNotTell))
     }
 
     /// How many hashes were computed since the start.
@@ -95,51 +141,138 @@ impl Verifier {
 
     /// How many jobs wait for a thread.
     pub(super) fn waiting(&self) -> usize {
-        self.shared.queue().jobs.len()
+        self.shared.state().queue.len()
     }
 }
 
 impl Drop for Verifier {
     fn drop(&mut self) {
-        self.shared.queue().stop();
+        self.shared.state().stop();
         self.shared.ready.notify_all();
     }
 }
 
 struct Job {
-    hash: StoredHash,
-    password: Zeroizing<Vec<u8>>,
-    answer: oneshot::Sender<Answer>,
+    asked: Asked,
+    /// Never locked for long, and never before the pool's state is.
+    waiters: Mutex<Vec<oneshot::Sender<Answer>>>,
 }
 
-/// The jobs that no thread has taken yet, first come first served.
-struct Queue {
-    jobs: VecDeque<Job>,
-    limit: usize,
+impl Job {
+    fn waiters(&self) -> MutexGuard<'_, Vec<oneshot::Sender<Answer>>> {
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.waiters().iter().any(|waiter| !waiter.is_closed())
+    }
+
+    fn answer(&self, answer: Answer) {
+        for waiter in std::mem::take(&mut *self.waiters()) {
+            let _ = waiter.send(answer);
+        }
+    }
+}
+
+struct State {
+    queue: FairQueue<Arc<Job>>,
+    /// What waits and what runs; the latest of two that ask the same of different hashes.
+    flights: HashMap<Flight, Arc<Job>>,
+    /// What the running hashes take, in KiB.
+    memory: u64,
+    /// How many of them are from where passwords are guessed.
+    guesses: usize,
     stopped: bool,
 }
 
-impl Queue {
-    fn push(&mut self, job: Job) -> Result<(), NoAnswer> {
-        if self.jobs.len() >= self.limit {
-            self.jobs.retain(|job| !job.answer.is_closed());
+impl State {
+    fn submit(&mut self, lane: Lane, asked: Asked, answer: oneshot::Sender<Answer>) -> Result<(), NoAnswer> {
+        // A reload may have come between the two, and then the answer to the one is none to the other.
+        if let Some(job) = self.flights.get(&asked.flight).filter(|job| job.asked.hash == asked.hash) {
+            job.waiters().push(answer);
+            return Ok(());
         }
-        if self.jobs.len() >= self.limit {
-            return Err(NoAnswer::Busy);
+        let (memory, flight) = (asked.hash.memory(), asked.flight);
+        let job = Arc::new(Job { asked, waiters: Mutex::new(vec![answer]) });
+        if !self.queue.has_room(lane) {
+            self.forget_unwanted();
         }
-        self.jobs.push_back(job);
+        let given_up = self.queue.push(lane, memory, job.clone()).map_err(|full| match full {
+            Full::InAll => NoAnswer::Busy,
+            Full::OfGuesses => NoAnswer::Crowded,
+        })?;
+        self.flights.insert(flight, job);
+        if let Some(job) = given_up {
+            self.land(&job);
+            job.answer(Err(NoAnswer::Busy));
+        }
         Ok(())
+    }
+
+    fn forget_unwanted(&mut self) {
+        let mut unwanted = Vec::new();
+        self.queue.retain(|job| {
+            let wanted = job.is_wanted();
+            if !wanted {
+                unwanted.push(Arc::clone(job));
+            }
+            wanted
+        });
+        for job in unwanted {
+            self.land(&job);
+        }
+    }
+
+    /// From now on nobody joins the job.
+    fn land(&mut self, job: &Arc<Job>) {
+        if self.flights.get(&job.asked.flight).is_some_and(|flying| Arc::ptr_eq(flying, job)) {
+            self.flights.remove(&job.asked.flight);
+        }
+    }
+
+    /// Takes a job that somebody waits for and there is room for.
+    fn take(&mut self, limits: PoolLimits) -> Option<Running> {
+        loop {
+            let free = Free {
+                memory: (self.memory > 0).then(|| limits.memory.saturating_sub(self.memory)),
+                // One thread is left to others, if there is more than one.
+                guess: self.guesses < (limits.threads.get() - 1).max(1),
+            };
+            let (lane, memory, job) = self.queue.pop(free)?;
+            if !job.is_wanted() {
+                self.land(&job);
+                continue;
+            }
+            let guess = lane.class == Class::Guessing;
+            self.memory += memory;
+            self.guesses += usize::from(guess);
+            return Some(Running { job, memory, guess });
+        }
+    }
+
+    fn done(&mut self, running: &Running) {
+        self.memory -= running.memory;
+        self.guesses -= usize::from(running.guess);
+        self.land(&running.job);
     }
 
     fn stop(&mut self) {
         self.stopped = true;
-        self.jobs.clear();
+        self.queue.retain(|_| false);
+        self.flights.clear();
     }
 }
 
+struct Running {
+    job: Arc<Job>,
+    memory: u64,
+    guess: bool,
+}
+
 struct Shared {
-    queue: Mutex<Queue>,
+    state: Mutex<State>,
     ready: Condvar,
+    limits: PoolLimits,
     computed: AtomicU64,
     compute: Box<Compute>,
 }
@@ -147,37 +280,38 @@ struct Shared {
 impl Shared {
     /// A thread's life: job after job until the pool stops.
     fn work(&self) {
-        while let Some(job) = self.next() {
-            if job.answer.is_closed() {
-                continue;
-            }
+        while let Some(running) = self.next() {
             self.computed.fetch_add(1, Ordering::Relaxed);
-            let answer = catch_unwind(AssertUnwindSafe(|| (self.compute)(&job.hash, &job.password)));
+            let asked = &running.job.asked;
+            let answer = catch_unwind(AssertUnwindSafe(|| (self.compute)(&asked.hash, &asked.password)));
             let answer = answer.unwrap_or_else(|_| {
-                tracing::error!(scheme = %job.hash.scheme(), "verifying a password panicked; the request gets no answer");
+                tracing::error!(scheme = %asked.hash.scheme(), "verifying a password panicked; the request gets no answer");
                 Err(CouldNotTell)
             });
-            let _ = job.answer.send(answer);
+            self.state().done(&running);
+            // What it held, memory or a turn, may be what another thread waits for.
+            self.ready.notify_all();
+            running.job.answer(answer.map_err(|CouldNotTell| NoAnswer::CouldNotTell));
         }
     }
 
     /// Waits for a job; None when the pool stops.
-    fn next(&self) -> Option<Job> {
-        let mut queue = self.queue();
+    fn next(&self) -> Option<Running> {
+        let mut state = self.state();
         loop {
-            if queue.stopped {
+            if state.stopped {
                 return None;
             }
-            if let Some(job) = queue.jobs.pop_front() {
-                return Some(job);
+            if let Some(running) = state.take(self.limits) {
+                return Some(running);
             }
-            queue = self.ready.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// Nothing that can panic happens under the lock, so a poisoned queue is still a right one.
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Nothing that can panic happens under the lock, so a poisoned state is still a right one.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -131,3 +131,20 @@ fn a_hash_that_gets_no_memory_ends_its_request_and_not_the_gate() {
     assert!(gate.is_running());
     gate.access_line(|line| line.contains("status=500"));
 }
+
+/// Each of two threads can find the memory free before the other takes it, and then the crate ends the process: so one
+/// waits for the other, and both are answered.
+#[test]
+fn two_hashes_that_do_not_fit_into_memory_together_are_computed_one_after_the_other() {
+    let hash = made_by("mkpasswd", &["-m", "yescrypt", "-R", "9", "secret"], "");
+    let catcher = Catcher::start(Options::default());
+    let gate = Gate::to(catcher.http_addr()).users(&format!("bert:{hash}\ncarl:{hash}\n")).config("workers = 1");
+    let mut gate = gate.env("MALLOC_ARENA_MAX", "1").run_by(&["prlimit", "--as=500000000"]).start();
+    let mut asking = ["bert", "carl"].map(|user| {
+        let mut client = gate.connect();
+        client.send(format!("GET /messages HTTP/1.1\r\nHost: dev.test\r\n{}\r\n", login(user, "secret")));
+        client
+    });
+    assert_eq!(asking.each_mut().map(|client| client.answer().status), [200, 200]);
+    assert!(gate.is_running());
+}

@@ -25,6 +25,9 @@ mod access;
 // Who gets in: hashes as the real tools make them, what they cost, and what the log says of it.
 mod auth;
 
+// Who guesses passwords, and what others notice of it.
+mod guessing;
+
 // Every format that crypt(3) verifies too, against it, with passwords and salts by chance.
 mod crypt;
 

@@ -6,6 +6,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::support::gate::{ANNA, AS_ANNA, Gate};
 use crate::support::patience::eventually;
 use crate::support::raw::Client;
@@ -62,6 +65,24 @@ fn one_of_each(format: &str) -> Vec<String> {
     }
     assert_eq!(request(&gate, "192.0.2.105", "DELETE /", AS_ANNA), 403);
     lines(&gate, 8)
+}
+
+/// Passwords that were not looked at may be right, so their clients are not counted for them; wrong ones that were are
+/// counted, though they get 429 too.
+#[test]
+fn a_throttled_password_is_not_counted_and_a_wrong_one_with_429_is() {
+    for format in FORMATS {
+        let gate = gate(format);
+        let statuses = [b"n0", b"n1", b"n2", b"n3", b"n4", b"n5"].map(|password| {
+            let fields = format!("Authorization: Basic {}\r\n", STANDARD.encode([b"anna:", &password[..]].concat()));
+            request(&gate, V4, "GET /", &fields)
+        });
+        assert_eq!(statuses, [401, 401, 401, 401, 401, 429]);
+        assert_eq!(request(&gate, V4, "GET /", UNKNOWN_USER), 429);
+        let lines = lines(&gate, 7);
+        assert!(lines[5].contains("throttled") && lines[6].contains("unknown-user"), "{lines:#?}");
+        assert_eq!(found(&lines), [V4; 6], "{format}");
+    }
 }
 
 const COUNTED: [&str; 3] = [V4, V6, V4];

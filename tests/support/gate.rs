@@ -10,10 +10,11 @@
 )]
 
 use std::io::{BufRead as _, BufReader, Read};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -134,6 +135,14 @@ impl Gate {
     /// A new connection to it.
     pub(crate) fn connect(&self) -> Client {
         Client::connect(self.addr())
+    }
+
+    /// A connection from an address that nothing has come from yet: all of 127.0.0.0/8 is this machine. What one of a
+    /// row of wrong passwords leads to is then not held against the next, as it is when all come from one address.
+    pub(crate) fn stranger(&self) -> Client {
+        static NEXT: AtomicU32 = AtomicU32::new(0x7f01_0001);
+        let from = Ipv4Addr::from_bits(NEXT.fetch_add(1, Ordering::Relaxed));
+        Client::connect_from(from, self.addr())
     }
 
     /// The folder of its files.

@@ -10,10 +10,12 @@
 )]
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
 
 use super::patience::{PATIENCE, eventually};
 
@@ -86,6 +88,14 @@ impl Client {
     /// Connects by TCP.
     pub(crate) fn connect(addr: SocketAddr) -> Self {
         Self::over(TcpStream::connect_timeout(&addr, PATIENCE).unwrap())
+    }
+
+    /// Connects by TCP from an address of this machine.
+    pub(crate) fn connect_from(from: Ipv4Addr, addr: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
+        socket.connect_timeout(&addr.into(), PATIENCE).unwrap();
+        Self::over(socket.into())
     }
 
     /// The other end of a connection that a test accepts itself, where a catcher would be.

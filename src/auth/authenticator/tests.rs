@@ -1,7 +1,9 @@
 use std::collections::HashSet;
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::pin::pin;
-use std::sync::{Mutex, mpsc};
+use std::sync::atomic::AtomicU32;
+use std::sync::mpsc;
 use std::task::{Context, Poll, Waker};
 
 use base64::Engine;
@@ -35,7 +37,7 @@ fn credentials(user: &str, password: &str) -> Credentials {
 /// An authenticator that notes the hashes it computes.
 fn counted() -> (Authenticator, Arc<Mutex<Vec<Vec<u8>>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let verifier = Verifier::start_with(NonZeroUsize::MIN, 64, {
+    let verifier = Verifier::start_with(pool(64), {
         let seen = seen.clone();
         move |hash, password| {
             seen.lock().unwrap().push(hash.as_bytes().to_vec());
@@ -50,8 +52,29 @@ fn authenticator() -> Authenticator {
     Authenticator::new(&AuthLimits::default()).unwrap()
 }
 
+fn pool(waiting: usize) -> PoolLimits {
+    PoolLimits { threads: NonZeroUsize::MIN, waiting, memory: 256 * 1024 }
+}
+
+/// A client whom nobody has seen yet, so that what one test asks is not held against what it asks next.
+fn somebody() -> Peer {
+    static NEXT: AtomicU32 = AtomicU32::new(0x0a00_0001);
+    Peer::Tcp(Ipv4Addr::from_bits(NEXT.fetch_add(1, Ordering::Relaxed)).into())
+}
+
 async fn ask(gate: &Authenticator, users: &Users, user: &str, password: &str) -> Result<String, AuthFailure> {
-    gate.authenticate(&basic(user, password), users, Instant::now()).await.map(|identity| identity.to_string())
+    ask_from(gate, somebody(), users, user, password).await.map_err(|refusal| refusal.failure)
+}
+
+async fn ask_from(
+    gate: &Authenticator,
+    client: Peer,
+    users: &Users,
+    user: &str,
+    password: &str,
+) -> Result<String, Refusal> {
+    let answer = gate.authenticate(&basic(user, password), client, users, Instant::now()).await;
+    answer.map(|identity| identity.to_string())
 }
 
 fn wrong_password(user: &str) -> AuthFailure {
@@ -59,7 +82,7 @@ fn wrong_password(user: &str) -> AuthFailure {
     AuthFailure::WrongPassword { user: users.get(user.as_bytes()).unwrap().name().clone() }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn each_answer_is_an_event_of_its_own() {
     let (gate, users) = (authenticator(), users(FILE));
     assert_eq!(ask(&gate, &users, "alice", "secret").await, Ok("alice".into()));
@@ -67,17 +90,17 @@ async fn each_answer_is_an_event_of_its_own() {
     assert_eq!(ask(&gate, &users, "carol", "secret").await, Err(wrong_password("carol")));
     assert_eq!(ask(&gate, &users, "Alice", "secret").await, Err(AuthFailure::UnknownUser));
     let now = Instant::now();
-    let none = gate.authenticate(&HeaderMap::new(), &users, now).await.unwrap_err();
+    let none = gate.authenticate(&HeaderMap::new(), somebody(), &users, now).await.unwrap_err().failure;
     assert_eq!(none, AuthFailure::NoCredentials);
     let bearer = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static("Bearer x"))]);
-    let bearer = gate.authenticate(&bearer, &users, now).await.unwrap_err();
+    let bearer = gate.authenticate(&bearer, somebody(), &users, now).await.unwrap_err().failure;
     assert_eq!(bearer, AuthFailure::Malformed(Malformed::OtherScheme));
     assert!(none.is_no_attempt() && bearer.is_no_attempt() && !bearer.is_denial());
     assert!(AuthFailure::UnknownUser.is_denial() && wrong_password("bob").is_denial());
     assert!(!AuthFailure::Busy.is_denial() && !AuthFailure::CouldNotTell.is_denial());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_right_password_is_hashed_once_and_a_wrong_one_each_time() {
     let (gate, seen) = counted();
     let users = users(FILE);
@@ -89,7 +112,8 @@ async fn a_right_password_is_hashed_once_and_a_wrong_one_each_time() {
         assert_eq!(ask(&gate, &users, "bob", "wrong").await, Err(wrong_password("bob")));
     }
     assert_eq!(seen.lock().unwrap().len(), 4);
-    assert_eq!(gate.load(), AuthLoad { computed: 4, hits: 4, waiting: 0, remembered: 1 });
+    let load = gate.load();
+    assert_eq!((load.computed, load.hits, load.waiting, load.remembered), (4, 4, 0, 1));
 }
 
 #[test]
@@ -98,22 +122,22 @@ fn a_remembered_login_needs_no_runtime_and_no_waiting() {
     let headers = basic("alice", "secret");
     let now = Instant::now();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(gate.authenticate(&headers, &users, now)).unwrap();
+    runtime.block_on(gate.authenticate(&headers, somebody(), &users, now)).unwrap();
 
-    let mut again = pin!(gate.authenticate(&headers, &users, now));
+    let mut again = pin!(gate.authenticate(&headers, somebody(), &users, now));
     let first_poll = again.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     assert!(matches!(first_poll, Poll::Ready(Ok(identity)) if identity.name().as_bytes() == b"alice"));
     assert!(gate.remembered(&credentials("alice", "Secret"), &users, now).is_none());
     assert!(gate.remembered(&credentials("bob", "secret"), &users, now).is_none());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_remembered_login_ends_with_its_lifetime_and_with_a_sweep() {
     let (gate, seen) = counted();
     let (users, start, limits) = (users(FILE), Instant::now(), AuthLimits::default());
     let (headers, late) = (basic("alice", "secret"), start + limits.lifetime);
-    gate.authenticate(&headers, &users, start).await.unwrap();
-    gate.authenticate(&headers, &users, late).await.unwrap();
+    gate.authenticate(&headers, somebody(), &users, start).await.unwrap();
+    gate.authenticate(&headers, somebody(), &users, late).await.unwrap();
     assert_eq!(seen.lock().unwrap().len(), 2);
     gate.sweep(late + limits.lifetime);
     assert_eq!(gate.load().remembered, 0);
@@ -122,7 +146,7 @@ async fn a_remembered_login_ends_with_its_lifetime_and_with_a_sweep() {
 // --- Holes that others had. Each was published for another project.
 
 /// Traefik's GHSA-g3hg-j4jv-cwfr and CVE-2026-41263: no hash, or an empty one, for unknown users told names by time.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_unknown_user_costs_one_hash_of_the_file_as_a_wrong_password_does() {
     let (gate, seen) = counted();
     let users = users(FILE);
@@ -137,7 +161,7 @@ async fn an_unknown_user_costs_one_hash_of_the_file_as_a_wrong_password_does() {
     assert!(seen[2..].iter().all(|hash| *hash == seen[1]), "one name mimics one hash, however often it is asked for");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn unknown_users_mimic_every_hash_of_a_mixed_file() {
     let (gate, seen) = counted();
     // mkpasswd -m yescrypt -R 1 secret; htpasswd -nb5 -r 1000 dave secret; htpasswd -nbd dave secret
@@ -152,7 +176,7 @@ async fn unknown_users_mimic_every_hash_of_a_mixed_file() {
     assert_eq!(seen.lock().unwrap().iter().collect::<HashSet<_>>().len(), 6);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_password_of_a_mimicked_user_opens_nothing_and_is_not_remembered() {
     let (gate, seen) = counted();
     let users = users("alice:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=");
@@ -164,7 +188,7 @@ async fn the_password_of_a_mimicked_user_opens_nothing_and_is_not_remembered() {
 }
 
 /// A user who is removed while another has the very same line: the memory of the one must not open the gate again.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_removed_user_stays_out_though_another_has_the_same_hash() {
     let gate = authenticator();
     let line = "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=";
@@ -175,7 +199,7 @@ async fn a_removed_user_stays_out_though_another_has_the_same_hash() {
     assert_eq!(ask(&gate, &after, "alice", "secret").await, Err(AuthFailure::UnknownUser));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_changed_hash_ends_what_is_remembered_with_the_reload() {
     let gate = authenticator();
     assert_eq!(ask(&gate, &users(FILE), "alice", "secret").await, Ok("alice".into()));
@@ -189,7 +213,7 @@ async fn a_changed_hash_ends_what_is_remembered_with_the_reload() {
 
 /// GHSA-6765-c87h-8mrf: a key of parts run together logged one user in as another. (`alice:x` cannot be a name here,
 /// so the parts are moved by a letter.)
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_remembered_for_one_user_is_nothing_to_another() {
     let gate = authenticator();
     let hash = "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=";
@@ -201,7 +225,7 @@ async fn what_is_remembered_for_one_user_is_nothing_to_another() {
 }
 
 /// Traefik's PR 13195: an empty set of users let everybody in.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_empty_set_of_users_denies_everybody() {
     let (gate, seen) = counted();
     for file in ["", "# nobody\n", "alice:!\n"] {
@@ -214,7 +238,7 @@ async fn an_empty_set_of_users_denies_everybody() {
 }
 
 /// CVE-2025-22228 and its like: bcrypt ends at a NUL, so whatever follows it would be accepted.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_nul_in_the_password_is_refused_before_any_hash() {
     let (gate, seen) = counted();
     let users = users("alice:$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW");
@@ -224,7 +248,7 @@ async fn a_nul_in_the_password_is_refused_before_any_hash() {
 }
 
 /// Caddy keeps failures in the slots of successes: a stranger's guesses push real users out.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn failures_take_no_place_in_the_memory_of_successes() {
     let gate = authenticator();
     let users = users(FILE);
@@ -235,11 +259,11 @@ async fn failures_take_no_place_in_the_memory_of_successes() {
     assert_eq!(gate.load().remembered, 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn verified_users_pass_while_the_pool_is_full() {
     let (go, held) = mpsc::channel::<()>();
     let held = Mutex::new(held);
-    let verifier = Verifier::start_with(NonZeroUsize::MIN, 1, move |hash, password| {
+    let verifier = Verifier::start_with(pool(1), move |hash, password| {
         let _ = held.lock().unwrap().recv();
         hash.verify(password)
     });
@@ -255,7 +279,7 @@ async fn verified_users_pass_while_the_pool_is_full() {
     while gate.load().computed < 2 {
         std::thread::yield_now();
     }
-    let mut waiting = pin!(ask(&gate, &users, "bob", "guess"));
+    let mut waiting = pin!(ask(&gate, &users, "bob", "another guess"));
     assert!(waiting.as_mut().poll(&mut Context::from_waker(waker)).is_pending());
 
     // Also for a name that is unknown.
@@ -270,9 +294,9 @@ async fn verified_users_pass_while_the_pool_is_full() {
     assert_eq!((running.await, waiting.await), (Err(wrong_password("bob")), Err(wrong_password("bob"))));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_hash_that_cannot_be_computed_blames_nobody() {
-    let verifier = Verifier::start_with(NonZeroUsize::MIN, 1, |_, _| Err(CouldNotTell)).unwrap();
+    let verifier = Verifier::start_with(pool(1), |_, _| Err(CouldNotTell)).unwrap();
     let gate = Authenticator::with_verifier(&AuthLimits::default(), verifier, ProcessKey::random().unwrap());
     let users = users(FILE);
     assert_eq!(ask(&gate, &users, "alice", "secret").await, Err(AuthFailure::CouldNotTell));
@@ -280,16 +304,112 @@ async fn a_hash_that_cannot_be_computed_blames_nobody() {
 }
 
 /// oauth2-proxy quoted the header in an error that was logged.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn no_failure_shows_a_password_or_an_unknown_name() {
     let (gate, users) = (authenticator(), users(FILE));
     let junk = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static("Basic hunter2!"))]);
     let failures = [
         ask(&gate, &users, "hunter2", "x").await.unwrap_err(),
         ask(&gate, &users, "alice", "hunter2").await.unwrap_err(),
-        gate.authenticate(&junk, &users, Instant::now()).await.unwrap_err(),
+        gate.authenticate(&junk, somebody(), &users, Instant::now()).await.unwrap_err().failure,
     ];
     for failure in failures {
         assert!(!format!("{failure} {failure:?} {gate:?}").contains("hunter2"), "{failure}");
     }
+}
+
+// --- Guessing.
+
+fn elapsed_ms(since: tokio::time::Instant) -> u128 {
+    since.elapsed().as_millis()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_five_wrong_come_back_later_each_time_and_then_they_are_too_many() {
+    let (gate, seen) = counted();
+    let (users, client) = (users(FILE), somebody());
+    for (number, late) in [100, 100, 200, 400, 800].into_iter().enumerate() {
+        let start = tokio::time::Instant::now();
+        let refusal = ask_from(&gate, client, &users, "alice", &number.to_string()).await.unwrap_err();
+        assert_eq!(refusal, Refusal { failure: wrong_password("alice"), retry_after: None });
+        assert!((late..late + 3).contains(&elapsed_ms(start)), "{number}: {}", elapsed_ms(start));
+    }
+    // The sixth is not looked at, though it is right: nobody was ever right from there.
+    let start = tokio::time::Instant::now();
+    let refusal = ask_from(&gate, client, &users, "alice", "secret").await.unwrap_err();
+    assert_eq!(refusal.failure, AuthFailure::Throttled);
+    assert!(refusal.retry_after.is_some_and(|after| after <= Duration::from_secs(60)));
+    assert!(elapsed_ms(start) >= 1600);
+    assert_eq!(seen.lock().unwrap().len(), 5);
+    // Others are, and it is from elsewhere.
+    assert_eq!(ask_from(&gate, client, &users, "bob", "secret").await, Ok("bob".into()));
+    assert_eq!(ask(&gate, &users, "alice", "secret").await, Ok("alice".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_names_and_refused_lines_count_and_wait_like_wrong_passwords() {
+    let users = users(&format!("{FILE}dave:!\n"));
+    for name in ["alice", "nobody", "dave"] {
+        let (gate, client) = (authenticator(), somebody());
+        let mut took = Vec::new();
+        let mut statuses = Vec::new();
+        for number in 0..7 {
+            let start = tokio::time::Instant::now();
+            let refusal = ask_from(&gate, client, &users, name, &number.to_string()).await.unwrap_err();
+            took.push(elapsed_ms(start) / 50);
+            statuses.push((refusal.failure == AuthFailure::Throttled, refusal.retry_after.is_some()));
+        }
+        assert_eq!(took, [2, 2, 4, 8, 16, 32, 32], "{name}");
+        assert_eq!(statuses, [[(false, false); 5].as_slice(), &[(true, true); 2]].concat(), "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_right_from_there_lately_passes_though_somebody_guesses_and_the_cache_has_forgotten_him() {
+    let gate = authenticator();
+    let (users, client, start) = (users(FILE), somebody(), Instant::now());
+    let headers = basic("alice", "secret");
+    gate.authenticate(&headers, client, &users, start).await.unwrap();
+    let later = start + 2 * AuthLimits::default().lifetime;
+    for number in 0..8 {
+        let guess = gate.authenticate(&basic("alice", &number.to_string()), client, &users, later).await;
+        assert_eq!(guess.unwrap_err().failure == AuthFailure::Throttled, number >= 5);
+    }
+    assert!(gate.remembered(&credentials("alice", "secret"), &users, later).is_none());
+    gate.authenticate(&headers, client, &users, later).await.unwrap();
+    // And that cleared nothing.
+    let guess = gate.authenticate(&basic("alice", "9"), client, &users, later).await;
+    assert_eq!(guess.unwrap_err().failure, AuthFailure::Throttled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_hangs_up_before_the_answer_is_counted() {
+    let (gate, users, client) = (authenticator(), users(FILE), somebody());
+    for number in 0..5 {
+        let name = format!("name {number}");
+        let mut asking = Box::pin(ask_from(&gate, client, &users, &name, "x"));
+        assert!(asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    let refusal = ask_from(&gate, client, &users, "another", "x").await.unwrap_err();
+    assert!(refusal.retry_after.is_some(), "{refusal:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn eight_requests_of_one_page_are_one_hash_and_all_are_let_in() {
+    let (gate, seen) = counted();
+    let (users, client) = (users(FILE), somebody());
+    // Four wrong ones before: the page's own count must not shut out the rest of the page.
+    for number in 0..4 {
+        ask_from(&gate, client, &users, "bob", &number.to_string()).await.unwrap_err();
+    }
+    let mut page: Vec<_> = (0..8).map(|_| Box::pin(ask_from(&gate, client, &users, "bob", "secret"))).collect();
+    // All are asked before any is answered, unless the hash is done meanwhile: then the rest are remembered.
+    page.retain_mut(|request| match request.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Pending => true,
+        Poll::Ready(answer) => answer != Ok("bob".into()),
+    });
+    for request in page {
+        assert_eq!(request.await, Ok("bob".into()));
+    }
+    assert_eq!(seen.lock().unwrap().len(), 5);
 }

@@ -158,6 +158,15 @@ impl StoredHash {
         }
     }
 
+    /// What verifying takes, in KiB; nothing worth counting in most formats.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        match self.scheme() {
+            Scheme::Argon2 { memory, .. } | Scheme::Yescrypt { memory } => memory.into(),
+            _ => 0,
+        }
+    }
+
     /// What makes the password easy to guess for someone who has read the file, if anything does.
     #[must_use]
     pub fn weakness(&self) -> Option<Weakness> {

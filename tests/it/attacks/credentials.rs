@@ -153,7 +153,7 @@ fn what_is_not_basic_credentials_is_401() {
         token(b"anna:secret:"),
         token("anna\u{200b}:secret".as_bytes()),
     ] {
-        let answer = gate.connect().request("GET /messages", &format!("Authorization: {value}\r\n"));
+        let answer = gate.stranger().request("GET /messages", &format!("Authorization: {value}\r\n"));
         assert_eq!(answer.status, 401, "{value}");
         assert!(answer.field("www-authenticate").unwrap().starts_with("Basic realm="), "{value}");
     }
@@ -193,7 +193,7 @@ fn a_password_goes_on_after_a_colon() {
     let users = made_by("htpasswd", &["-nbs", "anna", "se:cr:et"], "");
     let gate = Gate::to(catcher.http_addr()).users(&users).start();
     for (password, status) in [("se:cr:et", 200), ("se", 401), ("se:cr", 401), ("se:cr:et:", 401), ("cr:et", 401)] {
-        assert_eq!(gate.connect().request("GET /", &login("anna", password)).status, status, "{password}");
+        assert_eq!(gate.stranger().request("GET /", &login("anna", password)).status, status, "{password}");
     }
 }
 
@@ -204,7 +204,7 @@ fn names_and_passwords_are_bytes() {
     let catcher = Catcher::start(Options::default());
     let users = made_by("htpasswd", &["-nbs", "m\u{fc}ller", "gr\u{fc}n\u{1f511}"], "");
     let gate = Gate::to(catcher.http_addr()).users(&users).start();
-    let status = |user: &[u8], password: &[u8]| gate.connect().request("GET /", &login(user, password)).status;
+    let status = |user: &[u8], password: &[u8]| gate.stranger().request("GET /", &login(user, password)).status;
     assert_eq!(status("m\u{fc}ller".as_bytes(), "gr\u{fc}n\u{1f511}".as_bytes()), 200);
     assert_eq!(status(b"m\xfcller", "gr\u{fc}n\u{1f511}".as_bytes()), 401);
     assert_eq!(status("mu\u{308}ller".as_bytes(), "gr\u{fc}n\u{1f511}".as_bytes()), 401);
@@ -230,7 +230,7 @@ fn long_credentials_are_refused_before_they_cost_anything() {
     };
     let users = format!("{users}\nfits:{{SHA}}{}\nover:{{SHA}}{}\n", digest(&fits), digest(&over));
     let gate = Gate::to(catcher.http_addr()).users(&users).start();
-    let status = |user: &str, password: &str| gate.connect().request("GET /", &login(user, password)).status;
+    let status = |user: &str, password: &str| gate.stranger().request("GET /", &login(user, password)).status;
     assert_eq!(status("short", &"p".repeat(htpasswd_takes)), 200);
     assert_eq!(status("fits", &fits), 200);
     assert_eq!(status("over", &over), 401, "over 512 bytes");
@@ -258,7 +258,7 @@ fn bcrypts_72_bytes_and_nul_open_no_other_door() {
         made_by("htpasswd", &["-nbBC", "4", "short", "abc"], "")
     );
     let gate = Gate::to(catcher.http_addr()).users(&users).start();
-    let status = |user: &str, password: &[u8]| gate.connect().request("GET /", &login(user, password)).status;
+    let status = |user: &str, password: &[u8]| gate.stranger().request("GET /", &login(user, password)).status;
     assert_eq!(status("long", long.as_bytes()), 200);
     assert_eq!(status("long", &long.as_bytes()[..71]), 401);
     assert_eq!(status("short", b"abc"), 200);
@@ -276,7 +276,7 @@ fn what_is_remembered_of_one_pair_opens_no_other() {
     let catcher = Catcher::start(Options::default());
     let users = format!("{ANNA}{}\n", made_by("htpasswd", &["-nbs", "ann", "other"], ""));
     let gate = Gate::to(catcher.http_addr()).users(&users).start();
-    let status = |user: &str, password: &str| gate.connect().request("GET /", &login(user, password)).status;
+    let status = |user: &str, password: &str| gate.stranger().request("GET /", &login(user, password)).status;
     for _ in 0..2 {
         assert_eq!(status("anna", "secret"), 200);
         assert_eq!(status("ann", "asecret"), 401);
@@ -294,7 +294,7 @@ fn a_name_without_a_line_never_opens() {
     let (catcher, gate) = pair("");
     for user in ["", "root", "admin", "anna2", "ann", "*", "%", "anna\u{301}", "{SHA}", "#"] {
         for password in ["", "secret", "5en6G6MezRroT3XKqkdPOmY/BfQ=", "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ="] {
-            assert_eq!(gate.connect().request("GET /", &login(user, password)).status, 401, "{user}:{password}");
+            assert_eq!(gate.stranger().request("GET /", &login(user, password)).status, 401, "{user}:{password}");
         }
     }
     let unpadded = format!("Authorization: Basic {}\r\n", STANDARD_NO_PAD.encode("root:secret"));
