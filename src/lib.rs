@@ -50,6 +50,8 @@ pub mod client_addr;
 pub mod guard;
 
 pub mod auth;
+
+pub mod authority;
 pub mod catcher;
 pub mod path;
 
