@@ -252,7 +252,7 @@ impl App {
     ) -> Result<Identity, Reject> {
         let result = self.auth.authenticate(headers, &live.users, Instant::now()).await;
         let (event, user, reason) = match &result {
-            Ok(identity) => (Auth::Ok, Some(identity.header_value()), ""),
+            Ok(identity) => (Auth::Ok, identity.header_value(), ""),
             Err(AuthFailure::NoCredentials) => (Auth::NoCredentials, None, "no credentials"),
             Err(AuthFailure::Malformed(Malformed::OtherScheme)) => {
                 (Auth::NoCredentials, None, "another scheme than Basic")
@@ -485,7 +485,7 @@ impl Live {
 
     /// Whether `user` may still do what takes `permission`: he is there, with the password that he logged in with.
     fn allows(&self, user: &Identity, permission: Permission) -> bool {
-        user.is_among(&self.users) && self.site.access.of(user.name().as_bytes()).contains(permission)
+        user.is_among(&self.users) && self.site.access.of(user).contains(permission)
     }
 
     /// Who can log in.
@@ -514,6 +514,7 @@ impl Site {
             access: Access::new(
                 config.access.default.unwrap_or(config.catcher.default_permissions()),
                 config.access.users.iter().map(|(name, permissions)| (name.clone(), *permissions)),
+                crate::permission::PermissionSet::EMPTY,
             ),
         }
     }

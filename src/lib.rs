@@ -50,6 +50,7 @@ pub mod client_addr;
 pub mod guard;
 
 pub mod auth;
+pub mod session;
 
 pub mod authority;
 pub mod catcher;

@@ -230,9 +230,7 @@ impl Reject {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
+        dress(headers);
         headers.insert(header::VARY, HeaderValue::from_static("accept"));
         match self {
             Reject::Unauthorized { challenge, .. } => {
@@ -267,8 +265,16 @@ impl Reject {
     }
 }
 
-/// Nothing from outside, and nothing that runs: the style is the page's own.
-const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'self'";
+/// Nothing from outside, and nothing that runs: the style is the page's own. A form may be sent to us alone.
+const PAGE_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
+
+/// What every page of ours says of itself.
+pub(crate) fn dress(headers: &mut HeaderMap) {
+    headers.insert(header::CACHE_CONTROL, const { HeaderValue::from_static("no-store") });
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, const { HeaderValue::from_static("nosniff") });
+    headers.insert(header::CONTENT_SECURITY_POLICY, const { HeaderValue::from_static(PAGE_POLICY) });
+}
 
 /// The forms an answer of ours comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -325,7 +331,8 @@ fn html(status: StatusCode, what: &str, todo: &str) -> String {
     )
 }
 
-fn escape(text: &str) -> String {
+/// `text` for a page: no letter of it is anything but text.
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

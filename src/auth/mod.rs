@@ -15,6 +15,9 @@ pub mod credentials;
 pub mod hash;
 pub mod users;
 
+// Who needs none.
+pub mod anonymous;
+
 // What is made of the two.
 mod authenticator;
 mod failure;
@@ -22,14 +25,15 @@ mod identity;
 
 // How a slow answer is given once, and by whom.
 mod cache;
-mod keyed;
+pub(crate) mod keyed;
 mod verify;
 
 mod text;
 
+pub use self::anonymous::Anonymous;
 pub use self::authenticator::{AuthLimits, AuthLoad, Authenticator};
 pub use self::credentials::{Credentials, Malformed};
 pub use self::failure::AuthFailure;
 pub use self::hash::{Plaintext, StoredHash};
-pub use self::identity::Identity;
+pub use self::identity::{By, Identity};
 pub use self::users::{Stamp, User, UserName, Users, UsersFileError, Watch, how_to_make};

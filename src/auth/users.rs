@@ -34,6 +34,11 @@ const MAX_PROBLEMS: usize = 1000;
 pub struct UserName(Arc<[u8]>);
 
 impl UserName {
+    /// A name that was read elsewhere. Whether anybody has it is another matter.
+    pub(crate) fn of(name: &[u8]) -> Self {
+        Self(name.into())
+    }
+
     /// The name's bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
