@@ -8,13 +8,14 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::app::App;
 use crate::auth::{Stamp, Users, UsersFileError, Watch, how_to_make};
 use crate::conditions::Condition;
 use crate::config::model::{AuthConfig, LiveConfig, StartConfig};
 use crate::config::{self, Config, ConfigErrors, Source};
+use crate::session::Seconds;
 use crate::systemd;
 
 /// How often the users file is looked at. A change holds after two looks at the most, and the reading: within two seconds.
@@ -208,6 +209,12 @@ impl Reload {
 
     fn apply(&mut self, live: LiveConfig, users: Users, stamp: Stamp) {
         let count = users.len();
+        if live.auth.login_page
+            && let Err(error) = self.app.sessions().ready(Seconds::of(SystemTime::now()))
+        {
+            // The page is there, and says that no session can be begun.
+            tracing::error!(%error, "the login page cannot be readied");
+        }
         let next = self.app.live().followed_by(&live, users, &self.start);
         let revoked = self.app.replace(next);
         self.live = live;
