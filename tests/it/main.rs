@@ -27,6 +27,9 @@ mod auth;
 // Every format that crypt(3) verifies too, against it, with passwords and salts by chance.
 mod crypt;
 
+// What lets in without a password in the request: the socket ticket, the login page's session, the network.
+mod session;
+
 // WebSockets: the tunnel, and every way in which there is none.
 mod upgrade;
 
