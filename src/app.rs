@@ -544,8 +544,8 @@ impl Live {
         }
     }
 
-    /// Whether `user` may still do what takes `permission`: he is there, with the password that he logged in with, or where
-    /// people come without one.
+    /// Whether `user` may still do what takes `permission`: he is there, with the password that he logged in with, or
+    /// where people come without one.
     fn allows(&self, user: &Identity, permission: Permission) -> bool {
         let is_let_in = match (user.by(), user.anonymous_addr()) {
             (_, Some(addr)) => self.anonymous.as_ref().is_some_and(|anonymous| anonymous.contains(addr)),
@@ -627,7 +627,7 @@ fn anonymous(config: &LiveConfig) -> Option<Anonymous> {
             Anonymous::new(&config.auth.anonymous_from, gateways)
         }
         Err(error) => {
-            tracing::warn!(%error, "auth.anonymous_from: /proc/net/route cannot be read: nobody is let in without credentials");
+            tracing::warn!(%error, "auth.anonymous_from: routes cannot be read, so nobody is let in without credentials");
             None
         }
     }

@@ -42,7 +42,8 @@ impl<'a> Authority<'a> {
         Some(Self { name, port })
     }
 
-    /// Whether it is an address or `localhost`: a page of another site cannot be at either, whatever its name resolves to.
+    /// Whether it is an address or `localhost`: a page of another site cannot be at either, whatever its name resolves
+    /// to.
     #[must_use]
     pub fn is_literal_or_localhost(&self) -> bool {
         match self.name {

@@ -16,7 +16,7 @@
 //!   guard::check                       what two programs would read differently is refused
 //!   health                             the one path that may be given away, if the configuration names one
 //!   guard::names                       a name that is not one of ours is refused, if the configuration has a list
-//!   action     = catcher::route        what would this do? parsed from one canonical path; told when it is known to whom
+//!   action     = catcher::route        what would this do? parsed from one canonical path, and told later
 //!   entrance                           the login page, if there is one: a right password begins a session
 //!   identity   = auth                  Authorization (remembered | verified on threads of its own)
 //!              | session | ticket      cookies: what could do harm has to come from a page of this site

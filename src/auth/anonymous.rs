@@ -1,5 +1,5 @@
-//! Who may come without credentials: whoever is in one of the networks that the configuration names, and only where it is
-//! certain that the address is that client's own.
+//! Who may come without credentials: whoever is in one of the networks that the configuration names, and only where it
+//! is certain that the address is that client's own.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -12,8 +12,8 @@ use crate::client_addr::{self, Client, Peer};
 use crate::config::model::TrustedProxies;
 use crate::forward::headers::X_REAL_IP;
 
-/// Whether it is something that proxies add. From a peer that is not trusted it means a proxy that nobody listed, and then
-/// the peer's address is not the client's: everybody who can reach that proxy would be let in.
+/// Whether it is something that proxies add. From a peer that is not trusted it means a proxy that nobody listed, and
+/// then the peer's address is not the client's: everybody who can reach that proxy would be let in.
 fn is_a_proxys(name: &HeaderName) -> bool {
     name.as_str().starts_with("x-forwarded-") || [header::FORWARDED, header::VIA, X_REAL_IP].contains(name)
 }
@@ -55,8 +55,8 @@ impl Anonymous {
     }
 }
 
-/// The gateways of this machine or container, by the kernel's tables of routes. It is looked at when the configuration is
-/// read: a container's networks are those that it was started with.
+/// The gateways of this machine or container, by the kernel's tables of routes. It is looked at when the configuration
+/// is read: a container's networks are those that it was started with.
 ///
 /// # Errors
 /// When there are no such tables: then nobody can say whose address one is.

@@ -69,8 +69,8 @@ impl Credentials {
         Self::of_pair(decoded)
     }
 
-    /// The credentials of a form with a field for each: what Basic cannot carry is refused here too, so that nobody gets in
-    /// by one way only.
+    /// The credentials of a form with a field for each: what Basic cannot carry is refused here too, so that nobody
+    /// gets in by one way only.
     ///
     /// # Errors
     /// As for a header; and for a name with a colon, which no user has.

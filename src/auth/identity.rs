@@ -9,9 +9,9 @@ use http::HeaderValue;
 use super::users::{User, UserName, Users};
 use crate::session::SessionId;
 
-/// Somebody who may be asked for: a user whose password was right, now or when the cookie was given, or whoever comes from
-/// a network that is let in without one. Only `auth` and `session` make one, so that whoever asks for an `Identity` asks
-/// for someone who was let in. Cheap to clone.
+/// Somebody who may be asked for: a user whose password was right, now or when the cookie was given, or whoever comes
+/// from a network that is let in without one. Only `auth` and `session` make one, so that whoever asks for an
+/// `Identity` asks for someone who was let in. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Identity {
     who: Who,

@@ -7,8 +7,8 @@ use crate::authority::{Authority, Name};
 pub struct Hosts(Vec<String>);
 
 impl Hosts {
-    /// Whether a request for this `Host` is one for us. Addresses and `localhost` always are: what a page of another site
-    /// can do is to let its own name point here (DNS rebinding), and it has no power over those.
+    /// Whether a request for this `Host` is one for us. Addresses and `localhost` always are: what a page of another
+    /// site can do is to let its own name point here (DNS rebinding), and it has no power over those.
     #[must_use]
     pub fn allow(&self, host: &[u8]) -> bool {
         if self.0.is_empty() {

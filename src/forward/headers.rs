@@ -151,7 +151,8 @@ impl Believed {
     }
 }
 
-/// Adds our fields: where the request came from and whose it is, if anybody's by name. `headers` has no claims any more.
+/// Adds our fields: where the request came from and whose it is, if anybody's by name. `headers` has no claims any
+/// more.
 pub fn add_ours(headers: &mut HeaderMap, way: &Way<'_>, believed: Believed, user: Option<HeaderValue>) {
     let client_value =
         if way.client.addr == way.peer { way.peer_value.cloned() } else { address_value(way.client.addr) };

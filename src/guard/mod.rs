@@ -42,8 +42,8 @@ pub fn host(parts: &Parts) -> Option<HeaderValue> {
     }
 }
 
-/// Checks under which name the gate is asked: the request's own, and any that a trusted proxy says it was asked by. One that
-/// puts its own in the place of the browser's would let every name through otherwise.
+/// Checks under which name the gate is asked: the request's own, and any that a trusted proxy says it was asked by. One
+/// that puts its own in the place of the browser's would let every name through otherwise.
 ///
 /// # Errors
 /// [`Reject::WrongHost`]. A request without a `Host` passes: no browser sends one.

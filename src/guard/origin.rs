@@ -1,7 +1,7 @@
 //! Which site began a request, and under what name the browser knows the gate.
 //!
-//! A browser adds cookies by itself, whoever made it ask. What it says of who did is in `Sec-Fetch-Site`, which no page can
-//! set, and in `Origin`. To plain http on a name it sends the second only.
+//! A browser adds cookies by itself, whoever made it ask. What it says of who did is in `Sec-Fetch-Site`, which no page
+//! can set, and in `Origin`. To plain http on a name it sends the second only.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -50,8 +50,8 @@ impl Public {
 
     /// Who began the request that has these fields.
     ///
-    /// The origin's authority is compared with the host as text, whatever the scheme: a proxy in front that ends TLS and
-    /// says nothing of it is no other site.
+    /// The origin's authority is compared with the host as text, whatever the scheme: a proxy in front that ends TLS
+    /// and says nothing of it is no other site.
     #[must_use]
     pub fn origin(&self, fields: &HeaderMap) -> Origin {
         if fields.contains_key(SEC_FETCH_SITE) {

@@ -1,9 +1,9 @@
 //! The gate's cookies: their names, reading them, setting them, and keeping them from the catcher.
 //!
-//! Cookies ignore ports (RFC 6265 section 8.5): a browser sends one to every program on the host. So each name holds the
-//! port that the browser uses, which is the one in `Host`: two gates on one host are at two ports there, while in two
-//! containers both listen on 8080. And one that a colleague's program on the host is sent has to be of little use to it:
-//! see [`super::ticket`].
+//! Cookies ignore ports (RFC 6265 section 8.5): a browser sends one to every program on the host. So each name holds
+//! the port that the browser uses, which is the one in `Host`: two gates on one host are at two ports there, while in
+//! two containers both listen on 8080. And one that a colleague's program on the host is sent has to be of little use
+//! to it: see [`super::ticket`].
 
 use std::fmt::Write as _;
 
@@ -18,7 +18,8 @@ const OURS: &[u8] = b"mailwarden_";
 /// domain cannot set one of that name.
 const HOST_ONLY: &str = "__Host-";
 
-/// Of several cookies of one name as many are looked at: a neighbour's must not hide ours, and nobody can make us look long.
+/// Of several cookies of one name as many are looked at: a neighbour's must not hide ours, and nobody can make us look
+/// long.
 const LOOKED_AT: usize = 4;
 
 /// The name of the socket ticket.
@@ -53,7 +54,8 @@ fn split(pair: &[u8]) -> (&[u8], &[u8]) {
     (name.trim_ascii(), value.strip_prefix(b"=").unwrap_or(value).trim_ascii())
 }
 
-/// Takes every gate's cookies out, this one's and its neighbours', which are credentials too. All else stays as it came.
+/// Takes every gate's cookies out, this one's and its neighbours', which are credentials too. All else stays as it
+/// came.
 pub fn strip_ours(headers: &mut HeaderMap) {
     let header::Entry::Occupied(mut lines) = headers.entry(header::COOKIE) else { return };
     // Nearly always there is none, and then nothing is copied.

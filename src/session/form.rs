@@ -72,8 +72,8 @@ pub struct Destination(String);
 impl Destination {
     /// Reads one.
     ///
-    /// A browser drops tabs and line ends, takes a backslash for a slash, and takes what begins with two slashes for a host
-    /// (WHATWG URL section 4.4). So only plain ASCII is a place here; whatever else a path may hold comes escaped.
+    /// A browser drops tabs and line ends, takes a backslash for a slash, and takes what begins with two slashes for a
+    /// host (WHATWG URL section 4.4). So only plain ASCII is a place here; whatever else a path may hold comes escaped.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
@@ -170,7 +170,8 @@ mod tests {
         assert_eq!(Destination::parse(&format!("/{}", "x".repeat(3000))), None);
     }
 
-    /// What a browser makes of a reference that begins a `Location` (WHATWG URL sections 4.4 and 4.5), as far as the host.
+    /// What a browser makes of a reference that begins a `Location` (WHATWG URL sections 4.4 and 4.5), as far as the
+    /// host.
     fn stays_here(reference: &str) -> bool {
         let dropped: String = reference
             .trim_matches(|c: char| c <= ' ')

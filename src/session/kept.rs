@@ -1,8 +1,8 @@
 //! What sessions leave in the state directory: the key that signs them, and which of them were logged out.
 //!
-//! The key is as good as everybody's password, so its file is the daemon's alone. One that others could have read, or that
-//! is not a whole key, is replaced: its sessions end, which costs people a login. Where nothing can be written the key
-//! lives in memory, and sessions end with the process; that is said once and stops nothing.
+//! The key is as good as everybody's password, so its file is the daemon's alone. One that others could have read, or
+//! that is not a whole key, is replaced: its sessions end, which costs people a login. Where nothing can be written the
+//! key lives in memory, and sessions end with the process; that is said once and stops nothing.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -39,7 +39,8 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// Reads what the directory holds, or makes it. `found` is told of each session that was logged out and is not over.
+    /// Reads what the directory holds, or makes it. `found` is told of each session that was logged out and is not
+    /// over.
     ///
     /// # Errors
     /// When the system has no randomness to give or no thread.

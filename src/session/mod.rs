@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Deciding is pure: [`ticket`], [`token`] and [`form`] are told the time and who the users are. [`kept`] is all that
-//! touches files, and only while the login page is on. Who may come without either is [`crate::auth::anonymous`]'s matter.
+//! touches files, and only while the login page is on. Who may come without either is [`crate::auth::anonymous`]'s
+//! matter.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! The gate's own pages: the form to log in, and what it shows to whoever is logged in.
 //!
-//! No script, nothing from outside, and nothing that anybody typed but as escaped text. `Referrer-Policy: same-origin`, for
-//! with `no-referrer` the form's own request would come from the origin `null` (Fetch section 3.2).
+//! No script, nothing from outside, and nothing that anybody typed but as escaped text. `Referrer-Policy: same-origin`,
+//! for with `no-referrer` the form's own request would come from the origin `null` (Fetch section 3.2).
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};

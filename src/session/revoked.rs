@@ -1,8 +1,8 @@
 //! Sessions that were logged out before their time.
 //!
-//! The list is bounded for each user: whoever logs in and out more often within twelve hours loses older sessions of his
-//! own, and nobody else's. What fell off the list does not come back to life: everything of that user's that began no
-//! later is refused from then on.
+//! The list is bounded for each user: whoever logs in and out more often within twelve hours loses older sessions of
+//! his own, and nobody else's. What fell off the list does not come back to life: everything of that user's that began
+//! no later is refused from then on.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! What the gate gives to a browser and takes back: a few clear bytes and a signature under them and under what they are
-//! bound to, which is not told.
+//! What the gate gives to a browser and takes back: a few clear bytes and a signature under them and under what they
+//! are bound to, which is not told.
 
 use std::io;
 

@@ -1,4 +1,5 @@
-//! The socket ticket: what lets a browser open the catcher's WebSocket that sends no Basic credentials on one, as Safari.
+//! The socket ticket: what lets a browser open the catcher's WebSocket that sends no Basic credentials on one, as
+//! Safari.
 //!
 //! It says who and when, and is signed together with what it is bound to: the user's stored hash, so that a changed
 //! password ends it, the client's prefix and its `User-Agent`. It is a cookie, and cookies ignore ports: a colleague's
@@ -21,8 +22,8 @@ const RENEWED_AFTER: u64 = 60;
 
 /// Where a client is, as far as a ticket cares: the whole of an IPv4 address, and 64 bits of an IPv6 one.
 ///
-/// A host moves about within its /64 by itself (RFC 8981). An IPv4 /24 on the other hand is an office's network: just the
-/// colleagues whose programs may have been sent the cookie.
+/// A host moves about within its /64 by itself (RFC 8981). An IPv4 /24 on the other hand is an office's network: just
+/// the colleagues whose programs may have been sent the cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prefix([u8; 9]);
 
@@ -82,8 +83,8 @@ impl Ticket {
         user.filter(|_| signed && clear.is_within(LIFETIME, now))
     }
 
-    /// Whether it says of itself that it is `name`'s and young. Without a look at the signature: who says so falsely only
-    /// gets no better one.
+    /// Whether it says of itself that it is `name`'s and young. Without a look at the signature: who says so falsely
+    /// only gets no better one.
     #[must_use]
     pub fn seems_fresh(&self, name: &UserName, now: Seconds) -> bool {
         Clear::read(self.0.clear(), false)
