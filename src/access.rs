@@ -11,19 +11,27 @@ use crate::permission::{Permission, PermissionSet};
 pub struct Access {
     default: PermissionSet,
     users: HashMap<Vec<u8>, PermissionSet>,
+    anonymous: PermissionSet,
 }
 
 impl Access {
-    /// `users` have their own list, which replaces `default`.
+    /// `users` have their own list, which replaces `default`; whoever has no name has `anonymous`.
     #[must_use]
-    pub fn new(default: PermissionSet, users: impl IntoIterator<Item = (Vec<u8>, PermissionSet)>) -> Self {
-        Self { default, users: users.into_iter().collect() }
+    pub fn new(
+        default: PermissionSet,
+        users: impl IntoIterator<Item = (Vec<u8>, PermissionSet)>,
+        anonymous: PermissionSet,
+    ) -> Self {
+        Self { default, users: users.into_iter().collect(), anonymous }
     }
 
-    /// What `name` may do.
+    /// What `identity` may do.
     #[must_use]
-    pub fn of(&self, name: &[u8]) -> PermissionSet {
-        self.users.get(name).copied().unwrap_or(self.default)
+    pub fn of(&self, identity: &Identity) -> PermissionSet {
+        match identity.name() {
+            Some(name) => self.users.get(name.as_bytes()).copied().unwrap_or(self.default),
+            None => self.anonymous,
+        }
     }
 
     /// Permits `identity` to do `action`.
@@ -31,7 +39,7 @@ impl Access {
     /// # Errors
     /// [`Missing`] names the permission that he would need.
     pub fn permit(&self, identity: Identity, action: Action) -> Result<Permit, Missing> {
-        if self.of(identity.name().as_bytes()).contains(action.permission) {
+        if self.of(&identity).contains(action.permission) {
             Ok(Permit { identity, action })
         } else {
             Err(Missing(action.permission))

@@ -1,8 +1,10 @@
 //! The story of a request, in order.
 
-use std::sync::Arc;
+mod entrance;
+
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -10,24 +12,28 @@ use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 
+use self::entrance::Asks;
 use crate::access::Access;
 use crate::access_log::{AccessLog, Auth, Record, no_answer};
-use crate::auth::{AuthFailure, Authenticator, Identity, Malformed, UserName, Users};
+use crate::auth::{
+    Anonymous, AuthFailure, Authenticator, By, Identity, Malformed, Refusal, UserName, Users, anonymous,
+};
 use crate::body::Body;
 use crate::catcher::{self, Asked, Catcher, NoRoute};
 use crate::client_addr::{self, Client, Peer, X_FORWARDED_FOR};
 use crate::conditions::{Condition, Conditions, Seldom};
 use crate::config::model::{
-    CatcherKind, Limits, LiveConfig, SiteConfig, StartConfig, Timeouts, TrustedProxies, UpstreamConfig,
+    CatcherKind, Hosts, Limits, LiveConfig, SiteConfig, StartConfig, Timeouts, TrustedProxies, UpstreamConfig,
 };
 use crate::forward::headers::Way;
-use crate::forward::tunnels::Tunnels;
+use crate::forward::tunnels::{Rule, Tunnels};
 use crate::forward::upstream::Upstream;
 use crate::forward::{self, Forward};
 use crate::guard;
 use crate::metrics::{Metrics, Now};
 use crate::permission::Permission;
 use crate::reject::{Form, Reject, UpstreamFault};
+use crate::session::{Given, Seconds, Sessions};
 use crate::vitals::{Phase, Vitals};
 
 /// How long a refusal waits for the rest of a small body.
@@ -44,6 +50,7 @@ const UPSTREAM_LOOK: Duration = Duration::from_secs(2);
 pub struct App {
     live: ArcSwap<Live>,
     auth: Authenticator,
+    sessions: Arc<Sessions>,
     access_log: AccessLog,
     tunnels: Tunnels,
     conditions: Conditions,
@@ -61,8 +68,12 @@ pub struct App {
 pub struct Live {
     users: Users,
     trusted_proxies: TrustedProxies,
+    hosts: Hosts,
     health_path: Option<String>,
+    realm: String,
     challenge: HeaderValue,
+    login_page: bool,
+    anonymous: Option<Anonymous>,
     site: Site,
 }
 
@@ -73,6 +84,8 @@ pub struct Site {
     /// What `upstream` was made of: a reload that does not change it keeps the connections.
     made_of: UpstreamConfig,
     prefix: String,
+    /// Where its sockets are: what a ticket is sent to.
+    socket_path: String,
     catcher: &'static dyn Catcher,
     access: Access,
 }
@@ -86,6 +99,14 @@ pub struct Connected {
     pub peer_value: Option<HeaderValue>,
     /// The worker that serves it.
     pub worker: usize,
+    /// The ticket that was given out on it last.
+    pub given: Mutex<Option<Given>>,
+}
+
+impl Connected {
+    fn given(&self) -> MutexGuard<'_, Option<Given>> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl App {
@@ -95,13 +116,17 @@ impl App {
         start: &StartConfig,
         live: Live,
         auth: Authenticator,
+        sessions: Sessions,
         access_log: AccessLog,
         tunnels: Tunnels,
         metrics: Arc<Metrics>,
     ) -> Self {
+        let (live, sessions) = (Arc::new(live), Arc::new(sessions));
+        tunnels.allow_only(rule(&live, &sessions));
         Self {
-            live: ArcSwap::from_pointee(live),
+            live: ArcSwap::new(live),
             auth,
+            sessions,
             access_log,
             tunnels,
             conditions: Conditions::default(),
@@ -120,7 +145,13 @@ impl App {
     pub fn replace(&self, live: Live) -> usize {
         let live = Arc::new(live);
         self.live.store(Arc::clone(&live));
-        self.tunnels.allow_only(Arc::new(move |user, permission| live.allows(user, permission)))
+        self.tunnels.allow_only(rule(&live, &self.sessions))
+    }
+
+    /// The sessions and their keys.
+    #[must_use]
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
     }
 
     /// What holds at this moment.
@@ -137,7 +168,8 @@ impl App {
         // Who waits for 100 Continue has sent no body yet, and is not to be asked for it now.
         let expects = request.headers().contains_key(http::header::EXPECT);
         let (parts, mut body) = request.into_parts();
-        let response = match self.decide_and_forward(parts, &mut body, connected, &mut record).await {
+        let live = self.live.load_full();
+        let response = match self.decide_and_forward(&live, parts, &mut body, connected, &mut record).await {
             Ok(response) => {
                 if let Some(record) = &mut record {
                     record.answer(response.status(), "");
@@ -149,7 +181,7 @@ impl App {
                 if let Some(record) = &mut record {
                     record.answer(reject.status(), reject.reason());
                 }
-                let mut response = reject.response(form);
+                let mut response = reject.response(form, live.login_page);
                 if body.is_streamed() && !expects {
                     // A small body is nearly always there already, and then the connection is good for another request.
                     let _ = tokio::time::timeout(A_MOMENT, body.drained(SMALL_BODY)).await;
@@ -172,14 +204,13 @@ impl App {
 
     async fn decide_and_forward(
         &self,
+        live: &Live,
         parts: Parts,
         body: &mut Body,
         connected: &Connected,
         record: &mut Option<Box<Record>>,
     ) -> Result<Response<Body>, Reject> {
-        let live = self.live.load_full();
-
-        let client = self.client(&live, &parts.headers, connected.peer);
+        let client = self.client(live, &parts.headers, connected.peer);
         if let Some(record) = record {
             record.client(client.addr);
         }
@@ -187,11 +218,9 @@ impl App {
         if live.health_path.as_deref() == Some(parts.uri.path()) {
             return self.health(&parts.method);
         }
+        guard::names(&live.hosts, &parts, client)?;
         let handshake = forward::is_websocket(&parts);
 
-        let identity = self.identity(&live, &parts.headers, client.addr, record).await?;
-
-        // Only who is let in learns what there is.
         let site = &live.site;
         let asked = Asked {
             method: &parts.method,
@@ -199,13 +228,29 @@ impl App {
             query: parts.uri.query(),
             websocket: !matches!(handshake, Ok(false)),
         };
-        let action = catcher::route(site.catcher, &site.prefix, &asked).map_err(no_route)?;
-        let permit = site.access.permit(identity, action).map_err(|missing| Reject::Forbidden(missing.0))?;
+        let action = catcher::route(site.catcher, &site.prefix, &asked);
+
+        let socket = action.as_ref().is_ok_and(|action| action.operation.is_upgrade());
+        let asks = Asks { parts: &parts, client, socket };
+        if let Some(answer) = self.entrance(live, asks, body, record).await {
+            return answer;
+        }
+        let identity = self.identity(live, asks, record).await?;
+
+        // Only who is let in learns what there is.
+        let action = action.map_err(no_route)?;
+        let by = identity.by();
+        let permit = site.access.permit(identity, action).map_err(|missing| match by {
+            // He may have a name that is allowed to.
+            By::Network => entrance::or_login_page(live, asks, live.unauthorized("no credentials")),
+            _ => Reject::Forbidden(missing.0),
+        })?;
         if permit.action().operation.is_upgrade() {
             // Elsewhere a handshake is an ordinary request, and its faults are nobody's concern.
             handshake?;
         }
 
+        let ticket = self.new_ticket(live, &permit, asks, connected);
         let host = guard::host(&parts);
         let way = Way { peer: connected.peer, peer_value: connected.peer_value.as_ref(), client, host: host.as_ref() };
         let forward = Forward {
@@ -218,11 +263,12 @@ impl App {
             clear_timeout: self.timeouts.upstream_clear,
         };
         let answered = forward.forward(&permit, parts, body, way).await;
-        let answered = self.judge(answered)?;
+        let mut answered = self.judge(answered)?;
         self.metrics.upstream_answered(answered.took);
         if let Some(record) = record {
             record.upstream(answered.took);
         }
+        entrance::add_ticket(&mut answered.response, ticket);
         Ok(answered.response)
     }
 
@@ -243,17 +289,28 @@ impl App {
         client
     }
 
-    /// Who the user is.
-    async fn identity(
+    /// Who the user is by the password in his request.
+    async fn by_password(
         &self,
         live: &Live,
-        headers: &http::HeaderMap,
-        client: Peer,
+        asks: Asks<'_>,
         record: &mut Option<Box<Record>>,
     ) -> Result<Identity, Reject> {
-        let result = self.auth.authenticate(headers, client, &live.users, Instant::now()).await;
+        let fields = &asks.parts.headers;
+        let result = self.auth.authenticate(fields, asks.client.addr, &live.users, Instant::now()).await;
+        self.judged(live, asks, result, record)
+    }
+
+    /// Counts and records what became of credentials, and says what is answered to wrong ones.
+    fn judged(
+        &self,
+        live: &Live,
+        asks: Asks<'_>,
+        result: Result<Identity, Refusal>,
+        record: &mut Option<Box<Record>>,
+    ) -> Result<Identity, Reject> {
         let (event, user, reason) = match result.as_ref().map_err(|refusal| &refusal.failure) {
-            Ok(identity) => (Auth::Ok, Some(identity.header_value()), ""),
+            Ok(identity) => (Auth::Ok, identity.header_value(), ""),
             Err(AuthFailure::NoCredentials) => (Auth::NoCredentials, None, "no credentials"),
             Err(AuthFailure::Malformed(Malformed::OtherScheme)) => {
                 (Auth::NoCredentials, None, "another scheme than Basic")
@@ -273,13 +330,11 @@ impl App {
         result.map_err(|refusal| match (refusal.failure, refusal.retry_after) {
             (AuthFailure::Busy, _) => Reject::Busy,
             (_, Some(retry_after)) => Reject::TooManyGuesses { retry_after, reason },
-            (AuthFailure::NoCredentials | AuthFailure::Malformed(_), None) => {
-                Reject::Unauthorized { challenge: Some(live.challenge.clone()), reason }
-            }
+            (AuthFailure::NoCredentials | AuthFailure::Malformed(_), None) => live.unauthorized(reason),
             (AuthFailure::UnknownUser | AuthFailure::RefusedLine { .. } | AuthFailure::WrongPassword { .. }, None) => {
                 // A page that is open sends what the browser holds again and again: each answer with a challenge would
                 // open a window that asks, and its user has typed nothing.
-                let challenge = (!is_script(headers)).then(|| live.challenge.clone());
+                let challenge = (!is_script(&asks.parts.headers)).then(|| live.challenge.clone());
                 Reject::Unauthorized { challenge, reason }
             }
             _ => Reject::Internal(reason),
@@ -399,6 +454,9 @@ impl App {
         // One worker does it for all.
         if worker == 0 {
             self.auth.sweep(Instant::now());
+            if self.sessions.sweep(Seconds::of(SystemTime::now())) {
+                self.tunnels.look_again();
+            }
         }
     }
 
@@ -489,15 +547,40 @@ impl Live {
         Self {
             users,
             trusted_proxies: config.trusted_proxies.clone(),
+            hosts: config.hosts.clone(),
             health_path: config.health_path.clone(),
+            realm: config.auth.realm.clone(),
             challenge: challenge(&config.auth.realm),
+            login_page: config.auth.login_page,
+            anonymous: anonymous(config),
             site,
         }
     }
 
-    /// Whether `user` may still do what takes `permission`: he is there, with the password that he logged in with.
+    /// Whether `user` may still do what takes `permission`: he is there, with the password that he logged in with, or
+    /// where people come without one.
     fn allows(&self, user: &Identity, permission: Permission) -> bool {
-        user.is_among(&self.users) && self.site.access.of(user.name().as_bytes()).contains(permission)
+        let is_let_in = match (user.by(), user.anonymous_addr()) {
+            (_, Some(addr)) => self.anonymous.as_ref().is_some_and(|anonymous| anonymous.contains(addr)),
+            (By::Session(_), None) => self.login_page && user.is_among(&self.users),
+            (_, None) => user.is_among(&self.users),
+        };
+        is_let_in && self.site.access.of(user).contains(permission)
+    }
+
+    fn unauthorized(&self, reason: &'static str) -> Reject {
+        Reject::Unauthorized { challenge: Some(self.challenge.clone()), reason }
+    }
+
+    /// Where the inbox is.
+    fn home(&self) -> String {
+        format!("{}/", self.site.prefix)
+    }
+
+    /// Whether there is a page to log in.
+    #[must_use]
+    pub fn has_login_page(&self) -> bool {
+        self.login_page
     }
 
     /// Who can log in.
@@ -519,6 +602,12 @@ impl Site {
             )),
             made_of: config.upstream.clone(),
             prefix: config.upstream.prefix.as_str().to_owned(),
+            socket_path: match (config.catcher, config.upstream.prefix.as_str()) {
+                (CatcherKind::MailCatcher, prefix) => format!("{prefix}/messages"),
+                // Its sockets could be anywhere.
+                (CatcherKind::Generic, "") => "/".to_owned(),
+                (CatcherKind::Generic, prefix) => prefix.to_owned(),
+            },
             catcher: match config.catcher {
                 CatcherKind::MailCatcher => &catcher::MailCatcher,
                 CatcherKind::Generic => &catcher::Generic,
@@ -526,7 +615,33 @@ impl Site {
             access: Access::new(
                 config.access.default.unwrap_or(config.catcher.default_permissions()),
                 config.access.users.iter().map(|(name, permissions)| (name.clone(), *permissions)),
+                config.access.anonymous,
             ),
+        }
+    }
+}
+
+/// Who may go on having a tunnel.
+fn rule(live: &Arc<Live>, sessions: &Arc<Sessions>) -> Rule {
+    let (live, sessions) = (Arc::clone(live), Arc::clone(sessions));
+    Arc::new(move |user, permission| {
+        live.allows(user, permission) && sessions.goes_on(user, Seconds::of(SystemTime::now()))
+    })
+}
+
+/// Who may come without credentials. Nobody, where it cannot be told which addresses are a gateway's.
+fn anonymous(config: &LiveConfig) -> Option<Anonymous> {
+    if config.auth.anonymous_from.is_empty() {
+        return None;
+    }
+    match anonymous::gateways() {
+        Ok(gateways) => {
+            tracing::debug!(?gateways, "auth.anonymous_from: these addresses of gateways are not let in");
+            Anonymous::new(&config.auth.anonymous_from, gateways)
+        }
+        Err(error) => {
+            tracing::warn!(%error, "auth.anonymous_from: routes cannot be read, so nobody is let in without credentials");
+            None
         }
     }
 }

@@ -28,6 +28,7 @@ use crate::net::limits::Connections;
 use crate::net::listener::{self, Acceptor, BindError, Bound, Listener};
 use crate::net::workers::{self, Inbox, Lifetime, Workers};
 use crate::reload::{self, Reloader};
+use crate::session::{Seconds, Sessions};
 use crate::signals::{Request, Signals};
 use crate::status;
 use crate::systemd::Manager;
@@ -117,8 +118,12 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
         let metrics = Metrics::new(SystemTime::now()).map_err(|error| system("count")(io::Error::other(error)))?;
         let metrics = Arc::new(metrics);
         let tunnels = Tunnels::new(lifetime.tasks.clone(), lifetime.stop.clone(), Arc::clone(&metrics));
+        let sessions = Sessions::new(&config.start.state_dir).map_err(system("draw a key"))?;
+        if config.live.auth.login_page {
+            sessions.ready(Seconds::of(SystemTime::now())).map_err(system("ready the login page"))?;
+        }
         let live = Live::new(&config.live, users, &config.start);
-        Arc::new(App::new(&config.start, live, auth, access_log, tunnels, metrics))
+        Arc::new(App::new(&config.start, live, auth, sessions, access_log, tunnels, metrics))
     };
     let (workers, mut inboxes) = Workers::new(config.start.workers, lifetime.tasks.clone());
     let own = inboxes.remove(0);
@@ -149,6 +154,7 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
     stop(&start, &lifetime, &mut signals).await;
     let _ = own.await;
     join(threads.into_iter().chain(status));
+    app.sessions().flush(LAST_LINES);
     Ok(())
 }
 

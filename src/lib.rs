@@ -15,16 +15,21 @@
 //!   client     = client_addr           the peer, or whom a trusted peer forwarded
 //!   guard::check                       what two programs would read differently is refused
 //!   health                             the one path that may be given away, if the configuration names one
-//!   identity   = auth                  remembered | not too many wrong ones from there, and verified on threads of its own
-//!   action     = catcher::route        what would this do? parsed from one canonical path
+//!   guard::names                       a name that is not one of ours is refused, if the configuration has a list
+//!   action     = catcher::route        what would this do? parsed from one canonical path, and told later
+//!   entrance                           the login page, if there is one: a right password begins a session
+//!   identity   = auth                  Authorization: remembered, or not too many wrong ones from there, and verified on
+//!                                      threads of its own
+//!              | session | ticket      cookies: what could do harm has to come from a page of this site
+//!              | anonymous             the network
 //!   permit     = access                may this user do that? only access makes a Permit
 //!   response   = forward(permit)       strip, then add; 101 -> a listed tunnel that parses frames
 //!   any Err(Reject) -> reject -> response
 //! ```
 //!
 //! A row uses only the rows below it: `main cli` / `daemon signals` / `reload status systemd` / `net` / `app` / `guard auth
-//! access forward catcher client_addr` / `reject body access_log metrics conditions vitals in_flight sink path permission
-//! config::model`.
+//! session access forward catcher client_addr` / `reject body access_log metrics conditions vitals in_flight sink path
+//! permission authority config::model`.
 //!
 //! What holds everywhere, mostly by absence:
 //! - only `access` makes a [`access::Permit`], so that an unauthorised forward does not compile;
@@ -36,7 +41,9 @@
 //! - only `net`, `status`, `forward` and `body` name hyper; the rest speaks `http` types and is called from plain unit tests;
 //! - only `daemon`, `net::workers` and `status` start long-lived tasks; only these, `forward::upstream` and
 //!   `forward::upgrade` start tasks of a connection, and what stopping waits for is on one tracker;
-//! - no globals; no method and no path on the main port skips authentication, but for `health_path`;
+//! - no globals; no method and no path on the main port skips authentication, but for `health_path`, the login page and
+//!   the networks of `auth.anonymous_from`;
+//! - a ticket opens the catcher's socket and nothing else, and no cookie of ours reaches the catcher;
 //! - what a request sees of the configuration and the users is one snapshot, taken once; only `reload` replaces it;
 //! - what stays open (a WebSocket, an event stream) is listed with its user, and held against each new snapshot;
 //! - what `status` tells holds no name, no address and no text that anybody else chose;
@@ -52,6 +59,9 @@ pub mod client_addr;
 pub mod guard;
 
 pub mod auth;
+pub mod session;
+
+pub mod authority;
 pub mod catcher;
 pub mod path;
 

@@ -128,7 +128,7 @@ impl Metrics {
             tunnels_opened: make.counter("tunnels_opened_total", "WebSockets and event streams that were opened.")?,
             tunnels_revoked: make.counter(
                 "tunnels_revoked_total",
-                "WebSockets and event streams that a reload ended, since their users may not have them any more.",
+                "WebSockets and event streams that a reload or a logout ended, since their users may not have them any more.",
             )?,
             elsewhere: Mutex::new(Elsewhere::new(&make, started_at)?),
             registry: make.0,

@@ -11,6 +11,7 @@ use http::{Response, StatusCode};
 
 use crate::body::Body;
 use crate::permission::Permission;
+use crate::session::page::LOGIN;
 
 /// Why a request is answered here instead of by the catcher.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +35,14 @@ pub enum Reject {
     },
     /// The user is known and lacks this permission.
     Forbidden(Permission),
+    /// A page of another site had the browser ask, with what the browser adds by itself.
+    CrossSite,
+    /// The request is for a name that is not one of ours (RFC 9110 section 15.5.20).
+    WrongHost,
+    /// There is a form for that, at this place.
+    LogIn(String),
+    /// What was filled in there is refused; the form is shown once more.
+    LoginAgain(Box<LoginAgain>),
     /// The catcher has nothing there.
     NotFound,
     /// It has, for the methods named.
@@ -58,6 +67,15 @@ pub enum Reject {
     Internal(&'static str),
     /// The catcher's fault.
     Upstream(UpstreamFault),
+}
+
+/// A form that is shown once more.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoginAgain {
+    /// What a request with these credentials would have been answered.
+    pub why: Reject,
+    /// The page with the form.
+    pub page: String,
 }
 
 /// What went wrong between the gate and the catcher.
@@ -124,7 +142,10 @@ impl Reject {
             Reject::BadRequest(_) | Reject::BodyBroken => StatusCode::BAD_REQUEST,
             Reject::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
             Reject::TooManyGuesses { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Reject::Forbidden(_) => StatusCode::FORBIDDEN,
+            Reject::Forbidden(_) | Reject::CrossSite => StatusCode::FORBIDDEN,
+            Reject::WrongHost => StatusCode::MISDIRECTED_REQUEST,
+            Reject::LogIn(_) => StatusCode::SEE_OTHER,
+            Reject::LoginAgain(again) => again.why.status(),
             Reject::NotFound => StatusCode::NOT_FOUND,
             Reject::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Reject::Elsewhere(_) => StatusCode::FOUND,
@@ -149,6 +170,10 @@ impl Reject {
             Reject::BadRequest(reason) | Reject::Internal(reason) => reason,
             Reject::Unauthorized { reason, .. } | Reject::TooManyGuesses { reason, .. } => reason,
             Reject::Forbidden(_) => "permission missing",
+            Reject::CrossSite => "another site",
+            Reject::WrongHost => "another host",
+            Reject::LogIn(_) => "no credentials",
+            Reject::LoginAgain(again) => again.why.reason(),
             Reject::NotFound => "no such route",
             Reject::MethodNotAllowed(_) => "method not allowed",
             Reject::Elsewhere(_) => "outside the prefix",
@@ -194,6 +219,18 @@ impl Reject {
                 format!("You are logged in, but not allowed to do this: it takes the permission \"{permission}\"."),
                 s("Whoever runs this server can grant it under [access] in Mailwarden's configuration."),
             ),
+            Reject::CrossSite => (
+                s("Another site had your browser ask for this, so it was refused."),
+                s(
+                    "Open the inbox itself, and do it there. If you did: a proxy before the gate has to pass on Host as it came, with its port.",
+                ),
+            ),
+            Reject::WrongHost => (
+                s("This server is not known by the name that you asked for."),
+                s("Whoever runs it can add the name to \"hosts\" in Mailwarden's configuration."),
+            ),
+            Reject::LogIn(_) => (s("Log in first."), s("There is a page for that.")),
+            Reject::LoginAgain(again) => again.why.text(),
             Reject::NotFound => (s("There is nothing at this address."), s("The inbox is at the top of this site.")),
             Reject::MethodNotAllowed(allow) => (
                 s("This address does not take requests of that method."),
@@ -204,7 +241,7 @@ impl Reject {
             Reject::BodyBroken => (s("The request's body broke off or was not in order."), s("Send it again.")),
             Reject::BodyTooLarge(limit) => (
                 format!("The request's body is larger than {limit} bytes."),
-                s("The limit is limits.body in Mailwarden's configuration."),
+                s("The limit is limits.body in Mailwarden's configuration; the login page has one of its own."),
             ),
             Reject::ExpectationFailed => {
                 (s("The request expects something that the gate does not know."), s("Only 100-continue is known."))
@@ -242,24 +279,49 @@ impl Reject {
         }
     }
 
-    /// The answer in `form`.
+    /// What happened and what to do, for a page that has a place for it.
     #[must_use]
-    pub fn response(&self, form: Form) -> Response<Body> {
+    pub fn sentences(&self) -> String {
+        let (what, todo) = self.text();
+        format!("{what} {todo}")
+    }
+
+    /// Whether logging in as somebody may help.
+    fn login_may_help(&self) -> bool {
+        match self {
+            Reject::Unauthorized { .. } | Reject::Forbidden(_) | Reject::LogIn(_) => true,
+            Reject::LoginAgain(again) => again.why.login_may_help(),
+            _ => false,
+        }
+    }
+
+    /// The answer in `form`. With a `login_page` it is pointed out to whomever it may help.
+    #[must_use]
+    pub fn response(&self, form: Form, login_page: bool) -> Response<Body> {
         let status = self.status();
         let (what, todo) = self.text();
-        let (content_type, body) = match form {
-            Form::Html => ("text/html; charset=utf-8", html(status, &what, &todo)),
-            Form::Json => ("application/json", json(status, self.told_reason(), &what, &todo)),
-            Form::Text => ("text/plain; charset=utf-8", format!("{}\n{what}\n{todo}\n", title(status))),
+        let login = (login_page && self.login_may_help()).then_some(LOGIN);
+        let (content_type, body) = match (form, self) {
+            (Form::Html, Reject::LoginAgain(again)) => ("text/html; charset=utf-8", again.page.clone()),
+            (Form::Html, _) => ("text/html; charset=utf-8", html(status, &what, &todo, login)),
+            (Form::Json, _) => ("application/json", json(status, self.told_reason(), &what, &todo, login)),
+            (Form::Text, _) => {
+                let login = login.map_or(String::new(), |login| format!("Log in at {login}.\n"));
+                ("text/plain; charset=utf-8", format!("{}\n{what}\n{todo}\n{login}", title(status)))
+            }
         };
         let mut response = Response::new(Body::full(Bytes::from(body)));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
+        dress(headers);
         headers.insert(header::VARY, HeaderValue::from_static("accept"));
+        self.add_fields(headers, form);
+        response
+    }
+
+    /// What the status or the reason asks for.
+    fn add_fields(&self, headers: &mut HeaderMap, form: Form) {
         match self {
             Reject::Unauthorized { challenge: Some(challenge), .. } => {
                 headers.insert(header::WWW_AUTHENTICATE, challenge.clone());
@@ -267,10 +329,20 @@ impl Reject {
             Reject::TooManyGuesses { retry_after, .. } => {
                 headers.insert(header::RETRY_AFTER, whole_seconds(*retry_after).into());
             }
+            Reject::LoginAgain(again) => {
+                again.why.add_fields(headers, form);
+                if form == Form::Html {
+                    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+                    // A 401 has to name a scheme. For Basic the browser would put its own question before the form.
+                    if headers.contains_key(header::WWW_AUTHENTICATE) {
+                        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Form"));
+                    }
+                }
+            }
             Reject::MethodNotAllowed(allow) => {
                 headers.insert(header::ALLOW, HeaderValue::from_static(allow));
             }
-            Reject::Elsewhere(to) => {
+            Reject::Elsewhere(to) | Reject::LogIn(to) => {
                 if let Ok(to) = HeaderValue::from_str(to) {
                     headers.insert(header::LOCATION, to);
                 }
@@ -292,12 +364,19 @@ impl Reject {
             }
             _ => {}
         }
-        response
     }
 }
 
-/// Nothing from outside, and nothing that runs: the style is the page's own.
-const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'self'";
+/// Nothing from outside, and nothing that runs: the style is the page's own. A form may be sent to us alone.
+const PAGE_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
+
+/// What every page of ours says of itself.
+pub(crate) fn dress(headers: &mut HeaderMap) {
+    headers.insert(header::CACHE_CONTROL, const { HeaderValue::from_static("no-store") });
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, const { HeaderValue::from_static("nosniff") });
+    headers.insert(header::CONTENT_SECURITY_POLICY, const { HeaderValue::from_static(PAGE_POLICY) });
+}
 
 /// The forms an answer of ours comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -341,12 +420,16 @@ fn title(status: StatusCode) -> String {
     format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or("Error"))
 }
 
-fn json(status: StatusCode, reason: &str, what: &str, todo: &str) -> String {
-    let value = serde_json::json!({ "status": status.as_u16(), "error": reason, "message": what, "hint": todo });
+fn json(status: StatusCode, reason: &str, what: &str, todo: &str, login: Option<&str>) -> String {
+    let mut value = serde_json::json!({ "status": status.as_u16(), "error": reason, "message": what, "hint": todo });
+    if let Some(login) = login {
+        value["login"] = login.into();
+    }
     format!("{value}\n")
 }
 
-fn html(status: StatusCode, what: &str, todo: &str) -> String {
+fn html(status: StatusCode, what: &str, todo: &str, login: Option<&str>) -> String {
+    let login = login.map_or(String::new(), |login| format!("<p><a href=\"{login}\">Log in</a></p>\n"));
     let (title, what, todo) = (escape(&title(status)), escape(what), escape(todo));
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
@@ -354,12 +437,13 @@ fn html(status: StatusCode, what: &str, todo: &str) -> String {
          <style>body{{font:16px/1.5 system-ui,sans-serif;margin:15vh auto 0;max-width:34rem;padding:0 1.5rem;\
          color:#24292f;background:#f6f8fa}}h1{{font-size:1.25rem;margin:0 0 .5rem}}p{{margin:.25rem 0}}\
          small{{color:#57606a}}@media(prefers-color-scheme:dark){{body{{color:#e6edf3;background:#0d1117}}\
-         small{{color:#8b949e}}}}</style>\n\
-         <h1>{what}</h1>\n<p>{todo}</p>\n<p><small>{title} &middot; Mailwarden</small></p>\n</html>\n"
+         small{{color:#8b949e}}a{{color:#4493f8}}}}</style>\n\
+         <h1>{what}</h1>\n<p>{todo}</p>\n{login}<p><small>{title} &middot; Mailwarden</small></p>\n</html>\n"
     )
 }
 
-fn escape(text: &str) -> String {
+/// `text` for a page: no letter of it is anything but text.
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -402,7 +486,7 @@ mod tests {
         let said = |reason| {
             let refused = |reject: Reject| {
                 let (what, todo) = reject.text();
-                format!("{what}{todo}{}", json(reject.status(), reject.told_reason(), &what, &todo))
+                format!("{what}{todo}{}", json(reject.status(), reject.told_reason(), &what, &todo, None))
             };
             refused(Reject::Unauthorized { challenge: None, reason })
                 + &refused(Reject::TooManyGuesses { retry_after: Duration::from_secs(9), reason })
@@ -420,7 +504,7 @@ mod tests {
 
     #[test]
     fn text_is_escaped_in_a_page() {
-        let page = html(StatusCode::FOUND, "<script>", "\"&'");
+        let page = html(StatusCode::FOUND, "<script>", "\"&'", None);
         assert!(page.contains("&lt;script&gt;") && page.contains("&quot;&amp;&#39;"));
     }
 }

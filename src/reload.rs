@@ -18,6 +18,7 @@ use crate::auth::{Mark, Stamp, Users, UsersFileError, UsersRead, Watch, how_to_m
 use crate::conditions::Condition;
 use crate::config::model::{AuthConfig, LiveConfig, StartConfig};
 use crate::config::{self, Config, ConfigErrors, Source};
+use crate::session::Seconds;
 use crate::systemd::Manager;
 
 /// How often the users file is looked at. A change holds after two looks at the most, and the reading: within two seconds.
@@ -249,6 +250,12 @@ impl Reload {
         let UsersRead { users, mark } = read;
         announce(&live.auth, &users);
         let count = users.len();
+        if live.auth.login_page
+            && let Err(error) = self.app.sessions().ready(Seconds::of(SystemTime::now()))
+        {
+            // The page is there, and says that no session can be begun.
+            tracing::error!(%error, "the login page cannot be readied");
+        }
         let next = self.app.live().followed_by(&live, users, &self.start);
         let revoked = self.app.replace(next);
         self.holds = Held { live, watch: mark.watch(), digest: mark.digest(), failed: None };

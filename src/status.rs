@@ -7,7 +7,6 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -23,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::authority::Authority;
 use crate::body::Body;
 use crate::conditions::Condition;
 use crate::guard;
@@ -152,7 +152,7 @@ fn check(parts: &Parts) -> Result<(), (StatusCode, &'static str)> {
         _ if parts.headers.get_all(header::HOST).iter().count() > 1 => {
             Err((StatusCode::BAD_REQUEST, "The request has more than one Host."))
         }
-        Some(host) if is_literal_or_localhost(host.as_bytes()) => Ok(()),
+        Some(host) if is_nobody_elses(host.as_bytes()) => Ok(()),
         Some(_) => Err((StatusCode::MISDIRECTED_REQUEST, "Ask by address or as localhost: a name could be anybody's.")),
         // A browser always sends one, and a probe of HTTP/1.0 never does.
         None if parts.version == Version::HTTP_10 => Ok(()),
@@ -160,21 +160,9 @@ fn check(parts: &Parts) -> Result<(), (StatusCode, &'static str)> {
     }
 }
 
-/// Whether `host` (RFC 9110 section 7.2) is an address or `localhost`, with a port or without.
-fn is_literal_or_localhost(host: &[u8]) -> bool {
-    let Ok(host) = std::str::from_utf8(host) else { return false };
-    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    if let Some(rest) = host.strip_prefix('[') {
-        let Some((ip, rest)) = rest.split_once(']') else { return false };
-        let rest_is_port = rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port);
-        return rest_is_port && ip.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv6());
-    }
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if is_port(port) => name,
-        Some(_) => return false,
-        None => host,
-    };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv4())
+/// Whether a `Host` is an address or `localhost`.
+fn is_nobody_elses(host: &[u8]) -> bool {
+    Authority::parse(host).is_some_and(|host| host.is_literal_or_localhost())
 }
 
 fn livez(app: &App, now: Instant) -> Response<Body> {
@@ -231,7 +219,7 @@ mod tests {
             "[fd00::1]",
             "localhost:",
         ] {
-            assert!(is_literal_or_localhost(host.as_bytes()), "{host}");
+            assert!(is_nobody_elses(host.as_bytes()), "{host}");
         }
         for host in [
             "",
@@ -250,7 +238,7 @@ mod tests {
             "[evil]:1",
             "localhost:1:2",
         ] {
-            assert!(!is_literal_or_localhost(host.as_bytes()), "{host}");
+            assert!(!is_nobody_elses(host.as_bytes()), "{host}");
         }
     }
 }

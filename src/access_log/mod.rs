@@ -30,6 +30,12 @@ pub enum Auth {
     NotAsked,
     /// A known user with the right password.
     Ok,
+    /// A session that somebody began with it.
+    Session,
+    /// A ticket for the socket that somebody was given with it.
+    Ticket,
+    /// None, from a network that is let in without.
+    Anonymous,
     /// None were sent: a browser's first request, not a failure.
     NoCredentials,
     /// They could not be read.
@@ -48,9 +54,12 @@ pub enum Auth {
 
 impl Auth {
     /// Every one.
-    pub const ALL: [Auth; 9] = [
+    pub const ALL: [Auth; 12] = [
         Auth::NotAsked,
         Auth::Ok,
+        Auth::Session,
+        Auth::Ticket,
+        Auth::Anonymous,
         Auth::NoCredentials,
         Auth::Malformed,
         Auth::WrongPassword,
@@ -66,6 +75,9 @@ impl Auth {
         match self {
             Auth::NotAsked => "not-asked",
             Auth::Ok => "ok",
+            Auth::Session => "session",
+            Auth::Ticket => "ticket",
+            Auth::Anonymous => "anonymous",
             Auth::NoCredentials => "no-credentials",
             Auth::Malformed => "malformed",
             Auth::WrongPassword => "wrong-password",

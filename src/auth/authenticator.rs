@@ -95,12 +95,26 @@ impl Authenticator {
         now: Instant,
     ) -> Result<Identity, Refusal> {
         let credentials = Credentials::from_headers(headers)?.ok_or(AuthFailure::NoCredentials)?;
-        match self.remembered(&credentials, users, now) {
+        self.authenticate_with(&credentials, client, users, now).await
+    }
+
+    /// Whose the credentials are, wherever they came from.
+    ///
+    /// # Errors
+    /// When they are nobody's, or that cannot be told, and why.
+    pub async fn authenticate_with(
+        &self,
+        credentials: &Credentials,
+        client: Peer,
+        users: &Users,
+        now: Instant,
+    ) -> Result<Identity, Refusal> {
+        match self.remembered(credentials, users, now) {
             Some(identity) => {
                 self.hits.fetch_add(1, Ordering::Relaxed);
                 Ok(identity)
             }
-            None => self.verify(&credentials, client, users, now).await,
+            None => self.verify(credentials, client, users, now).await,
         }
     }
 

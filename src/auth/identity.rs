@@ -1,40 +1,99 @@
 //! Who somebody is, once it is known.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderValue;
 
 use super::users::{User, UserName, Users};
+use crate::session::SessionId;
 
-/// A user whose password was right. Only this module's parent makes one, so that whoever asks for an `Identity` asks
-/// for someone who has logged in. Cheap to clone.
+/// Somebody who may be asked for: a user whose password was right, now or when the cookie was given, or whoever comes
+/// from a network that is let in without one. Only `auth` and `session` make one, so that whoever asks for an
+/// `Identity` asks for someone who was let in. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Identity(Arc<User>);
+pub struct Identity {
+    who: Who,
+    by: By,
+}
+
+#[derive(Debug, Clone)]
+enum Who {
+    User(Arc<User>),
+    Anonymous(IpAddr),
+}
+
+/// By what somebody was let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The password, in the request itself.
+    Password,
+    /// A session, begun with the password.
+    Session(SessionId),
+    /// A ticket for a socket, given to somebody with the password.
+    Ticket,
+    /// The network.
+    Network,
+}
 
 impl Identity {
     pub(super) fn of(user: &Arc<User>) -> Self {
-        Self(user.clone())
+        Self { who: Who::User(user.clone()), by: By::Password }
     }
 
-    /// The user's name.
+    /// A user whose cookie is right.
+    pub(crate) fn of_cookie(user: &Arc<User>, by: By) -> Self {
+        Self { who: Who::User(user.clone()), by }
+    }
+
+    /// Whoever is at that address.
+    pub(crate) fn anonymous(addr: IpAddr) -> Self {
+        Self { who: Who::Anonymous(addr), by: By::Network }
+    }
+
+    /// By what somebody was let in.
     #[must_use]
-    pub fn name(&self) -> &UserName {
-        self.0.name()
+    pub fn by(&self) -> By {
+        self.by
+    }
+
+    /// The user; none for somebody anonymous.
+    #[must_use]
+    pub fn user(&self) -> Option<&User> {
+        match &self.who {
+            Who::User(user) => Some(user),
+            Who::Anonymous(_) => None,
+        }
+    }
+
+    /// The user's name; none for somebody anonymous.
+    #[must_use]
+    pub fn name(&self) -> Option<&UserName> {
+        self.user().map(User::name)
+    }
+
+    /// Where somebody anonymous is.
+    #[must_use]
+    pub fn anonymous_addr(&self) -> Option<IpAddr> {
+        match self.who {
+            Who::User(_) => None,
+            Who::Anonymous(addr) => Some(addr),
+        }
     }
 
     /// The name as the value of `X-Forwarded-User`: the bytes of the users file, without control characters and
-    /// without white space around them.
+    /// without white space around them. None for somebody anonymous.
     #[must_use]
-    pub fn header_value(&self) -> HeaderValue {
-        self.0.header_value().clone()
+    pub fn header_value(&self) -> Option<HeaderValue> {
+        self.user().map(|user| user.header_value().clone())
     }
 
     /// Whether these users still have this one, with the password that was right then. After a reload an open tunnel
-    /// of a user who was removed or whose hash changed has to end.
+    /// of a user who was removed or whose hash changed has to end. Nobody anonymous is among users.
     #[must_use]
     pub fn is_among(&self, users: &Users) -> bool {
-        users.get(self.name().as_bytes()).is_some_and(|user| user.hash() == self.0.hash())
+        self.user().is_some_and(|own| users.get(own.name().as_bytes()).is_some_and(|user| user.hash() == own.hash()))
     }
 
     /// Somebody of that name, for the tests of what needs an identity.
@@ -49,18 +108,22 @@ impl Identity {
 /// The name, with whatever could change the look of a log line escaped.
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.name().fmt(f)
+        match &self.who {
+            Who::User(user) => user.name().fmt(f),
+            Who::Anonymous(addr) => write!(f, "anonymous at {addr}"),
+        }
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use super::*;
 
     #[test]
     fn the_catcher_gets_the_name_as_it_is_and_the_log_gets_it_escaped() {
         let identity = Identity::for_tests("j\u{f6}rg \"\u{202e}x");
-        assert_eq!(identity.header_value(), "j\u{f6}rg \"\u{202e}x".as_bytes());
+        assert_eq!(identity.header_value().unwrap(), "j\u{f6}rg \"\u{202e}x".as_bytes());
         assert_eq!(identity.to_string(), "j\u{f6}rg \\\"\\u{202e}x");
     }
 

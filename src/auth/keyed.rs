@@ -1,5 +1,5 @@
-//! One secret key for each process, and the keyed hashes that are made with it: without the key nobody can say which
-//! entry of a table a guess falls on.
+//! Keyed hashes. With a key that is drawn for each process nobody can say which entry of a table a guess falls on; with
+//! one that is kept, nobody else can sign what the gate takes back from a browser.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 /// What a keyed hash is for: hashes for one purpose are never equal to those for another.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     /// The key of a verified credential: user, password, stored hash.
     Verified = 1,
     /// Which stored hash an unknown user's name stands for.
@@ -24,26 +24,45 @@ pub(super) enum Purpose {
     Guess = 6,
     /// One that was right from there, for as long as the stored hash is this one.
     Known = 7,
+    /// The signature under a socket ticket.
+    Ticket = 8,
+    /// The signature under a session.
+    Session = 9,
 }
 
+/// The length of a key in bytes: SHA-256's block, so that it is used as it is.
+pub(crate) const KEY: usize = 64;
+
 /// HMAC-SHA256 with a random key that is set up once.
-pub(super) struct ProcessKey(Hmac<Sha256>);
+pub(crate) struct ProcessKey(Hmac<Sha256>);
 
 impl ProcessKey {
     /// Draws a key. It lives as long as the process and is written nowhere.
     ///
     /// # Errors
     /// When the system has no randomness to give.
-    pub(super) fn random() -> io::Result<Self> {
-        // The block's length of SHA-256: a key of that length is used as it is.
-        let mut key = Zeroizing::new([0; 64]);
+    pub(crate) fn random() -> io::Result<Self> {
+        Ok(Self::of(&*Self::draw()?))
+    }
+
+    /// A key that is kept elsewhere.
+    pub(crate) fn of(key: &[u8; KEY]) -> Self {
+        Self(Hmac::new(key.into()))
+    }
+
+    /// The bytes of a new one.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub(crate) fn draw() -> io::Result<Zeroizing<[u8; KEY]>> {
+        let mut key = Zeroizing::new([0; KEY]);
         getrandom::fill(&mut *key).map_err(io::Error::other)?;
-        Ok(Self(Hmac::new((&*key).into())))
+        Ok(key)
     }
 
     /// Hashes the parts, each after its length: `ab` and `c` are not `a` and `bc`. GHSA-6765-c87h-8mrf was a key of
     /// parts run together, by which one user was logged in as another.
-    pub(super) fn mac(&self, purpose: Purpose, parts: &[&[u8]]) -> [u8; 32] {
+    pub(crate) fn mac(&self, purpose: Purpose, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = self.0.clone();
         mac.update(&[purpose as u8]);
         for part in parts {

@@ -21,6 +21,9 @@ pub mod credentials;
 pub mod hash;
 pub mod users;
 
+// Who needs none.
+pub mod anonymous;
+
 // What is made of the two.
 mod authenticator;
 mod failure;
@@ -28,7 +31,7 @@ mod identity;
 
 // How a slow answer is given once, and by whom.
 mod cache;
-mod keyed;
+pub(crate) mod keyed;
 mod verify;
 
 // Who may not ask any more, and when who was wrong is told so.
@@ -37,9 +40,10 @@ mod throttle;
 
 mod text;
 
+pub use self::anonymous::Anonymous;
 pub use self::authenticator::{AuthLimits, AuthLoad, Authenticator};
 pub use self::credentials::{Credentials, Malformed};
 pub use self::failure::{AuthFailure, Refusal};
 pub use self::hash::{Plaintext, StoredHash};
-pub use self::identity::Identity;
+pub use self::identity::{By, Identity};
 pub use self::users::{Mark, Stamp, User, UserName, Users, UsersFileError, UsersRead, Watch, how_to_make};

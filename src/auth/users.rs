@@ -38,6 +38,11 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub struct UserName(Arc<[u8]>);
 
 impl UserName {
+    /// A name that was read elsewhere. Whether anybody has it is another matter.
+    pub(crate) fn of(name: &[u8]) -> Self {
+        Self(name.into())
+    }
+
     /// The name's bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

@@ -165,7 +165,8 @@ impl TrustedProxies {
     }
 }
 
-fn network(text: &str) -> Result<IpNet, String> {
+/// A network, or an address as one.
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
     let net = match text.parse::<IpAddr>() {
         Ok(ip) => IpNet::from(ip),
         Err(_) => text

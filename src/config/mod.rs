@@ -7,6 +7,7 @@
 mod address;
 mod error;
 mod file;
+mod hosts;
 mod keys;
 pub mod model;
 mod raw;

@@ -10,7 +10,10 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 pub use super::address::{Listen, TrustedProxies};
+pub use super::hosts::Hosts;
 pub use super::secret::Secret;
 pub use super::upstream::{Prefix, UpstreamConfig, UpstreamCredentials, UpstreamHost};
 use crate::permission::{Permission, PermissionSet};
@@ -39,6 +42,8 @@ pub struct StartConfig {
     pub limits: Limits,
     /// How long each step may take.
     pub timeouts: Timeouts,
+    /// Where the daemon keeps what outlives it. It need not exist.
+    pub state_dir: PathBuf,
     /// Where the daemon tells how it is, if anywhere.
     pub status: Option<StatusConfig>,
     /// What is logged and how.
@@ -174,6 +179,8 @@ impl fmt::Display for LogFormat {
 pub struct LiveConfig {
     /// Whose forwarding headers are believed.
     pub trusted_proxies: TrustedProxies,
+    /// The names under which the gate may be asked.
+    pub hosts: Hosts,
     /// The path at which a load balancer is answered without credentials, if there is one; canonical.
     pub health_path: Option<String>,
     /// Who is let in.
@@ -191,6 +198,10 @@ pub struct AuthConfig {
     pub users_file: UsersFile,
     /// Whether passwords that nobody hashed, marked `{PLAIN}`, let in.
     pub allow_plaintext: bool,
+    /// Whether there is a page to log in, and a session then.
+    pub login_page: bool,
+    /// Networks from which people come without credentials; not empty only where [`LiveConfig::hosts`] is not.
+    pub anonymous_from: Vec<IpNet>,
 }
 
 /// The htpasswd file.
@@ -254,13 +265,15 @@ impl fmt::Display for CatcherKind {
 }
 
 /// What people may do.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessConfig {
     /// What a logged-in user may do who has no list of their own; `None` is the catcher's own default,
     /// [`CatcherKind::default_permissions`].
     pub default: Option<PermissionSet>,
     /// Users with a list of their own, which replaces the default. Names are bytes, as in a users file.
     pub users: BTreeMap<Vec<u8>, PermissionSet>,
+    /// What somebody may do who came without credentials.
+    pub anonymous: PermissionSet,
 }
 
 fn name_of<T: PartialEq>(names: &'static [(&'static str, T)], wanted: T) -> &'static str {

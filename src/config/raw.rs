@@ -63,6 +63,8 @@ impl Value {
 pub(super) struct Raw {
     defaults: BTreeMap<&'static str, Entry>,
     written: BTreeMap<&'static str, Entry>,
+    /// Where the service manager made a directory for the daemon's state.
+    pub(super) state_directory: Option<OsString>,
     pub(super) errors: Vec<ConfigError>,
 }
 
@@ -152,6 +154,9 @@ impl Raw {
     /// Takes the variables of an environment in.
     pub(super) fn add_environment(&mut self, variables: &[(OsString, OsString)]) {
         for (name, value) in variables {
+            if name == "STATE_DIRECTORY" && !value.is_empty() {
+                self.state_directory = Some(value.clone());
+            }
             let is_ours = name.as_encoded_bytes().starts_with(keys::ENV_PREFIX.as_bytes());
             let name = name.to_string_lossy();
             if is_ours && !keys::is_injected(&name) {

@@ -4,17 +4,21 @@
 //! tells all that is wrong.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::address::{Listen, TrustedProxies};
+use ipnet::IpNet;
+
+use super::address::{Listen, TrustedProxies, network};
 use super::error::ConfigErrors;
 use super::keys;
 use super::model::{
-    AccessConfig, AuthConfig, CatcherKind, Config, Limits, LiveConfig, LogConfig, LogFormat, LogLevel, SiteConfig,
-    StartConfig, StatusConfig, Timeouts, UsersFile,
+    AccessConfig, AuthConfig, CatcherKind, Config, Hosts, Limits, LiveConfig, LogConfig, LogFormat, LogLevel,
+    SiteConfig, StartConfig, StatusConfig, Timeouts, UsersFile,
 };
 use super::raw::{Entry, Raw, Value};
 use super::reader::{Read, Reader};
@@ -22,6 +26,7 @@ use super::secret::Secret;
 use super::upstream::{UpstreamConfig, UpstreamCredentials, UpstreamHost, UpstreamUrl};
 use crate::path::{self, Slashes};
 use crate::permission::{Permission, PermissionSet};
+use crate::session::page;
 
 /// Above all that a wait of a proxy is for, and far from what clocks can add.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -33,6 +38,8 @@ const HEAD_BYTES: RangeInclusive<u64> = 8 << 10..=1 << 20;
 const BODY_BYTES: RangeInclusive<u64> = 0..=1 << 30;
 const CONNECTIONS: RangeInclusive<usize> = 1..=1_000_000;
 const WORKERS: RangeInclusive<usize> = 1..=1_024;
+/// Where state is kept if neither the configuration nor the service manager says.
+const DEFAULT_STATE_DIR: &str = "/var/lib/mailwarden";
 
 /// Names of catchers that later versions know.
 const LATER_CATCHERS: [&str; 6] = ["auto", "mailpit", "maildev", "mailhog", "maildump", "mailtutan"];
@@ -49,6 +56,7 @@ pub(super) fn config(mut raw: Raw) -> Result<Config, ConfigErrors> {
         reader.not_itself(start, live);
         reader.hides_nothing(live);
         reader.not_twice(start);
+        reader.binds_the_anonymous(live);
     }
     match (start, live) {
         (Ok(start), Ok(live)) if reader.is_clean() => Ok(Config { start, live }),
@@ -94,6 +102,7 @@ impl<'a> Reader<'a> {
         let workers = self.workers();
         let limits = self.limits();
         let timeouts = self.timeouts();
+        let state_dir = self.state_dir();
         let status = self.status();
         let log = self.log();
         Ok(StartConfig {
@@ -103,6 +112,7 @@ impl<'a> Reader<'a> {
             workers: workers?,
             limits: limits?,
             timeouts: timeouts?,
+            state_dir: state_dir?,
             status: status?,
             log: log?,
         })
@@ -194,12 +204,54 @@ impl<'a> Reader<'a> {
         Ok(LogConfig { level: level?, access: access?, format: format? })
     }
 
+    /// Of several directories that the service manager made the first is the daemon's (systemd.exec(5)).
+    fn state_dir(&mut self) -> Read<PathBuf> {
+        const PATH: &str = "state_dir";
+        if self.raw.get(PATH).is_some() {
+            return self.parsed(PATH, parse_path);
+        }
+        let given = self.raw.state_directory.as_ref().map(|list| list.as_encoded_bytes());
+        let first = given.and_then(|list| list.split(|byte| *byte == b':').find(|path| !path.is_empty()));
+        Ok(first.map_or(PathBuf::from(DEFAULT_STATE_DIR), |path| OsStr::from_bytes(path).into()))
+    }
+
     fn live(&mut self) -> Read<LiveConfig> {
         let trusted_proxies = self.trusted_proxies();
+        let hosts = self.hosts();
         let health_path = self.health_path();
         let auth = self.auth();
         let site = self.site();
-        Ok(LiveConfig { trusted_proxies: trusted_proxies?, health_path: health_path?, auth: auth?, site: site? })
+        Ok(LiveConfig {
+            trusted_proxies: trusted_proxies?,
+            hosts: hosts?,
+            health_path: health_path?,
+            auth: auth?,
+            site: site?,
+        })
+    }
+
+    fn hosts(&mut self) -> Read<Hosts> {
+        const PATH: &str = "hosts";
+        let mut hosts = Hosts::default();
+        let mut noted = None;
+        for (item, text) in self.list(PATH)? {
+            if let Err(reason) = hosts.add(text) {
+                noted = Some(self.fault(item, PATH, format!("{text:?} {reason}")));
+            }
+        }
+        noted.map_or(Ok(hosts), Err)
+    }
+
+    /// A page of another site could let its own name point here, and be answered like the people of those networks.
+    fn binds_the_anonymous(&mut self, live: &LiveConfig) {
+        const PATH: &str = "auth.anonymous_from";
+        if !live.auth.anonymous_from.is_empty()
+            && live.hosts.is_empty()
+            && let Some(entry) = self.raw.get(PATH)
+        {
+            let reason = "needs hosts: write hosts = [\"mail.dev\"], with the names by which people ask for the gate";
+            self.fault(entry, PATH, reason);
+        }
     }
 
     fn health_path(&mut self) -> Read<Option<String>> {
@@ -230,8 +282,33 @@ impl<'a> Reader<'a> {
         let users_file = self.parsed("auth.users_file", parse_path);
         let configured = !self.raw.is_default("auth.users_file");
         let allow_plaintext = self.boolean("auth.allow_plaintext");
+        let login_page = self.boolean("auth.login_page");
+        let anonymous_from = self.anonymous_from();
         let users_file = UsersFile { path: users_file?, configured };
-        Ok(AuthConfig { realm: realm?, users_file, allow_plaintext: allow_plaintext? })
+        Ok(AuthConfig {
+            realm: realm?,
+            users_file,
+            allow_plaintext: allow_plaintext?,
+            login_page: login_page?,
+            anonymous_from: anonymous_from?,
+        })
+    }
+
+    fn anonymous_from(&mut self) -> Read<Vec<IpNet>> {
+        const PATH: &str = "auth.anonymous_from";
+        let mut nets = Vec::new();
+        let mut noted = None;
+        for (item, text) in self.list(PATH)? {
+            match network(text) {
+                Ok(net) => nets.push(net),
+                // The other list takes "unix" as well, and its reason says so.
+                Err(_) => {
+                    let reason = format!("{text:?} is not an address (192.0.2.7) or a network (10.0.0.0/8)");
+                    noted = Some(self.fault(item, PATH, reason));
+                }
+            }
+        }
+        noted.map_or(Ok(nets), Err)
     }
 
     fn site(&mut self) -> Read<SiteConfig> {
@@ -300,6 +377,11 @@ impl<'a> Reader<'a> {
         const PATH: &str = "health_path";
         let SiteConfig { upstream, catcher, .. } = &live.site;
         let Some(path) = live.health_path.as_deref() else { return };
+        if matches!(path, page::LOGIN | page::LOGOUT)
+            && let Some(entry) = self.raw.get(PATH)
+        {
+            self.fault(entry, PATH, format!("{path:?} is the login page's; write \"/healthz\""));
+        }
         let hidden = match path.strip_prefix(upstream.prefix.as_str()) {
             _ if *catcher == CatcherKind::Generic => false,
             Some("" | "/" | "/favicon.ico" | "/messages") => true,
@@ -347,12 +429,14 @@ impl<'a> Reader<'a> {
 
     fn access(&mut self) -> Read<AccessConfig> {
         const DEFAULT: &str = "access.default";
+        const ANONYMOUS: &str = "access.anonymous";
         let default = match self.raw.get(DEFAULT) {
             Some(entry) => self.permissions(entry, DEFAULT).map(Some),
             None => Ok(None),
         };
         let users = self.access_users();
-        Ok(AccessConfig { default: default?, users: users? })
+        let anonymous = self.required(ANONYMOUS).and_then(|entry| self.permissions(entry, ANONYMOUS));
+        Ok(AccessConfig { default: default?, users: users?, anonymous: anonymous? })
     }
 
     fn access_users(&mut self) -> Read<BTreeMap<Vec<u8>, PermissionSet>> {

@@ -13,6 +13,7 @@ impl StartConfig {
             ("listen", listen.join(", ")),
             ("unix_socket_mode", format!("{:04o}", self.unix_socket_mode)),
             ("workers", self.workers.to_string()),
+            ("state_dir", self.state_dir.display().to_string()),
             ("limits.body", format_size(limits.body)),
             ("limits.head", format_size(limits.head as u64)),
             ("limits.connections", limits.connections.to_string()),
@@ -48,7 +49,7 @@ mod tests {
     use super::super::{Source, assemble};
 
     /// What a reload takes over. Every other key is named when it changes: none is passed over in silence.
-    const LIVE: [&str; 5] = ["trusted_proxies", "health_path", "upstream.", "auth.", "access."];
+    const LIVE: [&str; 6] = ["trusted_proxies", "hosts", "health_path", "upstream.", "auth.", "access."];
 
     #[test]
     fn every_key_is_either_taken_over_by_a_reload_or_named_by_it() {

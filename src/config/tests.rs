@@ -58,6 +58,8 @@ fn nothing_written_is_the_default() {
     assert_eq!(start.status, Some(StatusConfig { listen: tcp("127.0.0.1:9080", false), configured: false }));
     assert_eq!(load_toml("status.listen = 'off'").start.status, None);
     assert_eq!(live.health_path, None);
+    assert!(live.hosts.is_empty() && live.auth.anonymous_from.is_empty() && !live.auth.login_page);
+    assert_eq!(start.state_dir, PathBuf::from("/var/lib/mailwarden"));
     assert_eq!(start.unix_socket_mode, 0o660);
     assert_eq!(start.limits, Limits { body: 1 << 20, head: 64 << 10, connections: 4096, connections_per_address: 512 });
     assert_eq!(
@@ -82,7 +84,9 @@ fn nothing_written_is_the_default() {
     assert_eq!(live.site.upstream.to_string(), "http://127.0.0.1:1080");
     assert_eq!(live.site.upstream.credentials, None);
     assert_eq!(live.site.catcher, CatcherKind::MailCatcher);
-    assert_eq!(live.site.access, AccessConfig::default());
+    let access =
+        AccessConfig { default: None, users: std::collections::BTreeMap::new(), anonymous: set(&[Permission::View]) };
+    assert_eq!(live.site.access, access);
 }
 
 #[test]
@@ -146,6 +150,8 @@ fn every_key_reaches_the_model() {
         unix_socket_mode = "0600"
         workers = 3
         health_path = "/.mailwarden/health"
+        hosts = ["Mail.dev"]
+        state_dir = "/srv/state"
         [upstream]
         url = "http://mail.test:1081/mail"
         catcher = "generic"
@@ -155,8 +161,11 @@ fn every_key_reaches_the_model() {
         realm = "Mail \"dev\""
         users_file = "/srv/htpasswd"
         allow_plaintext = true
+        login_page = true
+        anonymous_from = ["10.1.2.3/8", "192.0.2.7"]
         [access]
         default = ["view"]
+        anonymous = ["view", "write"]
         users = {{ ci-bot = ["view", "write"], "märy" = [] }}
         [limits]
         body = "2MiB"
@@ -208,6 +217,10 @@ fn every_key_reaches_the_model() {
     assert_eq!(live.auth.realm, "Mail \"dev\"");
     assert_eq!(live.auth.users_file, UsersFile { path: "/srv/htpasswd".into(), configured: true });
     assert!(live.auth.allow_plaintext);
+    assert!(live.auth.login_page);
+    assert_eq!(live.auth.anonymous_from, ["10.0.0.0/8", "192.0.2.7/32"].map(|net| net.parse().unwrap()));
+    assert_eq!(live.hosts.iter().collect::<Vec<_>>(), ["mail.dev"]);
+    assert_eq!(start.state_dir, PathBuf::from("/srv/state"));
     let site = live.site;
     assert_eq!(site.upstream.to_string(), "http://mail.test:1081/mail");
     assert!(!format!("{:?}", site.upstream).contains("s3cret"));
@@ -215,6 +228,7 @@ fn every_key_reaches_the_model() {
     assert_eq!((credentials.username.as_str(), credentials.password.expose()), ("gate", b"s3cret".as_slice()));
     assert_eq!(site.catcher, CatcherKind::Generic);
     assert_eq!(site.access.default, Some(set(&[Permission::View])));
+    assert_eq!(site.access.anonymous, set(&[Permission::View, Permission::Write]));
     let users: Vec<_> = site.access.users.into_iter().collect();
     assert_eq!(
         users,
@@ -233,6 +247,22 @@ fn the_environment_wins_over_the_file_and_a_flag_over_both() {
     assert_eq!(config.live.site.upstream.to_string(), "http://flag.test:80");
     assert_eq!(config.live.auth.realm, "env");
     assert_eq!(config.start.log.level, LogLevel::Warn);
+}
+
+#[test]
+fn state_is_kept_where_the_configuration_says_else_where_the_service_manager_does() {
+    let state_dir = |toml: &str, env: &[(&str, &str)]| load_with(toml, env, &[]).start.state_dir;
+    let own = |value| ("STATE_DIRECTORY", value);
+    for (toml, env, expected) in [
+        ("", &[][..], "/var/lib/mailwarden"),
+        ("", &[own("")], "/var/lib/mailwarden"),
+        ("", &[own("/var/lib/mw")], "/var/lib/mw"),
+        ("", &[own("/var/lib/mw:/var/lib/other")], "/var/lib/mw"),
+        ("state_dir = '/srv'", &[own("/var/lib/mw")], "/srv"),
+        ("state_dir = '/srv'", &[own("/var/lib/mw"), ("MAILWARDEN_STATE_DIR", "/tmp/x")], "/tmp/x"),
+    ] {
+        assert_eq!(state_dir(toml, env), PathBuf::from(expected), "{toml} {env:?}");
+    }
 }
 
 #[test]

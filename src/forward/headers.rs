@@ -151,8 +151,9 @@ impl Believed {
     }
 }
 
-/// Adds our fields: where the request came from and whose it is. `headers` has no claims any more.
-pub fn add_ours(headers: &mut HeaderMap, way: &Way<'_>, believed: Believed, user: HeaderValue) {
+/// Adds our fields: where the request came from and whose it is, if anybody's by name. `headers` has no claims any
+/// more.
+pub fn add_ours(headers: &mut HeaderMap, way: &Way<'_>, believed: Believed, user: Option<HeaderValue>) {
     let client_value =
         if way.client.addr == way.peer { way.peer_value.cloned() } else { address_value(way.client.addr) };
     let forwarded_for = appended(&believed.forwarded_for, way.peer_value);
@@ -161,7 +162,7 @@ pub fn add_ours(headers: &mut HeaderMap, way: &Way<'_>, believed: Believed, user
         (X_FORWARDED_FOR, forwarded_for),
         (X_FORWARDED_HOST, believed.host.or_else(|| way.host.cloned())),
         (X_FORWARDED_PROTO, Some(believed.proto.unwrap_or(const { HeaderValue::from_static("http") }))),
-        (X_FORWARDED_USER, Some(user)),
+        (X_FORWARDED_USER, user),
     ] {
         if let Some(value) = value {
             headers.insert(name, value);
@@ -268,7 +269,7 @@ mod tests {
         strip_claims(&mut headers);
         let host = HeaderValue::from_static("dev.test:8080");
         let way = Way { peer, peer_value: peer_value.as_ref(), client, host: Some(&host) };
-        add_ours(&mut headers, &way, believed, HeaderValue::from_static("anna"));
+        add_ours(&mut headers, &way, believed, Some(HeaderValue::from_static("anna")));
         headers
     }
 

@@ -32,6 +32,7 @@ use crate::catcher::{Catcher, Operation};
 use crate::config::model::UpstreamCredentials;
 use crate::permission::Permission;
 use crate::reject::Reject;
+use crate::session::cookie;
 
 /// What forwarding needs to know beside the request: the site's part and the daemon's.
 #[derive(Debug)]
@@ -127,7 +128,9 @@ impl Forward<'_> {
             Some(ours) => fields.insert(header::AUTHORIZATION, ours.clone()),
             None => fields.remove(header::AUTHORIZATION),
         };
-        if !self.catcher.reads_cookies() {
+        if self.catcher.reads_cookies() {
+            cookie::strip_ours(fields);
+        } else {
             fields.remove(header::COOKIE);
         }
     }

@@ -65,14 +65,20 @@ impl Tunnels {
 
     /// Ends the tunnels of those whom `rule` does not allow, now and later. How many there were.
     pub fn allow_only(&self, rule: Rule) -> usize {
-        let mut listed = self.listed();
+        self.listed().rule = rule;
+        self.look_again()
+    }
+
+    /// Ends the tunnels that the rule does not allow any more, since what it goes by has changed. How many there were.
+    pub fn look_again(&self) -> usize {
+        let listed = self.listed();
         let mut revoked = 0;
-        let may_not = |open: &&Open| !open.end.is_cancelled() && !rule(&open.user, open.permission);
-        for open in listed.open.values().filter(may_not) {
-            open.end.cancel();
-            revoked += 1;
+        for open in listed.open.values().filter(|open| !open.end.is_cancelled()) {
+            if !(listed.rule)(&open.user, open.permission) {
+                open.end.cancel();
+                revoked += 1;
+            }
         }
-        listed.rule = rule;
         drop(listed);
         self.metrics.tunnels_revoked(revoked);
         revoked
@@ -155,7 +161,7 @@ mod tests {
     }
 
     fn only(name: &'static str) -> Rule {
-        Arc::new(move |user, _| user.name().as_bytes() == name.as_bytes())
+        Arc::new(move |user, _| user.name().is_some_and(|own| own.as_bytes() == name.as_bytes()))
     }
 
     #[tokio::test]

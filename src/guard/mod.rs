@@ -2,10 +2,15 @@
 //!
 //! hyper has parsed the request already; this looks at what it lets pass (RFC 9112 section 3.2, RFC 9110 section 7.2).
 
+pub mod origin;
+
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Version};
 
+use crate::client_addr::Client;
+use crate::config::model::Hosts;
+use crate::forward::headers::X_FORWARDED_HOST;
 use crate::reject::Reject;
 
 /// Checks a request's method, target, `Host`, framing and expectation.
@@ -35,6 +40,22 @@ pub fn host(parts: &Parts) -> Option<HeaderValue> {
         }
         None => parts.headers.get(header::HOST).cloned(),
     }
+}
+
+/// Checks under which name the gate is asked: the request's own, and any that a trusted proxy says it was asked by. One
+/// that puts its own in the place of the browser's would let every name through otherwise.
+///
+/// # Errors
+/// [`Reject::WrongHost`]. A request without a `Host` passes: no browser sends one.
+pub fn names(hosts: &Hosts, parts: &Parts, client: Client) -> Result<(), Reject> {
+    if hosts.is_empty() {
+        return Ok(());
+    }
+    let own = host(parts);
+    let own = own.as_ref().map(HeaderValue::as_bytes).filter(|host| !host.is_empty());
+    let forwarded = parts.headers.get_all(X_FORWARDED_HOST).iter().filter(|_| client.peer_is_trusted);
+    let forwarded = forwarded.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    if own.into_iter().chain(forwarded).all(|host| hosts.allow(host)) { Ok(()) } else { Err(Reject::WrongHost) }
 }
 
 /// Origin form, or absolute form for http: authority form belongs to CONNECT, asterisk form to a server of its own.

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Poll, ready};
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: Cance
     };
     let activity = Arc::new(Activity::default());
     let io = TokioIo::new(ClientIo::new(stream, limits(&app), Arc::clone(&activity), admitted));
-    let connected = Arc::new(Connected { peer, peer_value: address_value(peer), worker });
+    let connected = Arc::new(Connected { peer, peer_value: address_value(peer), worker, given: Mutex::default() });
 
     let service = {
         let (app, activity) = (Arc::clone(&app), Arc::clone(&activity));

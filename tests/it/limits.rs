@@ -127,7 +127,7 @@ fn a_head_without_end_costs_no_more_memory_than_the_limit() {
 
 /// A network namespace for the gate, and a cable to it that ends here with several addresses: the only way to be other
 /// clients than loopback without the machine's own addresses.
-struct Net {
+pub(crate) struct Net {
     name: String,
     first: u32,
 }
@@ -135,7 +135,7 @@ struct Net {
 impl Net {
     const CLIENTS: u32 = 4;
 
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let (pid, made) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         // 198.18.0.0/15 is for tests (RFC 2544) and holds 8192 networks of 16 addresses.
@@ -153,7 +153,12 @@ impl Net {
         net
     }
 
-    fn client(&self, number: u32) -> IpAddr {
+    /// Makes one of the clients the gate's way to everywhere else.
+    pub(crate) fn route_by(&self, client: u32) {
+        ip(&["-n", &self.name, "route", "add", "default", "via", &self.client(client).to_string()]);
+    }
+
+    pub(crate) fn client(&self, number: u32) -> IpAddr {
         Ipv4Addr::from(self.first + 1 + number).into()
     }
 
@@ -162,12 +167,12 @@ impl Net {
     }
 
     /// A catcher on this side of the cable.
-    fn catcher(&self) -> Catcher {
+    pub(crate) fn catcher(&self) -> Catcher {
         Catcher::start(Options { http: SocketAddr::new(self.client(0), 0), ..Options::default() })
     }
 
     /// A gate on the other.
-    fn start(&self, catcher: &Catcher, config: &str) -> Gate {
+    pub(crate) fn start(&self, catcher: &Catcher, config: &str) -> Gate {
         Gate::to(catcher.http_addr())
             .listen(&format!(r#"["{}:0"]"#, self.gate()))
             .run_by(&["ip", "netns", "exec", &self.name])
@@ -176,7 +181,7 @@ impl Net {
     }
 
     /// A connection from one of the addresses here.
-    fn connect(&self, gate: &Gate, client: u32) -> Client {
+    pub(crate) fn connect(&self, gate: &Gate, client: u32) -> Client {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::new(self.client(client), 0).into()).unwrap();
         socket.connect_timeout(&gate.addr().into(), PATIENCE).unwrap();

@@ -33,6 +33,8 @@ mod crypt;
 
 // The users file, kept by the program itself.
 mod user;
+// What lets in without a password in the request: the socket ticket, the login page's session, the network.
+mod session;
 
 // WebSockets: the tunnel, and every way in which there is none.
 mod upgrade;

@@ -10,6 +10,7 @@ use crate::cli::Exit;
 use crate::config::model::{CatcherKind, Config, Listen, UsersFile};
 use crate::config::{self, ConfigError, Place};
 use crate::permission::PermissionSet;
+use crate::session::page;
 
 /// Everything that was found. Scripts read it, so its names stay.
 #[derive(Debug, Serialize)]
@@ -35,6 +36,8 @@ pub(super) struct Plan {
     pub(super) health_path: Option<String>,
     /// The networks whose forwarding headers are believed, and `unix`.
     pub(super) trusted_proxies: Vec<String>,
+    /// The names under which it may be asked; empty: any.
+    pub(super) hosts: Vec<String>,
     pub(super) upstream: UpstreamPlan,
     pub(super) auth: AuthPlan,
     pub(super) access: AccessPlan,
@@ -62,12 +65,17 @@ pub(super) struct AuthPlan {
     pub(super) realm: String,
     pub(super) users_file: String,
     pub(super) users: UsersReport,
+    /// Where the page to log in is, if there is one.
+    pub(super) login_page: Option<&'static str>,
+    /// The networks from which people come without credentials.
+    pub(super) anonymous_from: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
 pub(super) struct AccessPlan {
     pub(super) default: Vec<&'static str>,
     pub(super) users: BTreeMap<String, Vec<&'static str>>,
+    pub(super) anonymous: Vec<&'static str>,
 }
 
 /// One reason why the daemon would not start.
@@ -158,7 +166,8 @@ impl Report {
         let site = &config.live.site;
         let default = site.access.default.map(|set| ("access.default".to_owned(), set));
         let users = site.access.users.iter().map(|(name, set)| (format!("access.users.{}", shown(name)), *set));
-        for (key, set) in default.into_iter().chain(users) {
+        let anonymous = ("access.anonymous".to_owned(), site.access.anonymous);
+        for (key, set) in default.into_iter().chain(users).chain([anonymous]) {
             let foreign: PermissionSet =
                 set.iter().filter(|permission| !site.catcher.permissions().contains(*permission)).collect();
             if !foreign.is_empty() {
@@ -171,6 +180,16 @@ impl Report {
         }
         if config.live.trusted_proxies.nets.iter().any(|net| net.prefix_len() == 0) {
             self.warnings.push("trusted_proxies: anybody can say what address they come from".to_owned());
+        }
+        let nets = &config.live.auth.anonymous_from;
+        if nets.iter().any(|net| net.prefix_len() == 0) {
+            self.warnings.push("auth.anonymous_from: everybody is let in without credentials".to_owned());
+        }
+        let trusted = &config.live.trusted_proxies.nets;
+        for net in nets.iter().filter(|net| trusted.iter().any(|proxies| proxies.contains(*net))) {
+            self.warnings.push(format!(
+                "auth.anonymous_from: {net} lies within trusted_proxies, and nobody is let in who is taken for a proxy"
+            ));
         }
     }
 }
@@ -192,6 +211,7 @@ impl Plan {
                 .map(ToString::to_string)
                 .chain(live.trusted_proxies.unix.then(|| "unix".to_owned()))
                 .collect(),
+            hosts: live.hosts.iter().map(str::to_owned).collect(),
             upstream: UpstreamPlan {
                 url: live.site.upstream.to_string(),
                 catcher: live.site.catcher.to_string(),
@@ -201,10 +221,13 @@ impl Plan {
                 realm: live.auth.realm.clone(),
                 users_file: live.auth.users_file.path.display().to_string(),
                 users,
+                login_page: live.auth.login_page.then_some(page::LOGIN),
+                anonymous_from: live.auth.anonymous_from.iter().map(ToString::to_string).collect(),
             },
             access: AccessPlan {
                 default: names(access.default.unwrap_or_else(|| CatcherKind::default_permissions(live.site.catcher))),
                 users: access.users.iter().map(|(name, set)| (shown(name), names(*set))).collect(),
+                anonymous: names(access.anonymous),
             },
             differs_from_default: usual.into_iter().filter(|(key, value)| settings.get(key) != Some(value)).collect(),
             settings,

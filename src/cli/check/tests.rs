@@ -56,6 +56,10 @@ They may          view, delete, clear
 fn everything_that_is_not_usual_is_said() {
     let text = r#"
         listen = ["unix:/run/m.sock"]
+        hosts = ["mail.dev", "mail.test"]
+        state_dir = "/srv/state"
+        auth.login_page = true
+        auth.anonymous_from = ["10.1.0.0/16", "0.0.0.0/0"]
         trusted_proxies = ["10.0.0.0/8", "unix"]
         limits.body = "2MiB"
         log.format = "json"
@@ -65,14 +69,22 @@ fn everything_that_is_not_usual_is_said() {
         [access]
         default = ["view", "delete"]
         users = { ci-bot = ["view"], gone = [] }
+        anonymous = ["view", "clear"]
     "#;
     let said = said(text, loaded);
     for line in [
         "Listens on        unix:/run/m.sock\n",
         "Forwards to       http://mail.test:1080/mail, catcher generic\n",
         "Believes          the X-Forwarded-* headers of 10.0.0.0/8, unix\n",
+        "Answers to        mail.dev, mail.test, addresses and localhost, and no other name\n",
+        "Login page        /.mailwarden/login; http://user:password@host bookmarks lead there\n",
+        "                  keeps its key in /srv/state\n",
+        "Without a login   10.1.0.0/16, 0.0.0.0/0: view, clear\n",
+        "warning: auth.anonymous_from: everybody is let in without credentials\n",
+        "warning: auth.anonymous_from: 10.1.0.0/16 lies within trusted_proxies, and nobody is let in who is taken for a proxy\n",
+        "warning: access.anonymous: clear means nothing with catcher generic, which has view, write\n",
         "They may          view, delete\n                  ci-bot: view\n                  gone: nothing\n",
-        "Other than usual  limits.body = 2MiB (default 1MiB)\n                  log.format = json (default text)\n",
+        "Other than usual  limits.body = 2MiB (default 1MiB)\n                  log.format = json (default text)\n                  state_dir = /srv/state (default /var/lib/mailwarden)\n",
         "warning: access.default: delete means nothing with catcher generic, which has view, write\n",
     ] {
         assert!(said.contains(line), "{line}\nis not in\n{said}");
@@ -88,7 +100,7 @@ fn the_same_as_json() {
     assert_eq!(found["upstream"]["url"], "http://127.0.0.1:1080");
     assert_eq!(found["auth"]["users"]["state"], "loaded");
     assert_eq!(found["auth"]["users"]["formats"], json!({ "apr1": 8, "bcrypt": 4 }));
-    assert_eq!(found["access"], json!({ "default": ["view", "delete", "clear"], "users": {} }));
+    assert_eq!(found["access"], json!({ "default": ["view", "delete", "clear"], "users": {}, "anonymous": ["view"] }));
     assert_eq!(found["settings"]["timeouts.keep_alive"], "75s");
     assert_eq!(found["differs_from_default"], json!({ "limits.body": "1MiB" }));
     assert_eq!(found["errors"], json!([]));

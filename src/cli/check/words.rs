@@ -62,11 +62,22 @@ fn write_plan(plan: &Plan, out: &mut String) -> fmt::Result {
         proxies => format!("the X-Forwarded-* headers of {}", proxies.join(", ")),
     };
     line(out, "Believes", trusted)?;
+    if !plan.hosts.is_empty() {
+        line(out, "Answers to", format_args!("{}, addresses and localhost, and no other name", plan.hosts.join(", ")))?;
+    }
     line(out, "Lets in", format_args!("the users of {}, realm {:?}", plan.auth.users_file, plan.auth.realm))?;
     line(out, "", Users(&plan.auth.users))?;
     line(out, "They may", list(&plan.access.default))?;
     for (name, permissions) in &plan.access.users {
         line(out, "", format_args!("{name}: {}", list(permissions)))?;
+    }
+    if let Some(page) = plan.auth.login_page {
+        line(out, "Login page", format_args!("{page}; http://user:password@host bookmarks lead there"))?;
+        line(out, "", format_args!("keeps its key in {}", plan.settings.get("state_dir").map_or("", String::as_str)))?;
+    }
+    if !plan.auth.anonymous_from.is_empty() {
+        let nets = plan.auth.anonymous_from.join(", ");
+        line(out, "Without a login", format_args!("{nets}: {}", list(&plan.access.anonymous)))?;
     }
     for (index, (key, usual)) in plan.differs_from_default.iter().enumerate() {
         let label = if index == 0 { "Other than usual" } else { "" };

@@ -37,7 +37,28 @@ fn each_mistake_is_answered_with_what_to_do() {
             "[status]\nlisten = \"9080\"",
             "m.toml:2: status.listen: \"9080\" has no address; write \"0.0.0.0:9080\" for all of IPv4, \"127.0.0.1:9080\" for this machine only",
         ),
-        ("hosts = []", "m.toml:1: hosts: this version accepts any Host and cannot limit them yet; remove the key"),
+        (
+            "auth.anonymous_from = [\"10.0.0.0/8\"]",
+            "m.toml:1: auth.anonymous_from: needs hosts: write hosts = [\"mail.dev\"], with the names by which people ask for the gate",
+        ),
+        (
+            "hosts = [\"mail.dev\"]\nauth.anonymous_from = [\"office\", \"unix\"]",
+            "m.toml:2: auth.anonymous_from: \"office\" is not an address (192.0.2.7) or a network (10.0.0.0/8)\n\
+             m.toml:2: auth.anonymous_from: \"unix\" is not an address (192.0.2.7) or a network (10.0.0.0/8)",
+        ),
+        (
+            "hosts = [\"http://mail.dev\", \"mail.dev:8080\", \"*.dev\", \"10.0.0.1\", \"::1\", \"\"]",
+            "m.toml:1: hosts: \"http://mail.dev\" is no name; write a name such as \"mail.dev\"\n\
+             m.toml:1: hosts: \"mail.dev:8080\" has a port, and any will do; write \"mail.dev\"\n\
+             m.toml:1: hosts: \"*.dev\" has a *, which stands for nothing here; write a name such as \"mail.dev\", each name for itself\n\
+             m.toml:1: hosts: \"10.0.0.1\" is an address, and those always pass; remove it\n\
+             m.toml:1: hosts: \"::1\" is an address, and those always pass; remove it\n\
+             m.toml:1: hosts: \"\" is no name; write a name such as \"mail.dev\"",
+        ),
+        (
+            "health_path = \"/.mailwarden/login\"",
+            "m.toml:1: health_path: \"/.mailwarden/login\" is the login page's; write \"/healthz\"",
+        ),
         ("[[site]]\nhosts = []", "m.toml:1: site: this version serves one catcher only yet; remove the key"),
         (
             "[access]\ngroups = { qa = [\"view\"] }",

@@ -1,0 +1,167 @@
+//! Which site began a request, and under what name the browser knows the gate.
+//!
+//! A browser adds cookies by itself, whoever made it ask. What it says of who did is in `Sec-Fetch-Site`, which no page
+//! can set, and in `Origin`. To plain http on a name it sends the second only.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+
+use crate::authority::Authority;
+use crate::client_addr::Client;
+use crate::forward::headers::{X_FORWARDED_HOST, X_FORWARDED_PROTO};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// How the browser reaches the gate: a trusted proxy's word for it, where there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Public {
+    /// The host, and the port if it is not the scheme's own; none in HTTP/1.0.
+    pub host: Option<HeaderValue>,
+    /// Whether by TLS.
+    pub https: bool,
+}
+
+/// Who made the browser ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A page of this very site.
+    Same,
+    /// Another site, or one that does not say which.
+    Other,
+    /// Nothing is said: no browser asks for something to be changed like that.
+    Unsaid,
+}
+
+impl Public {
+    /// What a request says of it.
+    #[must_use]
+    pub fn of(parts: &Parts, client: Client) -> Self {
+        let told = |name| if client.peer_is_trusted { only(&parts.headers, &name) } else { None };
+        let https = told(X_FORWARDED_PROTO).is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
+        Self { host: told(X_FORWARDED_HOST).cloned().or_else(|| super::host(parts)), https }
+    }
+
+    /// The port that the browser uses.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        let written = self.host.as_ref().and_then(|host| Authority::parse(host.as_bytes())?.port);
+        written.unwrap_or(if self.https { 443 } else { 80 })
+    }
+
+    /// Who began the request that has these fields.
+    ///
+    /// The origin's authority is compared with the host as text, whatever the scheme: a proxy in front that ends TLS
+    /// and says nothing of it is no other site.
+    #[must_use]
+    pub fn origin(&self, fields: &HeaderMap) -> Origin {
+        if fields.contains_key(SEC_FETCH_SITE) {
+            return match only(fields, &SEC_FETCH_SITE) {
+                Some(site) if site == "same-origin" => Origin::Same,
+                _ => Origin::Other,
+            };
+        }
+        if !fields.contains_key(header::ORIGIN) {
+            return Origin::Unsaid;
+        }
+        let authority = only(fields, &header::ORIGIN).and_then(|origin| {
+            let origin = origin.as_bytes();
+            origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"))
+        });
+        let host = self.host.as_ref().map(HeaderValue::as_bytes).filter(|host| !host.is_empty());
+        match (authority, host) {
+            (Some(authority), Some(host)) if authority.eq_ignore_ascii_case(host) => Origin::Same,
+            _ => Origin::Other,
+        }
+    }
+}
+
+/// The one line of a field; none if there are several, since two readers would take different ones.
+fn only<'a>(fields: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut lines = fields.get_all(name).iter();
+    lines.next().filter(|_| lines.next().is_none())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use http::Request;
+
+    use super::*;
+    use crate::client_addr::Peer;
+
+    fn origin(host: &str, lines: &[(&str, &str)]) -> Origin {
+        let mut request = Request::get("/").header("host", host);
+        for (name, value) in lines {
+            request = request.header(*name, *value);
+        }
+        let parts = request.body(()).unwrap().into_parts().0;
+        Public::of(&parts, client(false)).origin(&parts.headers)
+    }
+
+    fn client(peer_is_trusted: bool) -> Client {
+        Client { addr: Peer::Tcp(Ipv4Addr::LOCALHOST.into()), peer_is_trusted }
+    }
+
+    #[test]
+    fn the_origins_authority_is_the_host_or_it_is_another_site() {
+        for (host, origins, want) in [
+            ("dev:8080", &["http://dev:8080"][..], Origin::Same),
+            ("dev", &["https://dev"], Origin::Same),
+            ("DEV:8080", &["http://dev:8080"], Origin::Same),
+            ("dev:8080", &["http://dev"], Origin::Other),
+            ("dev:8080", &["http://dev:8081"], Origin::Other),
+            ("dev", &["http://evil.dev"], Origin::Other),
+            ("dev", &["null"], Origin::Other),
+            ("dev", &["ftp://dev"], Origin::Other),
+            ("dev", &["dev"], Origin::Other),
+            ("dev", &["http://dev", "http://dev"], Origin::Other),
+            ("", &["http://"], Origin::Other),
+            ("dev", &[], Origin::Unsaid),
+        ] {
+            let lines: Vec<_> = origins.iter().map(|origin| ("origin", *origin)).collect();
+            assert_eq!(origin(host, &lines), want, "{host} {origins:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_browser_says_of_the_site_decides() {
+        for (site, want) in [
+            ("same-origin", Origin::Same),
+            ("same-site", Origin::Other),
+            ("cross-site", Origin::Other),
+            ("none", Origin::Other),
+            ("", Origin::Other),
+        ] {
+            assert_eq!(origin("dev", &[("sec-fetch-site", site), ("origin", "http://dev")]), want, "{site}");
+            assert_eq!(origin("dev", &[("sec-fetch-site", site), ("origin", "http://evil")]), want, "{site}");
+        }
+        assert_eq!(
+            origin("dev", &[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "same-origin")]),
+            Origin::Other
+        );
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_says_by_what_name_and_how() {
+        let parts = Request::get("/")
+            .header("host", "127.0.0.1:8080")
+            .header("x-forwarded-host", "mail.example:8443")
+            .header("x-forwarded-proto", "HTTPS")
+            .body(())
+            .unwrap()
+            .into_parts()
+            .0;
+        let public = Public::of(&parts, client(true));
+        assert_eq!(
+            (public.host.as_ref().unwrap(), public.https, public.port()),
+            (&"mail.example:8443".parse().unwrap(), true, 8443)
+        );
+        let public = Public::of(&parts, client(false));
+        assert_eq!(
+            (public.host.as_ref().unwrap(), public.https, public.port()),
+            (&"127.0.0.1:8080".parse().unwrap(), false, 8080)
+        );
+    }
+}

@@ -1,0 +1,200 @@
+//! What the login page's form brings, and where it may lead.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::auth::{Credentials, Malformed};
+
+/// The longest form: name and password at their longest, every letter escaped, and a way back.
+pub const LONGEST: u64 = 8 * 1024;
+
+/// The content type of a form.
+const TYPE: &[u8] = b"application/x-www-form-urlencoded";
+
+/// The longest way back. Nobody's inbox has a longer address.
+const LONGEST_WAY: usize = 2048;
+
+/// Whether `content_type` is that of a form, with parameters or without.
+#[must_use]
+pub fn is_form(content_type: &[u8]) -> bool {
+    let end = content_type.iter().position(|byte| *byte == b';').unwrap_or(content_type.len());
+    content_type[..end].trim_ascii().eq_ignore_ascii_case(TYPE)
+}
+
+/// A form that was filled in.
+pub struct LoginForm {
+    /// The name, as it was typed.
+    pub user: String,
+    /// Where to go then; none for the inbox.
+    pub to: Option<Destination>,
+    password: Zeroizing<String>,
+}
+
+impl LoginForm {
+    /// Reads a form. What it lacks is empty; of what is there twice the first counts.
+    #[must_use]
+    pub fn read(body: &[u8]) -> Self {
+        let mut form = Self { user: String::new(), to: None, password: Zeroizing::new(String::new()) };
+        let (mut has_user, mut has_password, mut has_to) = (false, false, false);
+        for (name, value) in form_urlencoded::parse(body) {
+            match &*name {
+                "user" if !std::mem::replace(&mut has_user, true) => form.user = value.into_owned(),
+                "password" if !std::mem::replace(&mut has_password, true) => {
+                    form.password = Zeroizing::new(value.into_owned());
+                }
+                "to" if !std::mem::replace(&mut has_to, true) => form.to = Destination::parse(&value),
+                _ => {}
+            }
+        }
+        form
+    }
+
+    /// What was typed.
+    ///
+    /// # Errors
+    /// When it cannot be anybody's.
+    pub fn credentials(&self) -> Result<Credentials, Malformed> {
+        Credentials::from_form(&self.user, &self.password)
+    }
+}
+
+impl fmt::Debug for LoginForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginForm").field("to", &self.to).finish_non_exhaustive()
+    }
+}
+
+/// A place on this very site: a path, perhaps with a query, that no browser takes for another host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination(String);
+
+impl Destination {
+    /// Reads one.
+    ///
+    /// A browser drops tabs and line ends, takes a backslash for a slash, and takes what begins with two slashes for a
+    /// host (WHATWG URL section 4.4). So only plain ASCII is a place here; whatever else a path may hold comes escaped.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+        let below = text.strip_prefix('/')?;
+        let own = text.starts_with(crate::catcher::OWN_AREA);
+        (plain && !below.starts_with('/') && !own && text.len() <= LONGEST_WAY).then(|| Self(text.to_owned()))
+    }
+
+    /// The way back that a login page's address holds.
+    #[must_use]
+    pub fn of_query(query: Option<&str>) -> Option<Self> {
+        let (_, to) = form_urlencoded::parse(query?.as_bytes()).find(|(name, _)| name == "to")?;
+        Self::parse(&to)
+    }
+
+    /// The query that leads back to it.
+    #[must_use]
+    pub fn to_query(&self) -> String {
+        form_urlencoded::Serializer::new(String::new()).append_pair("to", &self.0).finish()
+    }
+
+    /// The place.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pair(body: &str) -> (Vec<u8>, Vec<u8>) {
+        let credentials = LoginForm::read(body.as_bytes()).credentials().unwrap();
+        (credentials.user().to_vec(), credentials.password().to_vec())
+    }
+
+    #[test]
+    fn a_form_is_read_as_browsers_write_it() {
+        for (body, user, password) in [
+            ("user=anna&password=secret", "anna", "secret"),
+            ("password=s%3Ac+r%26t%25&user=an%20na", "an na", "s:c r&t%"),
+            ("user=j%C3%B6rg&password=%E2%82%AC", "j\u{f6}rg", "\u{20ac}"),
+            ("user=anna&user=ben&password=1&password=2", "anna", "1"),
+            ("user=anna", "anna", ""),
+        ] {
+            assert_eq!(pair(body), (user.as_bytes().to_vec(), password.as_bytes().to_vec()), "{body}");
+        }
+        assert!(!format!("{:?}", LoginForm::read(b"user=anna&password=secret")).contains("secret"));
+    }
+
+    #[test]
+    fn what_basic_cannot_carry_is_refused_in_a_form_as_well() {
+        for (body, why) in [
+            ("user=a%3Ab&password=c", Malformed::ColonInName),
+            ("user=&password=c", Malformed::NoUser),
+            ("user=anna&password=%00", Malformed::ControlCharacter),
+            ("user=an%0Ana&password=c", Malformed::ControlCharacter),
+            (&format!("user=anna&password={}", "x".repeat(513)), Malformed::PasswordTooLong),
+        ] {
+            assert_eq!(LoginForm::read(body.as_bytes()).credentials().unwrap_err(), why, "{body}");
+        }
+    }
+
+    #[test]
+    fn only_places_here_are_places() {
+        for text in ["/", "/messages", "/mail/?q=%2F%2F#x", "/a//b", "/messages/1.html"] {
+            assert_eq!(Destination::parse(text).unwrap().as_str(), text);
+        }
+        for text in [
+            "",
+            "messages",
+            "//evil",
+            "/\\evil",
+            "\\\\evil",
+            "/\t/evil",
+            "/\n/evil",
+            "http://evil",
+            "javascript:x",
+            "/a\\b",
+            "/\u{e4}",
+            "/a b",
+            " /a",
+            "/\0",
+            "/.mailwarden/logout",
+            "https:/evil",
+            "/\r\nSet-Cookie:x",
+        ] {
+            assert_eq!(Destination::parse(text), None, "{text:?}");
+        }
+        assert_eq!(Destination::parse(&format!("/{}", "x".repeat(3000))), None);
+    }
+
+    /// What a browser makes of a reference that begins a `Location` (WHATWG URL sections 4.4 and 4.5), as far as the
+    /// host.
+    fn stays_here(reference: &str) -> bool {
+        let dropped: String = reference
+            .trim_matches(|c: char| c <= ' ')
+            .chars()
+            .filter(|c| !matches!(c, '\t' | '\n' | '\r'))
+            .map(|c| if c == '\\' { '/' } else { c })
+            .collect();
+        dropped.starts_with('/') && !dropped.starts_with("//")
+    }
+
+    proptest! {
+        #[test]
+        fn no_way_back_leads_to_another_host(text in "[/\\\\\t\n\r .a-z:@%0-9?#-]{0,12}|.{0,12}|(//|/\\\\|/\t/|http:)?.{0,8}") {
+            if let Some(to) = Destination::parse(&text) {
+                prop_assert!(stays_here(to.as_str()), "{:?}", text);
+                prop_assert!(http::HeaderValue::from_str(to.as_str()).is_ok());
+                prop_assert_eq!(Destination::of_query(Some(&to.to_query())), Some(to));
+            }
+        }
+
+        #[test]
+        fn no_form_panics(body: Vec<u8>) {
+            let _ = LoginForm::read(&body).credentials();
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The gate's own pages: the form to log in, and what it shows to whoever is logged in.
+//!
+//! No script, nothing from outside, and nothing that anybody typed but as escaped text. `Referrer-Policy: same-origin`,
+//! for with `no-referrer` the form's own request would come from the origin `null` (Fetch section 3.2).
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Response, StatusCode};
+
+use super::form::Destination;
+use crate::body::Body;
+use crate::reject::{dress, escape};
+
+/// Where the form is, and where it is sent to.
+pub const LOGIN: &str = "/.mailwarden/login";
+/// What ends a session.
+pub const LOGOUT: &str = "/.mailwarden/logout";
+/// The query of [`LOGIN`] for whoever comes from [`LOGOUT`].
+pub const LOGGED_OUT: &str = "logged-out";
+
+/// The form.
+#[derive(Clone, Copy, Debug)]
+pub struct Form<'a> {
+    /// Of what, by the configuration.
+    pub realm: &'a str,
+    /// The name that was typed before.
+    pub user: &'a str,
+    /// Where to go then.
+    pub to: Option<&'a Destination>,
+    /// What there is to say about the try before, or about a logout.
+    pub say: Option<Say<'a>>,
+}
+
+/// A sentence above the form.
+#[derive(Clone, Copy, Debug)]
+pub enum Say<'a> {
+    /// What went wrong.
+    Fault(&'a str),
+    /// What went well.
+    Done(&'a str),
+}
+
+impl Form<'_> {
+    /// The page.
+    #[must_use]
+    pub fn page(&self) -> String {
+        let say = match self.say {
+            Some(Say::Fault(text)) => format!("<p class=\"say fault\" role=\"alert\">{}</p>\n", escape(text)),
+            Some(Say::Done(text)) => format!("<p class=\"say done\" role=\"status\">{}</p>\n", escape(text)),
+            None => String::new(),
+        };
+        let to = self.to.map_or(String::new(), |to| {
+            format!("<input type=\"hidden\" name=\"to\" value=\"{}\">\n", escape(to.as_str()))
+        });
+        // Whoever has typed his name goes on with the password.
+        let (at_user, at_password) = if self.user.is_empty() { (" autofocus", "") } else { ("", " autofocus") };
+        shell(
+            "Log in",
+            &format!(
+                "<h1>Log in</h1>\n<p class=\"realm\">{}</p>\n{say}\
+                 <form method=\"post\" action=\"{LOGIN}\">\n\
+                 <label for=\"user\">User name</label>\n\
+                 <input id=\"user\" name=\"user\" value=\"{}\" autocomplete=\"username\" autocapitalize=\"none\" \
+                 autocorrect=\"off\" spellcheck=\"false\" maxlength=\"255\" required{at_user}>\n\
+                 <label for=\"password\">Password</label>\n\
+                 <input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" \
+                 maxlength=\"512\"{at_password}>\n{to}\
+                 <button>Log in</button>\n</form>\n",
+                escape(self.realm),
+                escape(self.user),
+            ),
+        )
+    }
+}
+
+/// The page for whoever is logged in: who he is, the way on, and the way out.
+#[must_use]
+pub fn logged_in(realm: &str, name: &str, home: &str) -> String {
+    shell(
+        "Logged in",
+        &format!(
+            "<h1>You are logged in</h1>\n<p class=\"realm\">{} &middot; <strong>{}</strong></p>\n\
+             <p><a class=\"button\" href=\"{}\">Open the inbox</a></p>\n\
+             <form method=\"post\" action=\"{LOGOUT}\">\n<button class=\"quiet\">Log out</button>\n</form>\n",
+            escape(realm),
+            escape(name),
+            escape(home),
+        ),
+    )
+}
+
+/// An answer with a page in it.
+#[must_use]
+pub fn response(status: StatusCode, page: String) -> Response<Body> {
+    let mut response = Response::new(Body::full(Bytes::from(page)));
+    *response.status_mut() = status;
+    let fields = response.headers_mut();
+    fields.insert(header::CONTENT_TYPE, const { HeaderValue::from_static("text/html; charset=utf-8") });
+    dress(fields);
+    keep_referrer(fields);
+    response
+}
+
+/// On to another place, by GET.
+#[must_use]
+pub fn see_other(to: &str) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    let fields = response.headers_mut();
+    // A place is plain ASCII.
+    if let Ok(to) = HeaderValue::from_str(to) {
+        fields.insert(header::LOCATION, to);
+    }
+    dress(fields);
+    response
+}
+
+fn keep_referrer(fields: &mut HeaderMap) {
+    fields.insert(header::REFERRER_POLICY, const { HeaderValue::from_static("same-origin") });
+}
+
+fn shell(title: &str, content: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title} &middot; Mailwarden</title>\n\
+         <style>\n{STYLE}</style>\n<main>\n{content}<p class=\"foot\">Mailwarden</p>\n</main>\n</html>\n"
+    )
+}
+
+const STYLE: &str = "\
+:root{color-scheme:light dark;--text:#1f2328;--dim:#59636e;--back:#f6f8fa;--card:#fff;--line:#d1d9e0;--field:#fff;\
+--act:#0969da;--act-text:#fff;--fault:#b42318;--fault-back:#fef3f2;--done:#1a7f37;--done-back:#f0fbf3}
+@media(prefers-color-scheme:dark){:root{--text:#e6edf3;--dim:#9198a1;--back:#0d1117;--card:#151b23;--line:#3d444d;\
+--field:#0d1117;--act:#4493f8;--act-text:#0d1117;--fault:#ff9492;--fault-back:#2c1618;--done:#6fdd8b;--done-back:#12261e}}
+*{box-sizing:border-box}
+body{margin:0;min-height:100vh;display:grid;place-items:center;padding:1.5rem;font:16px/1.5 system-ui,sans-serif;\
+color:var(--text);background:var(--back)}
+main{width:100%;max-width:22rem;padding:2rem;background:var(--card);border:1px solid var(--line);border-radius:12px}
+h1{font-size:1.375rem;line-height:1.25;margin:0}
+p{margin:0}
+.realm{margin:.25rem 0 1.25rem;color:var(--dim);overflow-wrap:anywhere}
+.realm strong{color:var(--text)}
+.say{margin:0 0 1rem;padding:.625rem .75rem;border-radius:8px;font-size:.9375rem}
+.fault{color:var(--fault);background:var(--fault-back)}
+.done{color:var(--done);background:var(--done-back)}
+label{display:block;margin:0 0 .25rem;font-size:.9375rem;font-weight:600}
+input:not([type=hidden]){display:block;width:100%;margin:0 0 1rem;padding:.5rem .75rem;font:inherit;color:inherit;\
+background:var(--field);border:1px solid var(--line);border-radius:8px}
+button,.button{display:block;width:100%;padding:.5625rem 1rem;font:inherit;font-weight:600;text-align:center;\
+text-decoration:none;color:var(--act-text);background:var(--act);border:1px solid transparent;border-radius:8px;\
+cursor:pointer}
+.quiet{margin-top:.75rem;color:var(--text);background:transparent;border-color:var(--line)}
+input:focus-visible,button:focus-visible,.button:focus-visible{outline:2px solid var(--act);outline-offset:2px}
+.foot{margin-top:1.5rem;font-size:.8125rem;color:var(--dim);text-align:center}
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NASTY: &str = "\"><script>alert('&')</script>";
+
+    #[test]
+    fn nothing_that_was_typed_is_anything_but_text() {
+        let form = Form { realm: NASTY, user: NASTY, to: None, say: Some(Say::Fault(NASTY)) };
+        for page in [form.page(), logged_in(NASTY, NASTY, NASTY)] {
+            assert!(!page.contains("<script") && !page.contains("\"><s"), "{page}");
+            assert!(page.contains("&quot;&gt;&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;"), "{page}");
+        }
+    }
+
+    #[test]
+    fn the_pages_have_no_script_and_nothing_from_outside() {
+        let to = Destination::parse("/messages?x=1");
+        let page = Form { realm: "R", user: "", to: to.as_ref(), say: Some(Say::Done("Bye.")) }.page();
+        assert!(page.contains("<input type=\"hidden\" name=\"to\" value=\"/messages?x=1\">"), "{page}");
+        for page in [page, logged_in("R", "anna", "/mail/")] {
+            for word in ["<script", "javascript:", "http:", "https:", "src=", "url(", "@import", " on", "<link"] {
+                assert!(!page.contains(word), "{word}: {page}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_says_what_a_browser_may_do_with_it() {
+        let response = response(StatusCode::OK, String::new());
+        let field = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        assert_eq!(field(header::REFERRER_POLICY), "same-origin");
+        assert_eq!(field(header::CACHE_CONTROL), "no-store");
+        assert_eq!(field(header::X_CONTENT_TYPE_OPTIONS), "nosniff");
+        let policy = field(header::CONTENT_SECURITY_POLICY);
+        for part in ["default-src 'none'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'self'"] {
+            assert!(policy.contains(part), "{policy}");
+        }
+    }
+}
