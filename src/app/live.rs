@@ -1,0 +1,178 @@
+//! What a reload replaces, whole: the users, and what the configuration says of people and of the catcher.
+
+use std::sync::Arc;
+
+use http::header::HeaderValue;
+
+use crate::access::Access;
+use crate::auth::{Anonymous, By, Identity, Users, anonymous};
+use crate::catcher::{self, Catcher};
+use crate::config::model::{CatcherKind, Hosts, LiveConfig, SiteConfig, StartConfig, TrustedProxies, UpstreamConfig};
+use crate::forward::upstream::Upstream;
+use crate::permission::Permission;
+use crate::reject::Reject;
+
+/// What a reload replaces, whole. A request takes it once and sees one generation of it.
+#[derive(Debug)]
+pub struct Live {
+    pub(super) users: Users,
+    pub(super) trusted_proxies: TrustedProxies,
+    pub(super) hosts: Hosts,
+    pub(super) health_path: Option<String>,
+    pub(super) realm: String,
+    pub(super) challenge: HeaderValue,
+    pub(super) login_page: bool,
+    pub(super) anonymous: Option<Anonymous>,
+    pub(super) site: Site,
+}
+
+/// One catcher behind the gate, and what people may do with it.
+#[derive(Debug)]
+pub struct Site {
+    pub(super) upstream: Arc<Upstream>,
+    /// What `upstream` was made of: a reload that does not change it keeps the connections.
+    pub(super) made_of: UpstreamConfig,
+    pub(super) prefix: String,
+    /// Where its sockets are: what a ticket is sent to.
+    pub(super) socket_path: String,
+    pub(super) catcher: &'static dyn Catcher,
+    pub(super) access: Access,
+}
+
+impl Live {
+    /// What `config` says, with the users that its file held.
+    #[must_use]
+    pub fn new(config: &LiveConfig, users: Users, start: &StartConfig) -> Self {
+        Self::made(config, users, Site::new(&config.site, start))
+    }
+
+    /// The same in the place of this one, whose connections to the catcher it takes over if it is the same catcher.
+    #[must_use]
+    pub fn followed_by(&self, config: &LiveConfig, users: Users, start: &StartConfig) -> Self {
+        let mut site = Site::new(&config.site, start);
+        if self.site.made_of == site.made_of {
+            site.upstream = Arc::clone(&self.site.upstream);
+        }
+        Self::made(config, users, site)
+    }
+
+    fn made(config: &LiveConfig, users: Users, site: Site) -> Self {
+        Self {
+            users,
+            trusted_proxies: config.trusted_proxies.clone(),
+            hosts: config.hosts.clone(),
+            health_path: config.health_path.clone(),
+            realm: config.auth.realm.clone(),
+            challenge: challenge(&config.auth.realm),
+            login_page: config.auth.login_page,
+            anonymous: anonymous(config),
+            site,
+        }
+    }
+
+    /// Whether `user` may still do what takes `permission`: he is there, with the password that he logged in with, or
+    /// where people come without one.
+    pub(super) fn allows(&self, user: &Identity, permission: Permission) -> bool {
+        let is_let_in = match (user.by(), user.anonymous_addr()) {
+            (_, Some(addr)) => self.anonymous.as_ref().is_some_and(|anonymous| anonymous.contains(addr)),
+            (By::Session(_), None) => self.login_page && user.is_among(&self.users),
+            (_, None) => user.is_among(&self.users),
+        };
+        is_let_in && self.site.access.of(user).contains(permission)
+    }
+
+    pub(super) fn unauthorized(&self, reason: &'static str) -> Reject {
+        Reject::Unauthorized { challenge: Some(self.challenge.clone()), reason }
+    }
+
+    /// Where the inbox is.
+    pub(super) fn home(&self) -> String {
+        format!("{}/", self.site.prefix)
+    }
+
+    /// Whether there is a page to log in.
+    #[must_use]
+    pub fn has_login_page(&self) -> bool {
+        self.login_page
+    }
+
+    /// Who can log in.
+    #[must_use]
+    pub fn users(&self) -> &Users {
+        &self.users
+    }
+}
+
+impl Site {
+    fn new(config: &SiteConfig, start: &StartConfig) -> Self {
+        let timeouts = &start.timeouts;
+        Self {
+            upstream: Arc::new(Upstream::new(
+                &config.upstream,
+                timeouts.upstream_connect,
+                timeouts.upstream_idle,
+                start.workers.get(),
+            )),
+            made_of: config.upstream.clone(),
+            prefix: config.upstream.prefix.as_str().to_owned(),
+            socket_path: match (config.catcher, config.upstream.prefix.as_str()) {
+                (CatcherKind::MailCatcher, prefix) => format!("{prefix}/messages"),
+                // Its sockets could be anywhere.
+                (CatcherKind::Generic, "") => "/".to_owned(),
+                (CatcherKind::Generic, prefix) => prefix.to_owned(),
+            },
+            catcher: match config.catcher {
+                CatcherKind::MailCatcher => &catcher::MailCatcher,
+                CatcherKind::Generic => &catcher::Generic,
+            },
+            access: Access::new(
+                config.access.default.unwrap_or(config.catcher.default_permissions()),
+                config.access.users.iter().map(|(name, permissions)| (name.clone(), *permissions)),
+                config.access.anonymous,
+            ),
+        }
+    }
+}
+
+/// Who may come without credentials. Nobody, where it cannot be told which addresses are a gateway's.
+fn anonymous(config: &LiveConfig) -> Option<Anonymous> {
+    if config.auth.anonymous_from.is_empty() {
+        return None;
+    }
+    match anonymous::gateways() {
+        Ok(gateways) => {
+            tracing::debug!(?gateways, "auth.anonymous_from: these addresses of gateways are not let in");
+            Anonymous::new(&config.auth.anonymous_from, gateways)
+        }
+        Err(error) => {
+            tracing::warn!(%error, "auth.anonymous_from: routes cannot be read, so nobody is let in without credentials");
+            None
+        }
+    }
+}
+
+/// The value of `WWW-Authenticate` (RFC 7617 section 2, with its charset parameter).
+fn challenge(realm: &str) -> HeaderValue {
+    let mut text = String::from("Basic realm=\"");
+    for character in realm.chars() {
+        if matches!(character, '"' | '\\') {
+            text.push('\\');
+        }
+        text.push(character);
+    }
+    text.push_str("\", charset=\"UTF-8\"");
+    // The configuration refuses control characters in a realm; all else is a valid value.
+    HeaderValue::from_bytes(text.as_bytes())
+        .unwrap_or(const { HeaderValue::from_static("Basic realm=\"Restricted\", charset=\"UTF-8\"") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_realm_is_quoted() {
+        assert_eq!(challenge("Mail"), r#"Basic realm="Mail", charset="UTF-8""#);
+        assert_eq!(challenge(r#"a"b\c"#), r#"Basic realm="a\"b\\c", charset="UTF-8""#);
+    }
+}

@@ -1,0 +1,104 @@
+//! By a password: what became of credentials, for the log, the metrics and the answer.
+
+use std::time::Instant;
+
+use http::HeaderValue;
+
+use super::entrance::Asks;
+use super::{App, Live};
+use crate::access_log::{Auth, Record};
+use crate::auth::{AuthFailure, Identity, Malformed, Refusal, UserName};
+use crate::reject::Reject;
+
+impl App {
+    /// Who the user is by the password in his request.
+    pub(super) async fn by_password(
+        &self,
+        live: &Live,
+        asks: Asks<'_>,
+        record: &mut Option<Box<Record>>,
+    ) -> Result<Identity, Reject> {
+        let fields = &asks.parts.headers;
+        let result = self.auth.authenticate(fields, asks.client.addr, &live.users, Instant::now()).await;
+        self.judged(live, asks, result, record)
+    }
+
+    /// Counts and records what became of credentials, and says what is answered to wrong ones.
+    pub(super) fn judged(
+        &self,
+        live: &Live,
+        asks: Asks<'_>,
+        result: Result<Identity, Refusal>,
+        record: &mut Option<Box<Record>>,
+    ) -> Result<Identity, Reject> {
+        let (event, user, reason) = match result.as_ref().map_err(|refusal| &refusal.failure) {
+            Ok(identity) => (Auth::Ok, identity.header_value(), ""),
+            Err(AuthFailure::NoCredentials) => (Auth::NoCredentials, None, "no credentials"),
+            Err(AuthFailure::Malformed(Malformed::OtherScheme)) => {
+                (Auth::NoCredentials, None, "another scheme than Basic")
+            }
+            Err(AuthFailure::Malformed(_)) => (Auth::Malformed, None, "malformed credentials"),
+            Err(AuthFailure::UnknownUser) => (Auth::UnknownUser, None, "unknown user"),
+            Err(AuthFailure::RefusedLine { user }) => (Auth::RefusedLine, named(user), "refused line"),
+            Err(AuthFailure::WrongPassword { user }) => (Auth::WrongPassword, named(user), "wrong password"),
+            Err(AuthFailure::Throttled) => (Auth::Throttled, None, "throttled"),
+            Err(AuthFailure::Busy) => (Auth::Busy, None, "verification busy"),
+            Err(_) => (Auth::Busy, None, "password could not be checked"),
+        };
+        self.metrics.authenticated(event);
+        if let Some(record) = record {
+            record.auth(event, user);
+        }
+        result.map_err(|refusal| match (refusal.failure, refusal.retry_after) {
+            (AuthFailure::Busy, _) => Reject::Busy,
+            (_, Some(retry_after)) => Reject::TooManyGuesses { retry_after, reason },
+            (AuthFailure::NoCredentials | AuthFailure::Malformed(_), None) => live.unauthorized(reason),
+            (AuthFailure::UnknownUser | AuthFailure::RefusedLine { .. } | AuthFailure::WrongPassword { .. }, None) => {
+                // A page that is open sends what the browser holds again and again: each answer with a challenge would
+                // open a window that asks, and its user has typed nothing.
+                let challenge = (!is_script(&asks.parts.headers)).then(|| live.challenge.clone());
+                Reject::Unauthorized { challenge, reason }
+            }
+            _ => Reject::Internal(reason),
+        })
+    }
+}
+
+/// Whether a script of a page asks, as jQuery marks it, or as browsers do where they mark it at all.
+fn is_script(headers: &http::HeaderMap) -> bool {
+    let is = |name: &str, value: &str| {
+        headers.get(name).is_some_and(|sent| sent.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
+    };
+    !is("sec-fetch-mode", "navigate") && (is("x-requested-with", "XMLHttpRequest") || is("sec-fetch-dest", "empty"))
+}
+
+/// The name of a user whom the file has, for the log.
+fn named(user: &UserName) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(user.as_bytes()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_is_known_by_its_marks_and_a_navigation_is_none() {
+        let asked = |fields: &[(&'static str, &'static str)]| {
+            let fields = fields
+                .iter()
+                .map(|(name, value)| (http::header::HeaderName::from_static(name), HeaderValue::from_static(value)));
+            is_script(&fields.collect())
+        };
+        assert!(asked(&[("x-requested-with", "XMLHttpRequest")]));
+        assert!(asked(&[("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")]));
+        for other in [
+            &[][..],
+            &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")],
+            &[("sec-fetch-mode", "navigate"), ("x-requested-with", "XMLHttpRequest")],
+            &[("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")],
+            &[("user-agent", "curl/8"), ("accept", "*/*")],
+        ] {
+            assert!(!asked(other), "{other:?}");
+        }
+    }
+}
