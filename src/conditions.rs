@@ -32,14 +32,14 @@ impl Condition {
     fn degraded(self) -> &'static str {
         match self {
             Condition::Upstream => "the catcher cannot be reached",
-            Condition::Reload => "what was written last does not hold; what held before still does",
+            Condition::Reload => "the reload failed, and what held before goes on",
         }
     }
 
     fn well_again(self) -> &'static str {
         match self {
             Condition::Upstream => "the catcher answers again",
-            Condition::Reload => "what was written last holds again",
+            Condition::Reload => "a reload succeeded again",
         }
     }
 }
@@ -96,7 +96,7 @@ impl Conditions {
             None => {
                 *degraded = Some(Degraded { since: SystemTime::now(), why, began: Instant::now() });
                 state.is_degraded.store(true, Ordering::Relaxed);
-                tracing::warn!("{}: {detail} (said once until then)", condition.degraded());
+                tracing::warn!("{}: {detail} (said once until that is over)", condition.degraded());
             }
         }
     }

@@ -134,6 +134,7 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
         .map_err(system("start a worker"))?;
     let own = tokio::spawn(Inbox::serve(own, Arc::clone(&app), lifetime.clone()));
     let accepting = accept(sockets.main, &app, workers, &config.start)?;
+    tracing::info!(upstream = %config.live.site.upstream, catcher = %config.live.site.catcher, "forwarding");
     app.vitals().serving();
     let status = sockets.status.map(|bound| status::start(bound, Arc::clone(&app), lifetime.end.clone()));
     let status = status.transpose().map_err(system("start the status listener"))?;
@@ -182,10 +183,20 @@ impl Sockets {
             }
             _ => None,
         };
+        let inherited_before = inherited.addresses();
         let from_the_manager = [Listen::Systemd(None)];
         let listen: &[Listen] =
             if start.listen_is_default && !inherited.is_empty() { &from_the_manager } else { &start.listen };
-        let main = bind(listen, &mut inherited).map_err(StartError::Bind)?;
+        let main = bind(listen, &mut inherited).inspect_err(|_| {
+            if !inherited_before.is_empty() {
+                tracing::warn!(
+                    "the service manager passed {} of its own, which may be what holds the address: remove `listen` from \
+                     the configuration, or write listen = [\"systemd\"]",
+                    inherited_before.join(", ")
+                );
+            }
+        });
+        let main = main.map_err(StartError::Bind)?;
         if let (None, Some(StatusConfig { listen, configured })) = (&status, &start.status) {
             match bind(std::slice::from_ref(listen), &mut inherited) {
                 Ok(bound) => status = Some(bound),

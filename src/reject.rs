@@ -412,7 +412,7 @@ impl Form {
 }
 
 /// No fewer than the time, and at least one.
-fn whole_seconds(time: Duration) -> u64 {
+pub(crate) fn whole_seconds(time: Duration) -> u64 {
     (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
 }
 

@@ -15,7 +15,7 @@ use crate::catcher::Operation;
 use crate::client_addr::Client;
 use crate::forward::headers::has_token;
 use crate::guard::origin::{Origin, Public};
-use crate::reject::{Form, LoginAgain, Reject};
+use crate::reject::{Form, LoginAgain, Reject, whole_seconds};
 use crate::session::cookie::{self, SameSite, Set};
 use crate::session::form::{self, Destination, LoginForm};
 use crate::session::page::{self, Say};
@@ -296,6 +296,12 @@ pub(super) fn or_login_page(live: &Live, asks: Asks<'_>, reject: Reject) -> Reje
 fn again(live: &Live, form: &LoginForm, why: Reject) -> Reject {
     let say = match &why {
         Reject::Unauthorized { .. } => "That user name and password do not fit.".to_owned(),
+        Reject::TooManyGuesses { retry_after, .. } => {
+            format!(
+                "There were too many wrong passwords. Wait {} seconds, then log in again.",
+                whole_seconds(*retry_after)
+            )
+        }
         other => other.sentences(),
     };
     let say = Some(Say::Fault(&say));

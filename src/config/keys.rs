@@ -175,6 +175,12 @@ fn tables() -> impl Iterator<Item = &'static str> {
 /// The path that was probably meant by one that nobody knows, with what else there is to say about it.
 pub(super) fn suggestion(path: &str) -> Option<String> {
     let paths = || KEYS.iter().map(|key| key.path);
+    let above = |name: &str| format!("did you mean {name}? It belongs above the first [table]");
+    if let Some(name) =
+        paths().find(|known| !known.contains('.') && path.rsplit_once('.').is_some_and(|(_, name)| name == *known))
+    {
+        return Some(above(name));
+    }
     if let Some(close) = closest(path, paths().chain(tables())) {
         return Some(format!("did you mean {close}?"));
     }
@@ -184,11 +190,7 @@ pub(super) fn suggestion(path: &str) -> Option<String> {
         return Some(format!("{name} is a table of its own; what begins with {name}. belongs above the first [table]"));
     }
     let same_name = paths().find(|known| last_part(known) == name)?;
-    Some(if same_name.contains('.') {
-        format!("did you mean {same_name}?")
-    } else {
-        format!("did you mean {same_name}? It belongs above the first [table]")
-    })
+    Some(if same_name.contains('.') { format!("did you mean {same_name}?") } else { above(same_name) })
 }
 
 /// The word that was probably meant, if one is near: a third of the letters may be wrong.
@@ -277,6 +279,8 @@ mod tests {
             ("upstream.ulr", Some("did you mean upstream.url?")),
             ("users_file", Some("did you mean auth.users_file?")),
             ("log.listen", Some("did you mean listen? It belongs above the first [table]")),
+            ("auth.listen", Some("did you mean listen? It belongs above the first [table]")),
+            ("auth.trusted_proxies", Some("did you mean trusted_proxies? It belongs above the first [table]")),
             ("log.auth", Some("auth is a table of its own; what begins with auth. belongs above the first [table]")),
             ("auth.user_file", Some("did you mean auth.users_file?")),
             ("proxy_read_timeout", None),

@@ -27,6 +27,17 @@ pub enum Passed {
     Unix(UnixListener),
 }
 
+impl Passed {
+    fn address(&self) -> Option<String> {
+        match self {
+            Passed::Tcp(listener) => listener.local_addr().ok().map(|addr| addr.to_string()),
+            Passed::Unix(listener) => {
+                listener.local_addr().ok()?.as_pathname().map(|path| format!("unix:{}", path.display()))
+            }
+        }
+    }
+}
+
 /// What was passed is not what connections can be accepted from.
 #[derive(Debug)]
 pub struct InheritError {
@@ -77,6 +88,12 @@ impl Inherited {
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Where those that are left listen, as far as they say.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<String> {
+        self.0.iter().filter_map(|(_, socket)| socket.address()).collect()
     }
 
     /// Takes those of that name, or all.

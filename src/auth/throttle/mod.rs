@@ -190,7 +190,9 @@ impl Throttle {
             let waits = attempt.scopes.iter().map(|scope| wait(self.pairs.until(scope.pair), scope.limit, now));
             if let Some(wait @ 1..) = waits.max() {
                 let delay = delay((self.count(attempt, now) + 1).max(LIMIT + 1));
-                return Admission::Closed(Penalty { delay, retry_after: Some(Duration::from_millis(wait)) });
+                // A browser sends this password again when its page is loaded anew, and only then asks for another: the
+                // wait is for both.
+                return Admission::Closed(Penalty { delay, retry_after: Some(Duration::from_millis(wait + FORGIVEN)) });
             }
             for scope in &attempt.scopes {
                 let until = self.pairs.until(scope.pair).max(now) + FORGIVEN;

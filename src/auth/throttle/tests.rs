@@ -73,7 +73,19 @@ fn five_wrong_passwords_are_answered_later_each_time_and_the_sixth_is_not_looked
         .collect();
     assert_eq!(delays, [0, 100, 200, 400, 800]);
     let Admission::Closed(penalty) = bench.admit(from, "anna", "5") else { panic!("looked at") };
-    assert_eq!((penalty.delay.as_millis(), penalty.retry_after), (1600, Some(MINUTE)));
+    assert_eq!((penalty.delay.as_millis(), penalty.retry_after), (1600, Some(2 * MINUTE)));
+}
+
+/// A browser sends the password that was refused once more before it asks for another.
+#[test]
+fn who_waits_as_long_as_he_was_told_can_have_another_password_looked_at_after_the_refused_one() {
+    let mut bench = bench();
+    let from = ip("192.0.2.1");
+    bench.close(from, "anna");
+    let Admission::Closed(penalty) = bench.admit(from, "anna", "mistyped") else { panic!("looked at") };
+    bench.now += penalty.retry_after.unwrap();
+    assert!(bench.wrong(from, "anna", "mistyped").is_some());
+    assert!(bench.right(from, "anna", "secret"));
 }
 
 #[test]

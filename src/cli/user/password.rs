@@ -59,6 +59,9 @@ fn ask(prompt: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
     match rpassword::prompt_password(prompt) {
         Ok(password) => Ok(Zeroizing::new(password.into_bytes())),
         Err(error) if error.kind() == ErrorKind::Interrupted => Err(Failure::problem("\ninterrupted")),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            Err(Failure::problem("\nno password was given, and nothing was changed"))
+        }
         Err(error) => {
             let why = os_reason(&error);
             Err(Failure::usage(format!("there is no terminal to ask on ({why}); give the password with --stdin")))
