@@ -5,6 +5,7 @@ mod health;
 mod live;
 mod password;
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -62,7 +63,9 @@ pub struct App {
 pub struct Connected {
     /// Its other end.
     pub peer: Peer,
-    /// The same as a header value.
+    /// This end, if it has an address.
+    pub local: Option<IpAddr>,
+    /// The other end as a header value.
     pub peer_value: Option<HeaderValue>,
     /// The worker that serves it.
     pub worker: usize,
@@ -71,6 +74,12 @@ pub struct Connected {
 }
 
 impl Connected {
+    /// Whether it comes from this machine's own address, other than loopback: what hands connections on here, a container
+    /// engine's forwarder say, has that address, and who is behind it could be anybody.
+    fn is_own(&self) -> bool {
+        matches!(self.peer, Peer::Tcp(ip) if self.local == Some(ip) && !ip.is_loopback())
+    }
+
     fn given(&self) -> MutexGuard<'_, Option<Given>> {
         self.given.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -144,7 +153,7 @@ impl App {
                 response
             }
             Err(reject) => {
-                self.metrics.refused(reject.reason());
+                self.metrics.refused(reject.told_reason());
                 if let Some(record) = &mut record {
                     record.answer(reject.status(), reject.reason());
                 }
@@ -198,7 +207,7 @@ impl App {
         let action = catcher::route(site.catcher, &site.prefix, &asked);
 
         let socket = action.as_ref().is_ok_and(|action| action.operation.is_upgrade());
-        let asks = Asks { parts: &parts, client, socket };
+        let asks = Asks { parts: &parts, client, from_here: connected.is_own(), socket };
         if let Some(answer) = self.entrance(live, asks, body, record).await {
             return answer;
         }
@@ -231,6 +240,10 @@ impl App {
         };
         let answered = forward.forward(&permit, parts, body, way).await;
         let mut answered = self.judge(answered)?;
+        if by == By::Ticket && answered.response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            // A ticket is good for a socket. What the catcher says instead of opening one is not its bearer's to read.
+            return Err(live.unauthorized("no credentials"));
+        }
         self.metrics.upstream_answered(answered.took);
         if let Some(record) = record {
             record.upstream(answered.took);

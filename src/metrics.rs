@@ -115,7 +115,7 @@ impl Metrics {
                 "Requests that were answered here and not by the catcher.",
                 "reason",
             )?,
-            authentications: Auth::ALL.iter().map(|auth| auths.with_label_values(&[auth.as_str()])).collect(),
+            authentications: Auth::ALL.iter().map(|auth| auths.with_label_values(&[told(*auth)])).collect(),
             upstream_seconds: make.add(Histogram::with_opts(upstream_seconds)?)?,
             upstream_faults: make.counters("upstream_faults_total", "Requests that the catcher failed.", "fault")?,
             connections: make.gauge("connections", "Open connections of clients, WebSockets among them.")?,
@@ -194,6 +194,15 @@ impl Metrics {
         let elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
         elsewhere.update(now);
         TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+}
+
+/// What anybody may know of how credentials were. Whoever can count wrong passwords apart from unknown names can ask which
+/// names exist; the access log, which not everybody reads, tells them apart.
+fn told(auth: Auth) -> &'static str {
+    match auth {
+        Auth::WrongPassword | Auth::UnknownUser | Auth::RefusedLine => "wrong",
+        other => other.as_str(),
     }
 }
 
@@ -330,6 +339,7 @@ mod tests {
         metrics.answered(StatusCode::from_u16(999).unwrap());
         metrics.refused("wrong password");
         metrics.authenticated(Auth::WrongPassword);
+        metrics.authenticated(Auth::UnknownUser);
         metrics.upstream_answered(Duration::from_millis(20));
         metrics.upstream_failed("closed");
         metrics.reloaded(false);
@@ -339,7 +349,7 @@ mod tests {
             "mailwarden_requests_total{code=\"200\"} 2",
             "mailwarden_requests_total{code=\"999\"} 1",
             "mailwarden_refusals_total{reason=\"wrong password\"} 1",
-            "mailwarden_authentications_total{result=\"wrong-password\"} 1",
+            "mailwarden_authentications_total{result=\"wrong\"} 2",
             "mailwarden_authentications_total{result=\"ok\"} 0",
             "mailwarden_upstream_answer_seconds_bucket{le=\"0.025\"} 1",
             "mailwarden_upstream_answer_seconds_bucket{le=\"0.01\"} 0",

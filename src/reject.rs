@@ -189,7 +189,7 @@ impl Reject {
     }
 
     /// The word for a script: the log's, unless that says what the client must not learn, such as which names exist.
-    fn told_reason(&self) -> &'static str {
+    pub(crate) fn told_reason(&self) -> &'static str {
         match self {
             Reject::Unauthorized { .. } => "unauthorized",
             Reject::TooManyGuesses { .. } => "too many wrong passwords",

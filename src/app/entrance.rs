@@ -29,6 +29,8 @@ const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with")
 pub(super) struct Asks<'a> {
     pub(super) parts: &'a Parts,
     pub(super) client: Client,
+    /// Whether it comes from this machine's own address.
+    pub(super) from_here: bool,
     /// Whether it asks for the catcher's socket: what the route says, not the fields alone.
     pub(super) socket: bool,
 }
@@ -107,7 +109,7 @@ impl App {
         {
             return Ok(Some(identity));
         }
-        let anonymous = live.anonymous.as_ref();
+        let anonymous = live.anonymous.as_ref().filter(|_| !asks.from_here);
         let Some(identity) = anonymous.and_then(|who| who.identity(asks.client, asks.fields(), &live.trusted_proxies))
         else {
             return Ok(None);

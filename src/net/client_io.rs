@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -35,6 +36,17 @@ pub enum Stream {
     Tcp(TcpStream),
     /// From a Unix socket.
     Unix(UnixStream),
+}
+
+impl Stream {
+    /// The address of this end, an IPv4 one in its own form.
+    #[must_use]
+    pub fn local_ip(&self) -> Option<IpAddr> {
+        match self {
+            Stream::Tcp(stream) => stream.local_addr().ok().map(|addr| addr.ip().to_canonical()),
+            Stream::Unix(_) => None,
+        }
+    }
 }
 
 /// An accepted stream on its way to a worker.

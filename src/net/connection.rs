@@ -51,9 +51,11 @@ pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: Cance
         Ok(stream) => stream,
         Err(error) => return tracing::error!(%peer, %error, "a connection cannot be served"),
     };
+    let local = stream.local_ip();
     let activity = Arc::new(Activity::default());
     let io = TokioIo::new(ClientIo::new(stream, limits(&app), Arc::clone(&activity), admitted));
-    let connected = Arc::new(Connected { peer, peer_value: address_value(peer), worker, given: Mutex::default() });
+    let peer_value = address_value(peer);
+    let connected = Arc::new(Connected { peer, local, peer_value, worker, given: Mutex::default() });
 
     let service = {
         let (app, activity) = (Arc::clone(&app), Arc::clone(&activity));

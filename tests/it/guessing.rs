@@ -64,7 +64,7 @@ fn the_sixth_wrong_password_is_429_and_the_log_and_the_metrics_say_so() {
     assert!(line.contains("client=192.0.2.1 status=429 auth=throttled ") && line.contains("reason=\"throttled\""));
     assert!(!line.contains("user="), "{line}");
     assert_eq!(gate.metric("mailwarden_authentications_total{result=\"throttled\"}"), Some(1.0));
-    assert_eq!(gate.metric("mailwarden_refusals_total{reason=\"throttled\"}"), Some(1.0));
+    assert_eq!(gate.metric("mailwarden_refusals_total{reason=\"too many wrong passwords\"}"), Some(1.0));
     assert_eq!(gate.metric("mailwarden_password_hashes_total"), Some(5.0));
     assert!(catcher.requests().is_empty());
 }

@@ -205,6 +205,20 @@ fn a_catcher_that_is_not_known_gets_every_cookie_but_the_gates() {
     assert_eq!(catcher.requests().pop().unwrap().values("cookie"), ["c=3"]);
 }
 
+/// Every path of a catcher that is not known may be a socket, and most are pages: asked to open one, it answers the page.
+#[test]
+fn a_ticket_reads_no_page_of_a_catcher_that_opens_no_socket_there() {
+    let (catcher, gate) = pair("upstream.catcher = \"generic\"");
+    let fields = format!("{HANDSHAKE}{HERE}{AGENT}{}", with(&ticket_of_generic(&catcher, &gate)));
+    catcher.on("UPGRADE /page", Script::reply("200 OK", &[], "private"));
+    let answer = gate.connect().request("GET /page", &fields);
+    assert_eq!(answer.status, 401);
+    assert!(!answer.text().contains("private"), "{}", answer.text());
+    // With the password it is an answer like any other.
+    catcher.on("UPGRADE /page", Script::reply("200 OK", &[], "private"));
+    assert_eq!(gate.connect().request("GET /page", &format!("{HANDSHAKE}{HERE}{AGENT}{AS_ANNA}")).text(), "private");
+}
+
 fn ticket_of_generic(catcher: &Catcher, gate: &Gate) -> String {
     catcher.on("GET /x", Script::reply("200 OK", &[], ""));
     cookie(&gate.connect().request("GET /x", &format!("{AS_ANNA}{AGENT}"))).0
