@@ -202,6 +202,10 @@ impl Reload {
             }
             self.app.metrics().reloaded(false);
         }
+        if matches!(written, Written::Bad(_)) {
+            // What waited is not what is written any more.
+            self.waits = None;
+        }
         self.config = written;
     }
 

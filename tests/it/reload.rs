@@ -232,6 +232,33 @@ fn a_configuration_waits_for_its_users_file_and_the_old_one_still_counts() {
     becomes(&gate, AS_ANNA, 200);
 }
 
+/// A new users file that is there and cannot be read must not keep anybody from looking at the old one; and what waited for
+/// it is not taken any more when something else has been written since.
+#[test]
+fn whoever_is_removed_goes_while_a_configuration_waits_for_a_file_that_cannot_be_read() {
+    let catcher = catcher();
+    let gate = Gate::to(catcher.http_addr()).users(&format!("{ANNA}{BEN}")).with_status().start();
+    let new = gate.dir().join("new-users");
+    std::fs::create_dir(&new).unwrap();
+    let file = gate.config_file();
+    let before = std::fs::read_to_string(&file).unwrap();
+    let old = gate.users_file();
+    std::fs::write(&file, before.replace(old.to_str().unwrap(), new.to_str().unwrap())).unwrap();
+    reload(&gate);
+    gate.log_line("a directory, not a file");
+    std::fs::write(&old, ANNA).unwrap();
+    becomes(&gate, &as_user("ben", "secret"), 401);
+
+    std::fs::write(&file, "nonsense").unwrap();
+    reload(&gate);
+    std::fs::remove_dir(&new).unwrap();
+    std::fs::write(&new, BEN).unwrap();
+    // Long enough for it to be taken, if it were: another change of the old file is.
+    std::fs::write(&old, format!("{ANNA}# again\n{BEN_OTHER}")).unwrap();
+    becomes(&gate, &as_user("ben", "other"), 200);
+    assert_eq!((status(&gate, AS_ANNA), status(&gate, &as_user("ben", "secret"))), (200, 401));
+}
+
 #[test]
 fn an_empty_users_file_is_the_truth_and_nobody_is_sent_to_the_gate() {
     let catcher = catcher();
