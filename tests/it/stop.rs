@@ -110,6 +110,30 @@ fn the_next_request_of_a_connection_is_answered_and_is_its_last() {
     assert_eq!(gate.wait().code(), Some(0));
 }
 
+/// Its head went out before the stop, without a word that it is the last: the client sends another request.
+#[test]
+fn the_request_after_an_answer_that_was_under_way_is_answered_as_well() {
+    let catcher = catcher();
+    let mut gate = Gate::to(catcher.http_addr()).config(r#"timeouts.stop = "60s""#).start();
+    let hold = Hold::closed();
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    catcher.next(Script::raw(format!("{head}5\r\nfirst\r\n")).hold(&hold).send("4\r\nlast\r\n0\r\n\r\n"));
+    let mut client = gate.connect();
+    client.send(get());
+    client.head();
+    assert_eq!(client.read(10), b"5\r\nfirst\r\n");
+    gate.signal("TERM");
+    gate.log_line("stopping");
+    // Behind the one that is being answered.
+    client.send(get());
+    hold.open();
+    assert_eq!(client.read(14), b"4\r\nlast\r\n0\r\n\r\n");
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.field("connection").as_deref()), (200, Some("close")));
+    assert!(client.is_ended());
+    assert_eq!(gate.wait().code(), Some(0));
+}
+
 #[test]
 fn nothing_is_accepted_any_more() {
     let catcher = catcher();
