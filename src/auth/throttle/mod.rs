@@ -18,9 +18,13 @@
 //! for them holds four, which somebody with many connections and new names can keep full; each of his answers is late,
 //! so he needs more than thirty to do so against bcrypt of cost 12.)
 //! What was right from a network lately (a week) is known by a keyed hash of name, password and stored hash; it passes
-//! whatever the counts say, in front of everybody else. So guesses at a colleague's name do not shut him out, and the
-//! guesser gains nothing by it: what he sends is not that hash. What is in the cache of verified credentials never
-//! gets here at all. A right password takes back the one count that it took, and no other.
+//! whatever the counts say, in front of everybody else. So guesses at a colleague's name do not shut him out. What is in
+//! the cache of verified credentials never gets here at all. A right password takes back the one count that it took, and
+//! no other.
+//!
+//! What this does not stop yet: both of these answer a right password at once where a wrong one is late or not looked at,
+//! so whoever hangs up early can try the password of somebody who is logged in (from anywhere) or was lately (from the
+//! same network) as fast as he can connect.
 //!
 //! The same wrong password again from the same network within a minute of the last time counts once: tabs and scripts
 //! repeat themselves. It is verified again (only right ones are remembered as answers) and it is answered with 401 even
