@@ -21,6 +21,7 @@ pub use self::live::{Live, Site};
 use crate::access_log::{AccessLog, Record, no_answer};
 use crate::auth::{Authenticator, By};
 use crate::body::Body;
+use crate::body::budget::ReadAhead;
 use crate::catcher::{self, Asked, NoRoute};
 use crate::client_addr::{self, Client, Peer, X_FORWARDED_FOR};
 use crate::conditions::{Conditions, Seldom};
@@ -51,6 +52,7 @@ pub struct App {
     conditions: Conditions,
     metrics: Arc<Metrics>,
     vitals: Vitals,
+    read_ahead: Arc<ReadAhead>,
     limits: Limits,
     timeouts: Timeouts,
     told_of_forwarder: AtomicBool,
@@ -108,6 +110,7 @@ impl App {
             conditions: Conditions::default(),
             metrics,
             vitals: Vitals::new(start.workers),
+            read_ahead: ReadAhead::new(start.limits.read_ahead),
             limits: start.limits.clone(),
             timeouts: start.timeouts.clone(),
             told_of_forwarder: AtomicBool::new(false),
@@ -233,6 +236,7 @@ impl App {
             upstream: &site.upstream,
             catcher: site.catcher,
             tunnels: &self.tunnels,
+            read_ahead: &self.read_ahead,
             worker: connected.worker,
             body_limit: self.limits.body,
             answer_timeout: self.timeouts.upstream_answer,

@@ -3,22 +3,35 @@
 //! A streamed body is passed on frame by frame, so back-pressure reaches the other side by itself; it is bounded in time
 //! (no frame for too long is an error) and never in a hurry to end: an error while reading becomes an error while
 //! writing, so that a truncated answer can never look whole. Trailers are dropped (RFC 9110 section 6.5.1).
+//!
+//! A long answer may be read ahead of a client who stands still ([`ahead`]), within one budget for all ([`budget`]);
+//! back-pressure begins where that ends.
+
+mod ahead;
+pub mod budget;
+mod stream;
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep};
 
+use self::ahead::{Ahead, Parts as _};
+use self::budget::ReadAhead;
+pub use self::stream::Progress;
+use self::stream::{Stream, Until};
 use crate::access_log::Record;
-use crate::in_flight::{Activity, InFlight};
+use crate::client_addr::Peer;
+use crate::in_flight::{Activity, InFlight, Meanwhile};
+
+/// What is not worth reading ahead, in bytes: the client's connection takes so much whether the client does or not.
+const SMALL: u64 = 64 << 10;
 
 /// A body.
 #[derive(Debug)]
@@ -34,37 +47,25 @@ pub struct Body {
 enum Source {
     /// At hand; empty when there is none (any more).
     Full(Bytes),
+    /// Passed on as it arrives.
     Stream(Stream),
+    /// The same, but what arrives while the client takes nothing is kept for him. His connection has it too.
+    Ahead(Arc<Reading>),
 }
 
-/// A body that arrives while it is passed on.
+/// Never waited for: the body and the client's connection are one task.
 #[derive(Debug)]
-struct Stream {
-    incoming: Incoming,
-    stall: Stall,
-    progress: Option<Arc<Progress>>,
-    /// What is given back when, and only when, the body has ended well: the upstream connection.
-    keep: Option<Box<dyn Keep>>,
-    /// The client's connection, if it is to know when a body was not read to its end.
-    from: Option<Arc<Activity>>,
-    /// When a body that would go on by itself has to end.
-    until: Option<Until>,
-}
+struct Reading(Mutex<Ahead<Stream>>);
 
-/// When a body ends that would not by itself.
-struct Until(Pin<Box<dyn Future<Output = ()> + Send + Sync>>);
-
-impl fmt::Debug for Until {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Until")
+impl Reading {
+    fn get(&self) -> MutexGuard<'_, Ahead<Stream>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Stream {
-    fn drop(&mut self) {
-        if let Some(from) = self.from.as_ref().filter(|_| !self.incoming.is_end_stream()) {
-            from.leaves_unread();
-        }
+impl Meanwhile for Reading {
+    fn poll_meanwhile(&self, cx: &mut Context<'_>) {
+        self.get().poll_ahead(cx);
     }
 }
 
@@ -74,32 +75,6 @@ pub trait Keep: Send + Sync + fmt::Debug {
     fn body_ended(self: Box<Self>);
 }
 
-/// How far a streamed body has come.
-#[derive(Debug, Default)]
-pub struct Progress {
-    frames: AtomicU64,
-    waiting: AtomicBool,
-}
-
-impl Progress {
-    /// How many frames have been taken from it.
-    #[must_use]
-    pub fn frames(&self) -> u64 {
-        self.frames.load(Ordering::Relaxed)
-    }
-
-    /// Whether the next frame is wanted and has not come.
-    #[must_use]
-    pub fn is_waiting(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed)
-    }
-
-    fn moved(&self) {
-        self.frames.fetch_add(1, Ordering::Relaxed);
-        self.waiting.store(false, Ordering::Relaxed);
-    }
-}
-
 /// Why a streamed body broke off.
 #[derive(Debug)]
 pub enum BodyError {
@@ -107,6 +82,8 @@ pub enum BodyError {
     Stalled(Duration),
     /// The connection broke, or its framing was wrong.
     Broken(hyper::Error),
+    /// It ended well as far as its framing goes, and so many bytes are missing.
+    Short(u64),
 }
 
 /// Why a body was not read to its end.
@@ -123,6 +100,7 @@ impl fmt::Display for BodyError {
         match self {
             BodyError::Stalled(limit) => write!(f, "no part of the body came for {limit:?}"),
             BodyError::Broken(error) => write!(f, "the body broke off: {error}"),
+            BodyError::Short(missing) => write!(f, "the body ended {missing} bytes too early"),
         }
     }
 }
@@ -130,7 +108,7 @@ impl fmt::Display for BodyError {
 impl std::error::Error for BodyError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            BodyError::Stalled(_) => None,
+            BodyError::Stalled(_) | BodyError::Short(_) => None,
             BodyError::Broken(error) => Some(error),
         }
     }
@@ -152,18 +130,7 @@ impl Body {
     /// A body as it arrives, with at most `limit` between two of its frames (none: any time).
     #[must_use]
     pub fn stream(incoming: Incoming, limit: Option<Duration>) -> Self {
-        Self {
-            source: Source::Stream(Stream {
-                incoming,
-                stall: Stall { limit, timer: None },
-                progress: None,
-                keep: None,
-                from: None,
-                until: None,
-            }),
-            record: None,
-            in_flight: None,
-        }
+        Self { source: Source::Stream(Stream::new(incoming, limit)), record: None, in_flight: None }
     }
 
     /// Tells the client's connection when the body is dropped before its end.
@@ -184,18 +151,41 @@ impl Body {
         self
     }
 
+    /// Makes it broken if it ends before `length` bytes have come. For a body whose framing does not say how long it is.
+    #[must_use]
+    pub fn of_length(mut self, length: u64) -> Self {
+        if let Source::Stream(stream) = &mut self.source {
+            stream.missing = length;
+        }
+        self
+    }
+
+    /// Lets it be read within `budget`, on the account of `client`, while he takes nothing of it, unless it is small.
+    #[must_use]
+    pub fn ahead(mut self, budget: &Arc<ReadAhead>, client: Peer) -> Self {
+        self.source = match std::mem::replace(&mut self.source, Source::Full(Bytes::new())) {
+            Source::Stream(stream)
+                if !budget.is_off() && stream.size_hint().upper().is_none_or(|length| length > SMALL) =>
+            {
+                Source::Ahead(Arc::new(Reading(Mutex::new(Ahead::new(stream, Arc::clone(budget), client)))))
+            }
+            source => source,
+        };
+        self
+    }
+
     /// Whether it is still arriving.
     #[must_use]
     pub fn is_streamed(&self) -> bool {
-        matches!(&self.source, Source::Stream(stream) if !stream.incoming.is_end_stream())
+        !matches!(self.source, Source::Full(_)) && !self.is_end_stream()
     }
 
     /// Follows a streamed body from elsewhere.
     #[must_use]
     pub fn progress(&mut self) -> Option<Arc<Progress>> {
         match &mut self.source {
-            Source::Full(_) => None,
             Source::Stream(stream) => Some(Arc::clone(stream.progress.get_or_insert_default())),
+            Source::Full(_) | Source::Ahead(_) => None,
         }
     }
 
@@ -239,7 +229,7 @@ impl Body {
     #[must_use]
     pub fn keeping(mut self, keep: Box<dyn Keep>) -> Self {
         match &mut self.source {
-            Source::Stream(stream) if !stream.incoming.is_end_stream() => stream.keep = Some(keep),
+            Source::Stream(stream) if !stream.is_ended() => stream.keep = Some(keep),
             _ => keep.body_ended(),
         }
         self
@@ -247,7 +237,10 @@ impl Body {
 
     /// Keeps the client's connection in its request until the body ends or is dropped.
     #[must_use]
-    pub fn in_flight(mut self, in_flight: InFlight) -> Self {
+    pub fn in_flight(mut self, mut in_flight: InFlight) -> Self {
+        if let Source::Ahead(reading) = &self.source {
+            in_flight.set_meanwhile(Arc::clone(reading) as Arc<dyn Meanwhile>);
+        }
         self.in_flight = Some(in_flight);
         self
     }
@@ -262,7 +255,7 @@ impl Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        let whole = http_body::Body::is_end_stream(self);
+        let whole = self.is_end_stream();
         if let Some(record) = self.record.as_mut().filter(|_| whole) {
             record.ended();
         }
@@ -278,7 +271,8 @@ impl http_body::Body for Body {
         let frame = match &mut this.source {
             Source::Full(bytes) if bytes.is_empty() => None,
             Source::Full(bytes) => Some(Ok(std::mem::take(bytes))),
-            Source::Stream(stream) => ready!(stream.poll_data(cx)),
+            Source::Stream(stream) => ready!(stream.poll_part(cx)),
+            Source::Ahead(reading) => ready!(reading.get().poll_part(cx)),
         };
         Poll::Ready(match frame {
             Some(Ok(data)) => {
@@ -307,93 +301,16 @@ impl http_body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Full(bytes) => bytes.is_empty(),
-            Source::Stream(stream) => stream.incoming.is_end_stream(),
+            Source::Stream(stream) => stream.is_ended(),
+            Source::Ahead(reading) => reading.get().is_ended(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Stream(stream) => stream.incoming.size_hint(),
+            Source::Stream(stream) => stream.size_hint(),
+            Source::Ahead(reading) => reading.get().size_hint(),
         }
-    }
-}
-
-impl Stream {
-    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
-        if self.until.as_mut().is_some_and(|until| until.0.as_mut().poll(cx).is_ready()) {
-            // The connection to the catcher is dropped with what is still to come on it.
-            self.keep = None;
-            return Poll::Ready(None);
-        }
-        loop {
-            match Pin::new(&mut self.incoming).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    self.stall.progress();
-                    if let Some(progress) = &self.progress {
-                        progress.moved();
-                    }
-                    if let Ok(data) = frame.into_data() {
-                        if self.incoming.is_end_stream() {
-                            self.give_back();
-                        }
-                        return Poll::Ready(Some(Ok(data)));
-                    }
-                }
-                Poll::Ready(Some(Err(error))) => {
-                    self.keep = None;
-                    return Poll::Ready(Some(Err(BodyError::Broken(error))));
-                }
-                Poll::Ready(None) => {
-                    self.from = None;
-                    if let Some(progress) = &self.progress {
-                        progress.moved();
-                    }
-                    self.give_back();
-                    return Poll::Ready(None);
-                }
-                Poll::Pending => {
-                    if let Some(progress) = &self.progress {
-                        progress.waiting.store(true, Ordering::Relaxed);
-                    }
-                    let limit = ready!(self.stall.poll(cx));
-                    self.keep = None;
-                    return Poll::Ready(Some(Err(BodyError::Stalled(limit))));
-                }
-            }
-        }
-    }
-
-    fn give_back(&mut self) {
-        if let Some(keep) = self.keep.take() {
-            keep.body_ended();
-        }
-    }
-}
-
-/// A bound on the time between two frames. Its timer is made when a frame is first waited for, so that a body that is
-/// there at once costs none.
-#[derive(Debug)]
-struct Stall {
-    limit: Option<Duration>,
-    timer: Option<(Pin<Box<Sleep>>, bool)>,
-}
-
-impl Stall {
-    fn progress(&mut self) {
-        if let Some((_, armed)) = &mut self.timer {
-            *armed = false;
-        }
-    }
-
-    /// Ready with the limit when it has passed since the last progress.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
-        let Some(limit) = self.limit else { return Poll::Pending };
-        let (timer, armed) = self.timer.get_or_insert_with(|| (Box::pin(tokio::time::sleep(limit)), true));
-        if !*armed {
-            timer.as_mut().reset(Instant::now() + limit);
-            *armed = true;
-        }
-        timer.as_mut().poll(cx).map(|()| limit)
     }
 }

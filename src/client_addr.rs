@@ -38,6 +38,16 @@ impl Peer {
             Peer::Unix => None,
         }
     }
+
+    /// What stands for its host where hosts are counted: its address, or the first one of its /64, since an IPv6 host has
+    /// that to itself.
+    #[must_use]
+    pub fn host(self) -> Option<IpAddr> {
+        self.ip().map(|ip| match ip {
+            IpAddr::V4(_) => ip,
+            IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) >> 64 << 64).into()),
+        })
+    }
 }
 
 impl fmt::Display for Peer {

@@ -1,7 +1,9 @@
 //! Whether a client's connection is answering a request, waits for one, or has become a tunnel: its time limits ask.
 
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Context;
 
 /// How many of a connection's requests have begun and ended; written by the service, read by its time limits.
 #[derive(Debug, Default)]
@@ -13,6 +15,13 @@ pub struct Activity {
     unread: AtomicBool,
     reading_head: AtomicBool,
     ending: AtomicBool,
+    meanwhile: Mutex<Option<Arc<dyn Meanwhile>>>,
+}
+
+/// What goes on while the client takes nothing of his answer.
+pub trait Meanwhile: Send + Sync + fmt::Debug {
+    /// Goes on with it as far as it can, and has the connection's task woken when it can go further.
+    fn poll_meanwhile(&self, cx: &mut Context<'_>);
 }
 
 impl Activity {
@@ -21,7 +30,7 @@ impl Activity {
     pub fn begin(self: &Arc<Self>) -> InFlight {
         self.begun.fetch_add(1, Ordering::Relaxed);
         self.unread.store(false, Ordering::Relaxed);
-        InFlight { activity: Arc::clone(self), ends_by_closing: false }
+        InFlight { activity: Arc::clone(self), ends_by_closing: false, has_meanwhile: false }
     }
 
     /// How many requests have begun, wrapping around.
@@ -34,6 +43,18 @@ impl Activity {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.begun() == self.ended.load(Ordering::Relaxed) && !self.tunnel.load(Ordering::Relaxed)
+    }
+
+    /// The client takes nothing of his answer at this moment.
+    pub fn client_is_blocked(&self, cx: &mut Context<'_>) {
+        let meanwhile = self.meanwhile().clone();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile.poll_meanwhile(cx);
+        }
+    }
+
+    fn meanwhile(&self) -> MutexGuard<'_, Option<Arc<dyn Meanwhile>>> {
+        self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether an answer broke off that nothing but the connection's end delimits, so that a plain end would make it
@@ -87,12 +108,20 @@ impl Activity {
 pub struct InFlight {
     activity: Arc<Activity>,
     ends_by_closing: bool,
+    /// Whether there is something to take back at the end; most answers do without that lock.
+    has_meanwhile: bool,
 }
 
 impl InFlight {
     /// Says whether only the connection's end shows where the answer ends (RFC 9112 section 6.3, the last rule).
     pub fn set_ends_by_closing(&mut self, ends_by_closing: bool) {
         self.ends_by_closing = ends_by_closing;
+    }
+
+    /// What is to go on, until the answer ends, while the client takes nothing of it.
+    pub fn set_meanwhile(&mut self, meanwhile: Arc<dyn Meanwhile>) {
+        *self.activity.meanwhile() = Some(meanwhile);
+        self.has_meanwhile = true;
     }
 
     /// The answer broke off.
@@ -105,6 +134,9 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
+        if self.has_meanwhile {
+            *self.activity.meanwhile() = None;
+        }
         self.activity.ended.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -52,6 +52,8 @@ struct Elsewhere {
     waiting: IntGauge,
     tunnels: IntGauge,
     upstream_connections: IntGauge,
+    read_ahead_bytes: IntGauge,
+    read_ahead_refused: IntCounter,
     log_lines_dropped: IntCounter,
     users: IntGauge,
     refused_lines: IntGauge,
@@ -75,6 +77,10 @@ pub struct Now<'a> {
     pub tunnels: usize,
     /// Open connections to the catcher.
     pub upstream_connections: usize,
+    /// Bytes of answers that were read ahead and that their clients have not taken.
+    pub read_ahead_bytes: usize,
+    /// Answers that could not be read ahead as far as they came.
+    pub read_ahead_refused: u64,
     /// Lines of the access log that nobody read in time.
     pub log_lines_dropped: u64,
     /// Users who can log in.
@@ -215,6 +221,11 @@ impl Elsewhere {
             waiting: make.gauge("verifications_waiting", "Passwords that wait for a thread.")?,
             tunnels: make.gauge("tunnels", "Open WebSockets and event streams.")?,
             upstream_connections: make.gauge("upstream_connections", "Open connections to the catcher.")?,
+            read_ahead_bytes: make.gauge("read_ahead_bytes", "Memory of answers that wait for slow clients.")?,
+            read_ahead_refused: make.counter(
+                "read_ahead_refused_total",
+                "Answers that could not be read ahead of slow clients as far as they came, for want of room.",
+            )?,
             log_lines_dropped: make.counter(
                 "access_log_lines_dropped_total",
                 "Lines of the access log that were dropped since nobody read them in time.",
@@ -236,11 +247,13 @@ impl Elsewhere {
         let gauge = |gauge: &IntGauge, value: usize| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         total(&self.hashes, now.hashes);
         total(&self.cache_hits, now.cache_hits);
+        total(&self.read_ahead_refused, now.read_ahead_refused);
         total(&self.log_lines_dropped, now.log_lines_dropped);
         gauge(&self.cache_entries, now.cache_entries);
         gauge(&self.waiting, now.waiting);
         gauge(&self.tunnels, now.tunnels);
         gauge(&self.upstream_connections, now.upstream_connections);
+        gauge(&self.read_ahead_bytes, now.read_ahead_bytes);
         gauge(&self.users, now.users);
         gauge(&self.refused_lines, now.refused_lines);
         gauge(&self.tasks, now.tasks);
@@ -323,6 +336,8 @@ mod tests {
             waiting: 1,
             tunnels: 4,
             upstream_connections: 5,
+            read_ahead_bytes: 9,
+            read_ahead_refused: 11,
             log_lines_dropped: 0,
             users: 6,
             refused_lines: 7,
@@ -360,6 +375,8 @@ mod tests {
             "mailwarden_condition_degraded{condition=\"upstream\"} 0",
             "mailwarden_credential_cache_hits_total 10",
             "mailwarden_tunnels 4",
+            "mailwarden_read_ahead_bytes 9",
+            "mailwarden_read_ahead_refused_total 11",
             "# TYPE mailwarden_requests_total counter",
             "# TYPE mailwarden_tunnels gauge",
         ] {

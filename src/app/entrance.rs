@@ -316,7 +316,7 @@ fn unread(why: Unread) -> Reject {
     match why {
         Unread::TooLarge => Reject::BodyTooLarge(form::LONGEST),
         Unread::Failed(BodyError::Stalled(_)) => Reject::BodyTimeout,
-        Unread::Failed(BodyError::Broken(_)) => Reject::BodyBroken,
+        Unread::Failed(BodyError::Broken(_) | BodyError::Short(_)) => Reject::BodyBroken,
     }
 }
 

@@ -126,6 +126,8 @@ impl App {
             waiting: load.waiting,
             tunnels: self.tunnels.len(),
             upstream_connections: live.site.upstream.open(),
+            read_ahead_bytes: self.read_ahead.held(),
+            read_ahead_refused: self.read_ahead.refused(),
             log_lines_dropped: self.access_log.dropped(),
             users: live.users.len(),
             refused_lines: live.users.problems().len() + live.users.unlisted_problems(),

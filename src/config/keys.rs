@@ -96,6 +96,7 @@ pub(super) const KEYS: &[Key] = &[
     key("limits.head", Kind::Text, r#""64KiB""#),
     key("limits.connections", Kind::Integer, "4096"),
     key("limits.connections_per_address", Kind::Integer, "512"),
+    key("limits.read_ahead", Kind::Text, r#""64MiB""#),
     key("timeouts.keep_alive", Kind::Text, r#""75s""#),
     key("timeouts.request_head", Kind::Text, r#""60s""#),
     key("timeouts.request_body", Kind::Text, r#""60s""#),

@@ -70,6 +70,9 @@ pub struct Limits {
     pub connections: usize,
     /// The most connections at one time from one address; at least 1. Loopback and trusted proxies have no limit.
     pub connections_per_address: usize,
+    /// The memory for answers that are read ahead of clients who take nothing, in bytes, for all of them together; 0 is
+    /// none.
+    pub read_ahead: usize,
 }
 
 /// How long each step may take. None is zero.

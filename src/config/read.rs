@@ -36,6 +36,8 @@ const LONGEST_UPSTREAM_IDLE: Duration = Duration::from_secs(20);
 const HEAD_BYTES: RangeInclusive<u64> = 8 << 10..=1 << 20;
 /// Chunked bodies are held in memory up to the limit.
 const BODY_BYTES: RangeInclusive<u64> = 0..=1 << 30;
+/// One client may hold half of it, and a part of a body up to a mebibyte; with less nothing would ever be read ahead.
+const READ_AHEAD_BYTES: RangeInclusive<u64> = 4 << 20..=64 << 30;
 const CONNECTIONS: RangeInclusive<usize> = 1..=1_000_000;
 const WORKERS: RangeInclusive<usize> = 1..=1_024;
 /// Where state is kept if neither the configuration nor the service manager says.
@@ -157,11 +159,13 @@ impl<'a> Reader<'a> {
         let head = self.size("limits.head", HEAD_BYTES);
         let connections = self.integer("limits.connections", CONNECTIONS);
         let connections_per_address = self.integer("limits.connections_per_address", CONNECTIONS);
+        let read_ahead = self.size_or_none("limits.read_ahead", READ_AHEAD_BYTES);
         Ok(Limits {
             body: body?,
             head: usize::try_from(head?).unwrap_or(usize::MAX),
             connections: connections?,
             connections_per_address: connections_per_address?,
+            read_ahead: usize::try_from(read_ahead?).unwrap_or(usize::MAX),
         })
     }
 

@@ -110,13 +110,14 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn size(&mut self, path: &str, range: RangeInclusive<u64>) -> Read<u64> {
-        self.parsed(path, |text| {
-            let bytes = parse_size(text)?;
-            if range.contains(&bytes) {
-                return Ok(bytes);
-            }
-            let (least, most) = (format_size(*range.start()), format_size(*range.end()));
-            Err(format!("is out of range; it goes from {least} to {most}"))
+        self.parsed(path, |text| within(parse_size(text)?, &range))
+    }
+
+    /// A size of which there may be none at all, written as 0.
+    pub(super) fn size_or_none(&mut self, path: &str, range: RangeInclusive<u64>) -> Read<u64> {
+        self.parsed(path, |text| match parse_size(text)? {
+            0 => Ok(0),
+            bytes => within(bytes, &range).map_err(|reason| format!("{reason}, and 0 is none")),
         })
     }
 
@@ -154,4 +155,12 @@ impl<'a> Reader<'a> {
         }
         noted.map_or(Ok(texts), Err)
     }
+}
+
+fn within(bytes: u64, range: &RangeInclusive<u64>) -> Result<u64, String> {
+    if range.contains(&bytes) {
+        return Ok(bytes);
+    }
+    let (least, most) = (format_size(*range.start()), format_size(*range.end()));
+    Err(format!("is out of range; it goes from {least} to {most}"))
 }

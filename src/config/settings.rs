@@ -18,6 +18,7 @@ impl StartConfig {
             ("limits.head", format_size(limits.head as u64)),
             ("limits.connections", limits.connections.to_string()),
             ("limits.connections_per_address", limits.connections_per_address.to_string()),
+            ("limits.read_ahead", format_size(limits.read_ahead as u64)),
             ("timeouts.keep_alive", format_duration(times.keep_alive)),
             ("timeouts.request_head", format_duration(times.request_head)),
             ("timeouts.request_body", format_duration(times.request_body)),

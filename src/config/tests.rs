@@ -61,7 +61,10 @@ fn nothing_written_is_the_default() {
     assert!(live.hosts.is_empty() && live.auth.anonymous_from.is_empty() && !live.auth.login_page);
     assert_eq!(start.state_dir, PathBuf::from("/var/lib/mailwarden"));
     assert_eq!(start.unix_socket_mode, 0o660);
-    assert_eq!(start.limits, Limits { body: 1 << 20, head: 64 << 10, connections: 4096, connections_per_address: 512 });
+    assert_eq!(
+        start.limits,
+        Limits { body: 1 << 20, head: 64 << 10, connections: 4096, connections_per_address: 512, read_ahead: 64 << 20 }
+    );
     assert_eq!(
         start.timeouts,
         Timeouts {
@@ -172,6 +175,7 @@ fn every_key_reaches_the_model() {
         head = "32KiB"
         connections = 10
         connections_per_address = 5
+        read_ahead = "0"
         [timeouts]
         keep_alive = "1s"
         request_head = "2s"
@@ -193,8 +197,8 @@ fn every_key_reaches_the_model() {
     let Config { start, live } = config;
     assert_eq!(start.listen, [tcp("127.0.0.1:81", false), Listen::Unix("/run/m.sock".into()), tcp("[::]:8080", false)]);
     assert_eq!((start.unix_socket_mode, start.workers.get()), (0o600, 3));
-    let Limits { body, head, connections, connections_per_address } = start.limits;
-    assert_eq!((body, head, connections, connections_per_address), (2 << 20, 32 << 10, 10, 5));
+    let Limits { body, head, connections, connections_per_address, read_ahead } = start.limits;
+    assert_eq!((body, head, connections, connections_per_address, read_ahead), (2 << 20, 32 << 10, 10, 5, 0));
     let times = start.timeouts;
     let seconds = [
         times.keep_alive,

@@ -4,6 +4,8 @@
 //! added to ([`headers`]), a body only where the catcher reads one and then with a length, for MailCatcher takes the bytes
 //! of a chunked body for its next request. What comes back is cleaned and passed on as it arrives.
 
+mod answer;
+mod dial;
 pub mod frame;
 pub mod headers;
 pub mod relay;
@@ -27,6 +29,7 @@ use self::tunnels::Tunnels;
 use self::upgrade::Socket;
 use self::upstream::Upstream;
 use crate::access::Permit;
+use crate::body::budget::ReadAhead;
 use crate::body::{Body, BodyError, Unread};
 use crate::catcher::{Catcher, Operation};
 use crate::config::model::UpstreamCredentials;
@@ -43,6 +46,8 @@ pub struct Forward<'a> {
     pub catcher: &'a dyn Catcher,
     /// The tunnels that an upgrade joins.
     pub tunnels: &'a Tunnels,
+    /// The memory for what a client does not take at once.
+    pub read_ahead: &'a Arc<ReadAhead>,
     /// The worker whose connections are used.
     pub worker: usize,
     /// The longest request body, in bytes.
@@ -92,10 +97,13 @@ impl Forward<'_> {
         };
         let took = asked.elapsed();
         *response.version_mut() = Version::HTTP_11;
-        if upstream::is_event_stream(response.headers()) {
+        if answer::is_event_stream(response.headers()) {
             // It goes on for as long as a WebSocket does, and ends for the same reasons.
             let place = self.tunnels.list(permit.identity(), permit.action().permission);
             response = response.map(|body| body.until(async move { _ = place.left().await }));
+        } else {
+            // Of a stream of events there is no whole that a client could miss: back-pressure is right for it.
+            response = response.map(|body| body.ahead(self.read_ahead, way.client.addr));
         }
         if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
             headers::clean_answer(response.headers_mut());
@@ -143,7 +151,7 @@ impl Forward<'_> {
         let refused = |unread| match unread {
             Unread::TooLarge => Reject::BodyTooLarge(self.body_limit),
             Unread::Failed(BodyError::Stalled(_)) => Reject::BodyTimeout,
-            Unread::Failed(BodyError::Broken(_)) => Reject::BodyBroken,
+            Unread::Failed(BodyError::Broken(_) | BodyError::Short(_)) => Reject::BodyBroken,
         };
         if !self.catcher.reads_bodies() {
             body.drained(self.body_limit).await.map_err(refused)?;

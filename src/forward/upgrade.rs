@@ -17,10 +17,11 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use sha1::{Digest as _, Sha1};
 
+use super::answer::fault;
 use super::headers::{self, has_token};
 use super::relay::{self, End};
 use super::tunnels::{Place, Tunnels};
-use super::upstream::{Closing, Connection, Upstream, fault};
+use super::upstream::{Closing, Connection, Upstream};
 use crate::access::Permit;
 use crate::auth::Identity;
 use crate::body::Body;

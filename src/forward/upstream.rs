@@ -8,21 +8,21 @@
 //! are closed after use instead of kept.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::header::{self, HeaderValue};
+use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
+use super::answer::{checked, fault, is_event_stream, unframed_length};
+use super::dial::Dial;
 use super::headers::has_token;
-use crate::body::{Body, BodyError, Keep};
-use crate::config::model::{UpstreamConfig, UpstreamHost};
+use crate::body::{Body, Keep};
+use crate::config::model::UpstreamConfig;
 use crate::reject::{Reject, UpstreamFault};
 
 /// How many connections a catcher keeps open: thin, under MailCatcher, keeps 100.
@@ -34,11 +34,9 @@ const ANSWER_HEAD: usize = 64 * 1024;
 /// Where the catcher is, and the open connections to it.
 #[derive(Debug)]
 pub struct Upstream {
-    host: UpstreamHost,
-    port: u16,
+    dial: Dial,
     authority: HeaderValue,
     credentials: Option<HeaderValue>,
-    connect_timeout: Duration,
     idle_timeout: Duration,
     idle: Box<[Mutex<Vec<Idle>>]>,
     open: Arc<AtomicUsize>,
@@ -84,18 +82,13 @@ impl Upstream {
     /// The catcher of `config`, with room for the idle connections of `workers` runtimes.
     #[must_use]
     pub fn new(config: &UpstreamConfig, connect_timeout: Duration, idle_timeout: Duration, workers: usize) -> Self {
-        let authority = match &config.host {
-            UpstreamHost::Ip(IpAddr::V6(ip)) => format!("[{ip}]:{}", config.port),
-            UpstreamHost::Ip(ip) => format!("{ip}:{}", config.port),
-            UpstreamHost::Name(name) => format!("{name}:{}", config.port),
-        };
+        let dial = Dial::new(config.host.clone(), config.port, connect_timeout);
         Self {
-            host: config.host.clone(),
-            port: config.port,
             // The configuration takes only names and addresses that are valid here.
-            authority: HeaderValue::from_str(&authority).unwrap_or(const { HeaderValue::from_static("localhost") }),
+            authority: HeaderValue::from_str(&dial.to_string())
+                .unwrap_or(const { HeaderValue::from_static("localhost") }),
             credentials: config.credentials.as_ref().and_then(super::basic),
-            connect_timeout,
+            dial,
             idle_timeout,
             idle: (0..workers).map(|_| Mutex::default()).collect(),
             open: Arc::default(),
@@ -113,7 +106,7 @@ impl Upstream {
     /// # Errors
     /// Why not.
     pub async fn probe(&self) -> Result<(), UpstreamFault> {
-        self.dialled().await.map(drop)
+        self.dial.connect().await.map(drop)
     }
 
     /// The `Host` of a request that came without one (HTTP/1.0).
@@ -198,7 +191,7 @@ impl Upstream {
     /// # Errors
     /// [`Reject::Upstream`].
     pub async fn connect(&self) -> Result<Connection, Reject> {
-        let stream = self.dialled().await.map_err(Reject::Upstream)?;
+        let stream = self.dial.connect().await.map_err(Reject::Upstream)?;
         let handshake = http1::Builder::new().max_header_size(ANSWER_HEAD).handshake(TokioIo::new(stream)).await;
         let (sender, connection) = match handshake {
             Ok(pair) => pair,
@@ -213,47 +206,6 @@ impl Upstream {
         Ok(Connection { sender, _counted: Counted::new(&self.open) })
     }
 
-    /// A new connection, within its time.
-    async fn dialled(&self) -> Result<TcpStream, UpstreamFault> {
-        let limit = self.connect_timeout;
-        tokio::time::timeout(limit, self.dial()).await.unwrap_or(Err(UpstreamFault::ConnectTimeout(limit)))
-    }
-
-    async fn dial(&self) -> Result<TcpStream, UpstreamFault> {
-        let addresses = self.addresses().await?;
-        // Each has its share of the time, so that one that drops packets does not hide the next.
-        let share = self.connect_timeout / u32::try_from(addresses.len()).unwrap_or(1).max(1);
-        let mut last = UpstreamFault::Unresolved("the name exists, but has no address".to_owned());
-        for addr in addresses {
-            last = match tokio::time::timeout(share, TcpStream::connect(addr)).await {
-                Ok(Ok(stream)) => {
-                    // A small request must not wait for the acknowledgement of the one before.
-                    let _ = stream.set_nodelay(true);
-                    return Ok(stream);
-                }
-                Ok(Err(error)) => UpstreamFault::Unreachable(format!("{addr}: {error}")),
-                Err(_elapsed) => UpstreamFault::ConnectTimeout(self.connect_timeout),
-            };
-        }
-        Err(last)
-    }
-
-    /// The addresses to try, in order. A name is resolved for each connection, so that a restarted container is found;
-    /// `localhost` is both loopback addresses whatever the hosts file says (RFC 6761 section 6.3).
-    async fn addresses(&self) -> Result<Vec<SocketAddr>, UpstreamFault> {
-        let at = |ip| SocketAddr::new(ip, self.port);
-        match &self.host {
-            UpstreamHost::Ip(ip) => Ok(vec![at(*ip)]),
-            UpstreamHost::Name(name) if name.eq_ignore_ascii_case("localhost") => {
-                Ok(vec![at(Ipv4Addr::LOCALHOST.into()), at(Ipv6Addr::LOCALHOST.into())])
-            }
-            UpstreamHost::Name(name) => match tokio::net::lookup_host((name.as_str(), self.port)).await {
-                Ok(found) => Ok(found.collect()),
-                Err(error) => Err(UpstreamFault::Unresolved(error.to_string())),
-            },
-        }
-    }
-
     fn answer(
         self: &Arc<Self>,
         answer: Response<Incoming>,
@@ -265,8 +217,12 @@ impl Upstream {
         let closing = has_token(answer.headers(), header::CONNECTION, "close");
         // A stream of events may be quiet for as long as nothing happens.
         let limit = (!is_event_stream(answer.headers())).then_some(limit);
+        let length = unframed_length(&answer);
         Ok(answer.map(|incoming| {
-            let body = Body::stream(incoming, limit);
+            let mut body = Body::stream(incoming, limit);
+            if let Some(length) = length {
+                body = body.of_length(length);
+            }
             match reuse.filter(|_| !closing) {
                 Some(worker) => body.keeping(Box::new(Reusable { upstream: Arc::clone(self), connection, worker })),
                 // Still open until the body has ended, and then of no more use.
@@ -371,45 +327,4 @@ fn copy(request: &Request<Body>) -> Request<Body> {
     *copy.version_mut() = request.version();
     copy.headers_mut().clone_from(request.headers());
     copy
-}
-
-/// Whether an answer is a stream of events, as the web's `EventSource` reads it.
-pub(super) fn is_event_stream(fields: &HeaderMap) -> bool {
-    fields.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
-}
-
-/// An answer to a plain request. One that switches protocols unasked would be a tunnel past every check.
-fn checked(answer: Response<Incoming>) -> Result<Response<Incoming>, Reject> {
-    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Reject::Upstream(UpstreamFault::Malformed("it switched protocols unasked".to_owned())));
-    }
-    let mut codings = answer.headers().get_all(header::TRANSFER_ENCODING).iter();
-    if codings.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
-        || codings.next().is_some()
-    {
-        // Only chunked is decoded; the client would get the rest without its name (RFC 9112 section 6.1).
-        return Err(Reject::Upstream(UpstreamFault::Malformed("its transfer coding is not chunked".to_owned())));
-    }
-    Ok(answer)
-}
-
-/// Whose fault an exchange's failure is, and what it was.
-pub(super) fn fault(error: &hyper::Error) -> Reject {
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        match cause.downcast_ref::<BodyError>() {
-            Some(BodyError::Stalled(_)) => return Reject::BodyTimeout,
-            Some(BodyError::Broken(_)) => return Reject::BodyBroken,
-            None => source = cause.source(),
-        }
-    }
-    let why = match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    };
-    Reject::Upstream(if error.is_parse() || error.is_parse_too_large() {
-        UpstreamFault::Malformed(why)
-    } else {
-        UpstreamFault::Closed(why)
-    })
 }

@@ -213,6 +213,7 @@ impl ClientIo {
             }
             return result;
         }
+        self.activity.client_is_blocked(cx);
         let until = *self.blocked_until.get_or_insert_with(|| Instant::now() + self.limits.send);
         ready!(poll_until(&mut self.write_timer, until, cx));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client took no byte of its answer for too long")))

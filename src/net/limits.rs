@@ -56,9 +56,9 @@ impl Connections {
     /// # Errors
     /// [`Full`].
     pub fn admit(self: &Arc<Self>, peer: Peer, trusted: bool) -> Result<Admitted, Full> {
-        let address = match peer {
-            Peer::Tcp(ip) if !trusted && !ip.is_loopback() => counted_as(ip),
-            _ => return Ok(self.admitted(None)),
+        let counts = |ip: IpAddr| !trusted && !ip.is_loopback();
+        let Some(address) = peer.host().filter(|_| peer.ip().is_some_and(counts)) else {
+            return Ok(self.admitted(None));
         };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.in_all >= self.in_all {
@@ -93,14 +93,6 @@ impl Drop for Admitted {
                 }
             }
         }
-    }
-}
-
-/// The address itself, or the first of its /64.
-fn counted_as(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(_) => ip,
-        IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) >> 64 << 64).into()),
     }
 }
 

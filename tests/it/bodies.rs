@@ -293,8 +293,8 @@ fn an_answer_is_passed_on_while_it_arrives() {
 }
 
 #[test]
-fn a_client_that_does_not_read_stops_the_upstream_and_costs_no_memory() {
-    let played = played("");
+fn a_client_that_does_not_read_stops_the_upstream_and_costs_no_memory_where_there_is_none_for_him() {
+    let played = played(r#"limits.read_ahead = "0""#);
     let (client, mut far, _) = played.begin("GET /x HTTP/1.1", "");
     let before = played.gate.memory();
     far.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 256 << 20));

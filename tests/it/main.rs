@@ -45,6 +45,9 @@ mod faults;
 // Bodies in both directions: framing, limits, back-pressure.
 mod bodies;
 
+// Clients that take their answers slowly or not at all, and a catcher that has no patience with them.
+mod downloads;
+
 // How long a client may take for each step.
 mod timeouts;
 

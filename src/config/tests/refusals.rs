@@ -138,6 +138,10 @@ fn each_mistake_is_answered_with_what_to_do() {
         ("limits.connections = -1", "m.toml:1: limits.connections: -1 is out of range; it goes from 1 to 1000000"),
         ("limits.head = \"1KiB\"", "m.toml:1: limits.head: \"1KiB\" is out of range; it goes from 8KiB to 1MiB"),
         ("limits.body = \"1m\"", "m.toml:1: limits.body: \"1m\" has \"m\" for a unit; write \"1MiB\""),
+        (
+            "limits.read_ahead = \"1MiB\"",
+            "m.toml:1: limits.read_ahead: \"1MiB\" is out of range; it goes from 4MiB to 64GiB, and 0 is none",
+        ),
         ("timeouts.send = \"60\"", "m.toml:1: timeouts.send: \"60\" has no unit; write \"60s\" for seconds"),
         ("timeouts.send = \"0s\"", "m.toml:1: timeouts.send: \"0s\" is no time at all; write at least \"1ms\""),
         ("timeouts.send = \"8d\"", "m.toml:1: timeouts.send: \"8d\" is too long; at most 7d"),
