@@ -163,14 +163,13 @@ impl Body {
     /// Lets it be read within `budget`, on the account of `client`, while he takes nothing of it, unless it is small.
     #[must_use]
     pub fn ahead(mut self, budget: &Arc<ReadAhead>, client: Peer) -> Self {
-        self.source = match std::mem::replace(&mut self.source, Source::Full(Bytes::new())) {
-            Source::Stream(stream)
-                if !budget.is_off() && stream.size_hint().upper().is_none_or(|length| length > SMALL) =>
-            {
-                Source::Ahead(Arc::new(Reading(Mutex::new(Ahead::new(stream, Arc::clone(budget), client)))))
-            }
-            source => source,
-        };
+        let is_long = |hint: SizeHint| hint.upper().is_none_or(|length| length > SMALL);
+        if matches!(&self.source, Source::Stream(stream) if !budget.is_off() && is_long(stream.size_hint()))
+            && let Source::Stream(stream) = std::mem::replace(&mut self.source, Source::Full(Bytes::new()))
+        {
+            let ahead = Ahead::new(stream, Arc::clone(budget), client);
+            self.source = Source::Ahead(Arc::new(Reading(Mutex::new(ahead))));
+        }
         self
     }
 

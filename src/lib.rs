@@ -41,6 +41,8 @@
 //! - only `net`, `status`, `forward` and `body` name hyper; the rest speaks `http` types and is called from plain unit tests;
 //! - only `daemon`, `net::workers` and `status` start long-lived tasks; only these, `forward::upstream` and
 //!   `forward::upgrade` start tasks of a connection, and what stopping waits for is on one tracker;
+//! - what a client does not take of an answer is read ahead by his connection's own task, charged to one budget for all
+//!   (`body::budget`) before it is there; an answer that is too short never ends well;
 //! - no globals; no method and no path on the main port skips authentication, but for `health_path`, the login page and
 //!   the networks of `auth.anonymous_from`;
 //! - a ticket opens the catcher's socket and nothing else, and no cookie of ours reaches the catcher;

@@ -31,9 +31,14 @@ pub(super) fn checked(answer: Response<Incoming>) -> Result<Response<Incoming>, 
 /// The length of a part that ends with its connection, as all of MailCatcher's do: its `Content-Range` tells.
 pub(super) fn unframed_length(answer: &Response<Incoming>) -> Option<u64> {
     let fields = answer.headers();
-    let is_unframed = !fields.contains_key(header::CONTENT_LENGTH) && !fields.contains_key(header::TRANSFER_ENCODING);
-    let is_part = answer.status() == StatusCode::PARTIAL_CONTENT && is_unframed && !answer.body().is_end_stream();
-    is_part.then(|| range_length(fields.get(header::CONTENT_RANGE)?)).flatten()
+    if answer.status() != StatusCode::PARTIAL_CONTENT
+        || fields.contains_key(header::CONTENT_LENGTH)
+        || fields.contains_key(header::TRANSFER_ENCODING)
+        || answer.body().is_end_stream()
+    {
+        return None;
+    }
+    range_length(fields.get(header::CONTENT_RANGE)?)
 }
 
 /// How many bytes a `Content-Range` is about (RFC 9110 section 14.4): `bytes 2-5/90` is four.
