@@ -149,31 +149,31 @@ fn who_stalls_a_hundred_downloads_has_his_share_and_others_have_theirs() {
 }
 
 #[test]
-fn what_breaks_off_at_the_catcher_breaks_off_at_the_client_behind_all_that_came() {
-    let body = bytes(4 << 20);
-    let answers = [
-        ("1.1", "a length", format!("Content-Length: {}\r\n\r\n", body.len() + 1).into_bytes(), &b""[..]),
-        ("1.1", "chunks", format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n", body.len()).into_bytes(), b"\r\n"),
-        ("1.0", "chunks for 1.0", format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n", body.len()).into(), b"\r\n"),
-    ];
-    for (version, what, head, after) in answers {
+fn what_breaks_off_at_the_catcher_breaks_off_at_the_client_behind_what_was_read_ahead() {
+    let body = bytes(8 << 20);
+    let chunks = format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n", body.len());
+    for (version, head, after) in [
+        ("1.1", format!("Content-Length: {}\r\n\r\n", body.len() + 1), ""),
+        ("1.1", chunks.clone(), "\r\n"),
+        ("1.0", chunks.clone(), "\r\n"),
+    ] {
         let catcher = catcher();
         let gate = Gate::to(catcher.http_addr()).with_status().start();
-        catcher.next(Script::raw([b"HTTP/1.1 200 OK\r\n", &head[..], &body, after].concat()).close());
+        let answer = [b"HTTP/1.1 200 OK\r\n", head.as_bytes(), &body, after.as_bytes()].concat();
+        catcher.next(Script::raw(answer).close());
         let mut client = stalled(&gate, "/messages/1.source", version);
         // The catcher is gone before the client has begun to read.
-        assert!(catcher.wait_until(PATIENCE, |state| state.open_connections == 0), "{what}");
-        match what {
-            "chunks" => {
-                let answer = client.rest();
-                assert!(!answer.ends_with(b"0\r\n\r\n"), "{what}: a clean end");
-                assert!(answer.len() >= body.len(), "{what}: {} bytes", answer.len());
-            }
-            _ => assert!(client.read(body.len()) == body, "{what}: the bytes differ"),
+        assert!(catcher.wait_until(PATIENCE, |state| state.open_connections == 0), "{head}");
+        eventually_holds(&gate, "reading ahead", |held| held > 1e6);
+        let seen = client.rest();
+        assert!(!seen.ends_with(b"0\r\n\r\n"), "{head}: a clean end");
+        if version == "1.1" {
+            // What the HTTP library had taken and not written yet goes with the connection; the reset for 1.0 takes more.
+            assert!(seen.len() > body.len() - (2 << 20), "{head}: {} bytes", seen.len());
         }
-        assert!(client.is_ended(), "{what}");
+        assert!(seen.len() <= body.len() || head == chunks, "{head}: {} bytes", seen.len());
         let line = gate.access_line(|line| line.contains("end=upstream-broke"));
-        assert!(line.contains(&format!("bytes={} ", body.len())), "{what}: {line}");
+        assert!(line.contains(&format!("bytes={} ", body.len())), "{head}: {line}");
         eventually_holds(&gate, "the end of it", |held| held == 0.0);
     }
 }
