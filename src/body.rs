@@ -4,7 +4,7 @@
 //! (no frame for too long is an error) and never in a hurry to end: an error while reading becomes an error while
 //! writing, so that a truncated answer can never look whole. Trailers are dropped (RFC 9110 section 6.5.1).
 //!
-//! A long answer may be read ahead of a client who stands still ([`ahead`]), within one budget for all ([`budget`]);
+//! A long answer may be read ahead of a client who stands still (`body::ahead`), within one budget for all ([`budget`]);
 //! back-pressure begins where that ends.
 
 mod ahead;

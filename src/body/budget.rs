@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::client_addr::Peer;
 
-/// The budget. What is charged to it comes back when the [`Charge`] is dropped, whatever the reason.
+/// The budget. What is charged to it comes back when the charge is dropped, whatever the reason.
 #[derive(Debug)]
 pub struct ReadAhead {
     limit: usize,
