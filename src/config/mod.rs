@@ -145,6 +145,46 @@ pub fn defaults() -> Result<Config, ConfigErrors> {
     read::config(Raw::defaults())
 }
 
+/// Whether a configuration of this key and the defaults is one. The text is the key's line. What the key has to do with
+/// other keys is not looked at, nor is a key whose capability is not built.
+///
+/// # Errors
+/// What is wrong with the value.
+pub(crate) fn accepts(key: &str, text: &str) -> Result<(), String> {
+    // A fault without a key is one of TOML itself.
+    let is_own = |fault: &&ConfigError| fault.key.as_deref().is_none_or(|found| found == key);
+    let is_alone = |fault: &&ConfigError| !TOGETHER.iter().any(|part| fault.reason.contains(part));
+    faults(text).iter().find(|fault| is_own(fault) && is_alone(fault)).map_or(Ok(()), |fault| Err(fault.reason.clone()))
+}
+
+/// Whether a text is a configuration, but for keys whose capability is not built.
+///
+/// # Errors
+/// What is wrong with it, one fault a line.
+pub(crate) fn accepts_all(text: &str) -> Result<(), String> {
+    let faults: Vec<String> = faults(text).iter().map(|fault| fault.to_string()).collect();
+    if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
+}
+
+/// What is in the reason of a fault that another key may mend.
+const TOGETHER: [&str; 3] = ["needs hosts", "is this gate's own address", "is taken by listen"];
+
+/// What the loader says of a text, but for keys whose capability is not built.
+fn faults(text: &str) -> Vec<ConfigError> {
+    let is_built = |fault: &ConfigError| {
+        !fault.key.as_deref().is_some_and(|key| matches!(keys::find(key), keys::Known::NotYet(_)))
+    };
+    match assemble(&Source::default(), Some(text.as_bytes())) {
+        Ok(_) => Vec::new(),
+        Err(errors) => errors.iter().filter(|fault| is_built(fault)).cloned().collect(),
+    }
+}
+
+/// Where a key stands in the annotated example; one that is not built comes last.
+pub(crate) fn rank(key: &str) -> usize {
+    keys::KEYS.iter().position(|known| known.path == key).unwrap_or(usize::MAX)
+}
+
 /// The file's content; `None` where there need be no file and is none.
 fn read_file(source: &Source) -> Result<Option<Vec<u8>>, ConfigErrors> {
     let path = source.file();
