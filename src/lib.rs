@@ -93,3 +93,6 @@ pub mod systemd;
 pub mod cli;
 pub mod config;
 pub mod logging;
+
+// What people had before, as a configuration; the daemon knows nothing of it.
+pub mod convert;

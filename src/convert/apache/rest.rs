@@ -1,0 +1,175 @@
+//! What is left: each directive that became no key is told, unless the gate does by itself what it was for.
+
+use super::hosts::Host;
+use crate::convert::site::Work;
+use crate::convert::tree::Directive;
+
+/// Directives that became keys, are told elsewhere, or that the gate has no need of.
+const DONE: &[&str] = &[
+    "virtualhost",
+    "servername",
+    "serveralias",
+    "listen",
+    "location",
+    "locationmatch",
+    "proxy",
+    "proxymatch",
+    "directory",
+    "directorymatch",
+    "files",
+    "filesmatch",
+    "if",
+    "elseif",
+    "else",
+    "proxypass",
+    "proxypassmatch",
+    "proxypassreverse",
+    "proxypassreversecookiedomain",
+    "proxypassreversecookiepath",
+    "proxypreservehost",
+    "proxyrequests",
+    "proxyvia",
+    "proxytimeout",
+    "proxybadheader",
+    "proxyaddheaders",
+    "proxywebsocketfallbacktoproxyhttp",
+    "rewriteengine",
+    "rewritecond",
+    "rewriterule",
+    "authtype",
+    "authname",
+    "authuserfile",
+    "authbasicprovider",
+    "authgroupfile",
+    "require",
+    "requireany",
+    "requireall",
+    "requirenone",
+    "order",
+    "allow",
+    "deny",
+    "satisfy",
+    "limit",
+    "limitexcept",
+    "limitrequestbody",
+    "keepalivetimeout",
+    "keepalive",
+    "maxkeepaliverequests",
+    "remoteiptrustedproxy",
+    "remoteipinternalproxy",
+    "remoteipheader",
+    "customlog",
+    "loadmodule",
+    "namevirtualhost",
+    "serverroot",
+    "serveradmin",
+    "serversignature",
+    "servertokens",
+    "usecanonicalname",
+    "user",
+    "group",
+    "pidfile",
+    "mutex",
+    "hostnamelookups",
+    "balancermember",
+    "sslengine",
+    "sslproxyengine",
+    "nokeepalive",
+    "logformat",
+    "define",
+    "defaultruntimedir",
+    "typesconfig",
+    "addtype",
+    "traceenable",
+    "authmerging",
+    "options",
+    "allowencodedslashes",
+    "startservers",
+    "maxrequestworkers",
+    "threadsperchild",
+    "loglevel",
+];
+
+const HARMLESS: &[&str] = &[
+    "options-ssl-apache.conf",
+    "mime.types",
+    "ports.conf",
+    "security.conf",
+    "charset.conf",
+    "other-vhosts-access-log.conf",
+];
+
+/// Tells of every directive in the virtual host, and around it, that has not been told.
+pub(super) fn tell(work: &mut Work, host: &Host<'_>) {
+    let around = host.tree.iter().filter(|_| host.block.is_some()).filter(|one| one.name != "virtualhost");
+    for one in around.chain(host.own) {
+        directive(work, one);
+        if matches!(one.name.as_str(), "location" | "locationmatch" | "proxy" | "proxymatch") {
+            for inner in one.inside() {
+                directive(work, inner);
+            }
+        }
+    }
+    let main = host.main().map(|pass| pass.target.clone());
+    for pass in &host.passes {
+        if main.as_ref().is_some_and(|main| !pass.target.is_same(main)) {
+            work.dropped(
+                &pass.directive.place,
+                format!("{}: is not the catcher's, and only the catcher is forwarded to", pass.outside),
+            );
+        }
+    }
+}
+
+fn directive(work: &mut Work, one: &Directive) {
+    let at = &one.place;
+    if let Some(reason) = &one.unread {
+        let path = one.arg(0);
+        let name = path.rsplit('/').next().unwrap_or_default();
+        if HARMLESS.contains(&name) || path.contains("mods-enabled") {
+            work.dropped(at, format!("Include {path}: not read, and by its name not needed ({reason})"));
+        } else {
+            work.open(
+                at,
+                format!("Include {path}: not read, so what it allows or denies is not known ({reason}); put its text in its place, and convert again"),
+            );
+        }
+        return;
+    }
+    match one.name.as_str() {
+        "proxypass" if one.args.last().is_some_and(|last| last == "!") => {
+            work.dropped(
+                at,
+                format!("{}: was not forwarded; what the catcher has no route for is answered here", one.arg(0)),
+            );
+        }
+        "requestheader" => request_header(work, one),
+        name if DONE.contains(&name) => {}
+        "header" => work.dropped(at, "Header: answers get no headers of yours"),
+        "sslverifyclient" if !one.arg(0).eq_ignore_ascii_case("none") => {
+            work.open(at, "SSLVerifyClient: kept out whoever has no certificate, and has no counterpart");
+        }
+        "sslrequire" => work.open(at, "SSLRequire: kept people out, and has no counterpart"),
+        name if name.starts_with("ssl") => work.dropped(at, format!("{name}: this version does not speak TLS")),
+        "errorlog" => work.changed(at, "ErrorLog: what is not an access line goes to standard error"),
+        "documentroot" | "directoryindex" | "alias" => work.dropped(at, format!("{}: no files are served", one.name)),
+        "redirect" | "redirectmatch" | "redirectpermanent" => work.dropped(at, "Redirect: nothing is redirected"),
+        name => work.dropped(at, format!("{name}: has no counterpart")),
+    }
+}
+
+fn request_header(work: &mut Work, one: &Directive) {
+    let name = one.arg(1).to_ascii_lowercase();
+    let is_gone = one.arg(0).eq_ignore_ascii_case("unset");
+    if name.starts_with("x-forwarded-")
+        || matches!(name.as_str(), "x-real-ip" | "upgrade" | "connection" | "accept-encoding")
+        || is_gone
+    {
+        return;
+    }
+    match name.as_str() {
+        "authorization" => work.dropped(&one.place, "RequestHeader Authorization: for a catcher with a login of its own write upstream.username and upstream.password_file"),
+        "host" => work.wrong(&one.place, "RequestHeader Host: Host is kept now, as people ask for it"),
+        _ => work.dropped(&one.place, format!("RequestHeader {}: the catcher gets no headers of yours", one.arg(1))),
+    }
+}
