@@ -1,6 +1,7 @@
 //! The command line: from arguments to an exit code, one file a command.
 
 pub mod check;
+pub mod convert;
 pub mod healthcheck;
 mod out;
 pub mod pages;
@@ -65,6 +66,8 @@ enum Command {
     Check(check::Flags),
     /// Keep the users file: add, passwd, remove, list, verify
     User(user::Flags),
+    /// Turn an nginx or Apache block, or a crontab, into a configuration
+    Convert(convert::Flags),
     /// Ask the running daemon whether it lives
     Healthcheck(healthcheck::Flags),
     /// Print completions for a shell
@@ -90,6 +93,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             check::run(&Source::of_process(cli.config, keys), form)
         }
         Command::User(flags) => user::run(cli.config, flags),
+        Command::Convert(flags) => convert::run(&flags),
         Command::Healthcheck(flags) => {
             let (keys, ready) = flags.take_keys();
             healthcheck::run(&Source::of_process(cli.config, keys), ready)

@@ -13,6 +13,9 @@ mod support;
 // The command line: exit codes, and what goes to which stream.
 mod cli;
 
+// What people had before, as a configuration.
+mod convert;
+
 // The gate doing its main job.
 mod gate;
 
