@@ -33,6 +33,9 @@ pub(crate) enum Purpose {
 /// The length of a key in bytes: SHA-256's block, so that it is used as it is.
 pub(crate) const KEY: usize = 64;
 
+/// The bytes of a key.
+pub(crate) type Key = Zeroizing<[u8; KEY]>;
+
 /// HMAC-SHA256 with a random key that is set up once.
 pub(crate) struct ProcessKey(Hmac<Sha256>);
 
@@ -54,7 +57,7 @@ impl ProcessKey {
     ///
     /// # Errors
     /// When the system has no randomness to give.
-    pub(crate) fn draw() -> io::Result<Zeroizing<[u8; KEY]>> {
+    fn draw() -> io::Result<Key> {
         let mut key = Zeroizing::new([0; KEY]);
         getrandom::fill(&mut *key).map_err(io::Error::other)?;
         Ok(key)
