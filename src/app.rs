@@ -6,6 +6,7 @@ mod live;
 mod password;
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -19,7 +20,7 @@ use self::entrance::Asks;
 pub use self::health::NotReady;
 pub use self::live::{Live, Site};
 use crate::access_log::{AccessLog, Record, no_answer};
-use crate::auth::{Authenticator, By};
+use crate::auth::{Authenticator, By, Users};
 use crate::body::Body;
 use crate::catcher::{self, Asked, NoRoute};
 use crate::client_addr::{self, Client, Peer, X_FORWARDED_FOR};
@@ -122,6 +123,11 @@ impl App {
         let live = Arc::new(live);
         self.live.store(Arc::clone(&live));
         self.tunnels.allow_only(rule(&live, &self.sessions))
+    }
+
+    /// Readies what unknown names will mimic in `users`, before they hold.
+    pub fn keep_mimics(&self, users: &Users, state_dir: &Path) {
+        self.auth.keep_mimics(users, state_dir);
     }
 
     /// The sessions and their keys.

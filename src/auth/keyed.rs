@@ -2,10 +2,13 @@
 //! one that is kept, nobody else can sign what the gate takes back from a browser.
 
 use std::io;
+use std::path::Path;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
+
+use crate::state_dir;
 
 /// What a keyed hash is for: hashes for one purpose are never equal to those for another.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +49,15 @@ impl ProcessKey {
     /// When the system has no randomness to give.
     pub(crate) fn random() -> io::Result<Self> {
         Ok(Self::of(&*Self::draw()?))
+    }
+
+    /// The key in that file of the state directory, which is made there if it is not yet; with what its loss `costs`.
+    ///
+    /// # Errors
+    /// When nothing can be kept there, or the system has no randomness to give.
+    pub(crate) fn kept(dir: &Path, file: &str, costs: &str) -> io::Result<Self> {
+        state_dir::ready(dir)?;
+        state_dir::key(&dir.join(file), costs).map(|key| Self::of(&key))
     }
 
     /// A key that is kept elsewhere.
