@@ -27,6 +27,14 @@ pub enum Exit {
     Usage = 2,
     /// The configuration is wrong (EX_CONFIG).
     Config = 78,
+    /// SIGHUP ended it: the number of the signal and 128, as shells count.
+    HungUp = 129,
+    /// SIGINT did: Ctrl-C.
+    Interrupted = 130,
+    /// SIGQUIT did.
+    Quit = 131,
+    /// SIGTERM did.
+    Terminated = 143,
 }
 
 impl From<Exit> for ExitCode {
