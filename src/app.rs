@@ -5,7 +5,7 @@ mod health;
 mod live;
 mod password;
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -65,7 +65,7 @@ pub struct Connected {
     /// Its other end.
     pub peer: Peer,
     /// This end, if it has an address.
-    pub local: Option<IpAddr>,
+    pub local: Option<SocketAddr>,
     /// The other end as a header value.
     pub peer_value: Option<HeaderValue>,
     /// The worker that serves it.
@@ -78,7 +78,7 @@ impl Connected {
     /// Whether it comes from this machine's own address, other than loopback: what hands connections on here, a container
     /// engine's forwarder say, has that address, and who is behind it could be anybody.
     fn is_own(&self) -> bool {
-        matches!(self.peer, Peer::Tcp(ip) if self.local == Some(ip) && !ip.is_loopback())
+        matches!(self.peer, Peer::Tcp(ip) if self.local.is_some_and(|local| local.ip() == ip) && !ip.is_loopback())
     }
 
     fn given(&self) -> MutexGuard<'_, Option<Given>> {
@@ -213,7 +213,8 @@ impl App {
         let action = catcher::route(site.catcher, &site.prefix, &asked);
 
         let socket = action.as_ref().is_ok_and(|action| action.operation.is_upgrade());
-        let asks = Asks { parts: &parts, client, from_here: connected.is_own(), socket };
+        let listening = connected.local.map(|local| local.port());
+        let asks = Asks { parts: &parts, client, from_here: connected.is_own(), listening, socket };
         if let Some(answer) = self.entrance(live, asks, body, record).await {
             return answer;
         }

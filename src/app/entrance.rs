@@ -31,6 +31,8 @@ pub(super) struct Asks<'a> {
     pub(super) client: Client,
     /// Whether it comes from this machine's own address.
     pub(super) from_here: bool,
+    /// The port that it came to.
+    pub(super) listening: Option<u16>,
     /// Whether it asks for the catcher's socket: what the route says, not the fields alone.
     pub(super) socket: bool,
 }
@@ -41,7 +43,7 @@ impl Asks<'_> {
     }
 
     fn public(&self) -> Public {
-        Public::of(self.parts, self.client)
+        Public::of(self.parts, self.client, self.listening)
     }
 
     fn agent(&self) -> &[u8] {

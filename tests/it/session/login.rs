@@ -115,6 +115,25 @@ fn over_tls_the_cookie_is_bound_to_the_host() {
 }
 
 #[test]
+fn behind_several_proxies_people_log_in_by_the_name_they_know() {
+    let inbox = Inbox::with("trusted_proxies = [\"127.0.0.1\"]");
+    let chain = "X-Forwarded-Host: mail.example, inner:8081\r\nX-Forwarded-Proto: https, http\r\n\
+                 Origin: https://mail.example\r\n";
+    let answer = inbox.send("user=anna&password=secret", chain);
+    assert_eq!(answer.status, 303, "{}", answer.text());
+    let (pair, attributes) = cookie(&answer);
+    assert!(pair.starts_with("__Host-mailwarden_session_443=") && attributes.ends_with("; Secure"), "{pair}");
+    assert_eq!(inbox.ask("GET /messages", &format!("{chain}{}", with(&pair))).status, 200);
+    let told = inbox.catcher.requests().pop().unwrap();
+    assert_eq!(
+        (told.value("x-forwarded-host").as_deref(), told.value("x-forwarded-proto").as_deref()),
+        (Some("mail.example"), Some("https"))
+    );
+    let inner = chain.replace("https://mail.example", "http://inner:8081");
+    assert_eq!(inbox.send("user=anna&password=secret", &inner).status, 403);
+}
+
+#[test]
 fn programs_and_whoever_sends_a_password_get_the_401_as_ever() {
     let inbox = Inbox::start();
     let wrong = "Authorization: Basic YW5uYTp3cm9uZw==\r\n";
