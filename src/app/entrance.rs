@@ -309,7 +309,8 @@ fn again(live: &Live, form: &LoginForm, why: Reject) -> Reject {
         other => other.sentences(),
     };
     let say = Some(Say::Fault(&say));
-    let page = page::Form { realm: &live.realm, user: &form.user, to: form.to.as_ref(), say }.page();
+    let user = String::from_utf8_lossy(&form.user);
+    let page = page::Form { realm: &live.realm, user: &user, to: form.to.as_ref(), say }.page();
     Reject::LoginAgain(Box::new(LoginAgain { why, page }))
 }
 

@@ -58,7 +58,7 @@ impl Form<'_> {
             "Log in",
             &format!(
                 "<h1>Log in</h1>\n<p class=\"realm\">{}</p>\n{say}\
-                 <form method=\"post\" action=\"{LOGIN}\">\n\
+                 <form method=\"post\" action=\"{LOGIN}\" accept-charset=\"utf-8\">\n\
                  <label for=\"user\">User name</label>\n\
                  <input id=\"user\" name=\"user\" value=\"{}\" autocomplete=\"username\" autocapitalize=\"none\" \
                  autocorrect=\"off\" spellcheck=\"false\" maxlength=\"255\" required{at_user}>\n\

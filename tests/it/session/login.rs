@@ -183,6 +183,26 @@ fn wrong_credentials_show_the_form_again_and_no_question_of_the_browsers_own() {
 }
 
 #[test]
+fn a_password_in_latin_1_is_the_bytes_that_its_hash_was_made_of() {
+    // htpasswd -nbs ben $'gr\xfc\xdfe', and the same in UTF-8
+    let users = "ben:{SHA}/b/rce/X0I1ScqlfynX6noGEKfQ=\nanna:{SHA}zVbLCsRWkHMa/td/9mZV39+Fdto=\n";
+    let inbox = Inbox::start();
+    std::fs::write(inbox.gate.users_file(), users).unwrap();
+    inbox.gate.signal("HUP");
+    inbox.gate.log_line("reloaded");
+    for (body, status) in [
+        ("user=ben&password=gr%FC%DFe", 303),
+        ("user=ben&password=gr%C3%BC%C3%9Fe", 401),
+        ("user=anna&password=gr%C3%BC%C3%9Fe", 303),
+        ("user=anna&password=gr%FC%DFe", 401),
+        ("user=anna&password=gr%EF%BF%BD%EF%BF%BDe", 401),
+    ] {
+        assert_eq!(inbox.send(body, HERE).status, status, "{body}");
+    }
+    assert!(inbox.ask(&format!("GET {LOGIN}"), LINK).text().contains("accept-charset=\"utf-8\""));
+}
+
+#[test]
 fn only_the_pages_own_form_logs_anybody_in_or_out() {
     let inbox = Inbox::start();
     let session = inbox.session("anna");
