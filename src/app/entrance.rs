@@ -6,10 +6,10 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 
-use super::{App, Connected, Live};
+use super::{App, Connected, Live, password};
 use crate::access::Permit;
 use crate::access_log::{Auth, Record};
-use crate::auth::{By, Identity};
+use crate::auth::{AuthFailure, By, Identity};
 use crate::body::{Body, Unread};
 use crate::catcher::Operation;
 use crate::client_addr::Client;
@@ -231,7 +231,12 @@ impl App {
             }
             Err(malformed) => Err(malformed.into()),
         };
-        let identity = self.judged(live, asks, result, record).map_err(|why| again(live, &form, why))?;
+        let throttled = result.as_ref().is_err_and(|refusal| refusal.failure == AuthFailure::Throttled);
+        let judged = self.judged(live, asks, result, record);
+        if let Some(record) = record.as_mut().filter(|_| throttled) {
+            record.auth(Auth::Throttled, password::known(live, &form.user));
+        }
+        let identity = judged.map_err(|why| again(live, &form, why))?;
         let now = Seconds::of(SystemTime::now());
         let value = identity.user().and_then(|user| self.sessions.begin(user, now));
         let value = value.ok_or(Reject::Internal("no session can be begun"))?;

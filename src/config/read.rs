@@ -120,8 +120,21 @@ impl<'a> Reader<'a> {
 
     fn listen(&mut self) -> Read<Vec<Listen>> {
         const PATH: &str = "listen";
-        let items = self.list(PATH)?;
         let entry = self.required(PATH)?;
+        // What "write it as a list" would lead to is the next mistake.
+        let alone = match &entry.value {
+            Value::Text(text) => {
+                Listen::parse(text).err().map(|reason| format!("must be a list, and {text:?} {reason}"))
+            }
+            Value::Integer(port) => u16::try_from(*port)
+                .ok()
+                .map(|port| format!("must be a list of addresses; write [\"0.0.0.0:{port}\", \"[::]:{port}\"]")),
+            _ => None,
+        };
+        if let Some(reason) = alone {
+            return Err(self.fault(entry, PATH, reason));
+        }
+        let items = self.list(PATH)?;
         if items.is_empty() {
             return Err(self.fault(entry, PATH, "is empty; name at least one address"));
         }

@@ -129,6 +129,14 @@ fn a_quiet_check_says_what_is_wrong_and_nothing_else() {
     let weak = text(&output.stderr);
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), ""));
     assert!(weak.lines().all(|line| line.starts_with("warning: ")), "{weak}");
+    assert!(weak.contains("htpasswd:1: weak: user anna: ") && !weak.contains("cannot log in"), "{weak}");
+    std::fs::write(users, "anna:{SHA}short\nben:*\n").unwrap();
+    let output = run(&["check", "--quiet", "--config", &path]);
+    let refused = text(&output.stderr);
+    assert!(
+        refused.contains(":1: cannot log in: user anna: ") && refused.contains(":2: cannot log in: user ben: "),
+        "{refused}"
+    );
     let (_dir, path) = config("workers = 0\n");
     let output = run(&["check", "--quiet", "--config", &path]);
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(78), ""));

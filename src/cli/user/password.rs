@@ -18,7 +18,7 @@ const BCRYPT_SEES: usize = 72;
 
 #[derive(Debug, Args)]
 pub(super) struct From {
-    /// Read the password from standard input, one line
+    /// Read the password from standard input, its first line
     #[arg(long)]
     stdin: bool,
 }
@@ -102,6 +102,7 @@ mod tests {
             (" two words \nnext\n", " two words ", "next\n"),
             ("\nsecret", "", "secret"),
             ("", "", ""),
+            ("secret\nsecret\n", "secret", "secret\n"),
         ];
         for (given, expected, left) in cases {
             let mut input = given.as_bytes();
