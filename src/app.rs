@@ -5,7 +5,8 @@ mod health;
 mod live;
 mod password;
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -19,7 +20,7 @@ use self::entrance::Asks;
 pub use self::health::NotReady;
 pub use self::live::{Live, Site};
 use crate::access_log::{AccessLog, Record, no_answer};
-use crate::auth::{Authenticator, By};
+use crate::auth::{Authenticator, By, Users};
 use crate::body::Body;
 use crate::body::budget::ReadAhead;
 use crate::catcher::{self, Asked, NoRoute};
@@ -66,7 +67,7 @@ pub struct Connected {
     /// Its other end.
     pub peer: Peer,
     /// This end, if it has an address.
-    pub local: Option<IpAddr>,
+    pub local: Option<SocketAddr>,
     /// The other end as a header value.
     pub peer_value: Option<HeaderValue>,
     /// The worker that serves it.
@@ -79,7 +80,7 @@ impl Connected {
     /// Whether it comes from this machine's own address, other than loopback: what hands connections on here, a container
     /// engine's forwarder say, has that address, and who is behind it could be anybody.
     fn is_own(&self) -> bool {
-        matches!(self.peer, Peer::Tcp(ip) if self.local == Some(ip) && !ip.is_loopback())
+        matches!(self.peer, Peer::Tcp(ip) if self.local.is_some_and(|local| local.ip() == ip) && !ip.is_loopback())
     }
 
     fn given(&self) -> MutexGuard<'_, Option<Given>> {
@@ -125,6 +126,11 @@ impl App {
         let live = Arc::new(live);
         self.live.store(Arc::clone(&live));
         self.tunnels.allow_only(rule(&live, &self.sessions))
+    }
+
+    /// Readies what unknown names will mimic in `users`, before they hold.
+    pub fn keep_mimics(&self, users: &Users, state_dir: &Path) {
+        self.auth.keep_mimics(users, state_dir);
     }
 
     /// The sessions and their keys.
@@ -210,7 +216,8 @@ impl App {
         let action = catcher::route(site.catcher, &site.prefix, &asked);
 
         let socket = action.as_ref().is_ok_and(|action| action.operation.is_upgrade());
-        let asks = Asks { parts: &parts, client, from_here: connected.is_own(), socket };
+        let listening = connected.local.map(|local| local.port());
+        let asks = Asks { parts: &parts, client, from_here: connected.is_own(), listening, socket };
         if let Some(answer) = self.entrance(live, asks, body, record).await {
             return answer;
         }

@@ -115,6 +115,7 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
     let app = {
         let auth = Authenticator::new(&AuthLimits::default())
             .map_err(system("draw a random key and start the threads that check passwords"))?;
+        auth.keep_mimics(&users, &config.start.state_dir);
         let metrics = Metrics::new(SystemTime::now()).map_err(|error| system("count")(io::Error::other(error)))?;
         let metrics = Arc::new(metrics);
         let tunnels = Tunnels::new(lifetime.tasks.clone(), lifetime.stop.clone(), Arc::clone(&metrics));

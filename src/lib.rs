@@ -28,8 +28,8 @@
 //! ```
 //!
 //! A row uses only the rows below it: `main cli` / `daemon signals` / `reload status systemd` / `net` / `app` / `guard auth
-//! session access forward catcher client_addr` / `reject body access_log metrics conditions vitals in_flight sink path
-//! permission authority config::model`.
+//! session access forward catcher client_addr` / `reject body access_log metrics conditions vitals in_flight sink
+//! state_dir path permission authority config::model`.
 //!
 //! What holds everywhere, mostly by absence:
 //! - only `access` makes a [`access::Permit`], so that an unauthorised forward does not compile;
@@ -79,6 +79,7 @@ pub mod in_flight;
 pub mod metrics;
 pub mod reject;
 pub mod sink;
+mod state_dir;
 pub mod vitals;
 
 // Sockets, and the life of the daemon around them.

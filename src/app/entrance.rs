@@ -6,10 +6,10 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 
-use super::{App, Connected, Live};
+use super::{App, Connected, Live, password};
 use crate::access::Permit;
 use crate::access_log::{Auth, Record};
-use crate::auth::{By, Identity};
+use crate::auth::{AuthFailure, By, Identity};
 use crate::body::{Body, Unread};
 use crate::catcher::Operation;
 use crate::client_addr::Client;
@@ -31,6 +31,8 @@ pub(super) struct Asks<'a> {
     pub(super) client: Client,
     /// Whether it comes from this machine's own address.
     pub(super) from_here: bool,
+    /// The port that it came to.
+    pub(super) listening: Option<u16>,
     /// Whether it asks for the catcher's socket: what the route says, not the fields alone.
     pub(super) socket: bool,
 }
@@ -41,7 +43,7 @@ impl Asks<'_> {
     }
 
     fn public(&self) -> Public {
-        Public::of(self.parts, self.client)
+        Public::of(self.parts, self.client, self.listening)
     }
 
     fn agent(&self) -> &[u8] {
@@ -229,7 +231,12 @@ impl App {
             }
             Err(malformed) => Err(malformed.into()),
         };
-        let identity = self.judged(live, asks, result, record).map_err(|why| again(live, &form, why))?;
+        let throttled = result.as_ref().is_err_and(|refusal| refusal.failure == AuthFailure::Throttled);
+        let judged = self.judged(live, asks, result, record);
+        if let Some(record) = record.as_mut().filter(|_| throttled) {
+            record.auth(Auth::Throttled, password::known(live, &form.user));
+        }
+        let identity = judged.map_err(|why| again(live, &form, why))?;
         let now = Seconds::of(SystemTime::now());
         let value = identity.user().and_then(|user| self.sessions.begin(user, now));
         let value = value.ok_or(Reject::Internal("no session can be begun"))?;
@@ -307,7 +314,8 @@ fn again(live: &Live, form: &LoginForm, why: Reject) -> Reject {
         other => other.sentences(),
     };
     let say = Some(Say::Fault(&say));
-    let page = page::Form { realm: &live.realm, user: &form.user, to: form.to.as_ref(), say }.page();
+    let user = String::from_utf8_lossy(&form.user);
+    let page = page::Form { realm: &live.realm, user: &user, to: form.to.as_ref(), say }.page();
     Reject::LoginAgain(Box::new(LoginAgain { why, page }))
 }
 

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use super::entrance::Asks;
 use super::{App, Live};
 use crate::access_log::{Auth, Record};
-use crate::auth::{AuthFailure, Identity, Malformed, Refusal, UserName};
+use crate::auth::{AuthFailure, Credentials, Identity, Malformed, Refusal, UserName};
 use crate::reject::Reject;
 
 impl App {
@@ -41,7 +41,7 @@ impl App {
             Err(AuthFailure::UnknownUser) => (Auth::UnknownUser, None, "unknown user"),
             Err(AuthFailure::RefusedLine { user }) => (Auth::RefusedLine, named(user), "refused line"),
             Err(AuthFailure::WrongPassword { user }) => (Auth::WrongPassword, named(user), "wrong password"),
-            Err(AuthFailure::Throttled) => (Auth::Throttled, None, "throttled"),
+            Err(AuthFailure::Throttled) => (Auth::Throttled, sent(live, &asks.parts.headers), "throttled"),
             Err(AuthFailure::Busy) => (Auth::Busy, None, "verification busy"),
             Err(_) => (Auth::Busy, None, "password could not be checked"),
         };
@@ -70,6 +70,17 @@ fn is_script(headers: &http::HeaderMap) -> bool {
         headers.get(name).is_some_and(|sent| sent.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
     };
     !is("sec-fetch-mode", "navigate") && (is("x-requested-with", "XMLHttpRequest") || is("sec-fetch-dest", "empty"))
+}
+
+/// The name in a request's credentials, if the file has it: others are not logged, people type passwords there.
+fn sent(live: &Live, fields: &http::HeaderMap) -> Option<HeaderValue> {
+    known(live, Credentials::from_headers(fields).ok()??.user())
+}
+
+/// The name, if the file has it, for the log.
+pub(super) fn known(live: &Live, name: &[u8]) -> Option<HeaderValue> {
+    let user = live.users.get(name).map(|user| user.name());
+    user.or_else(|| live.users.refused(name)).and_then(named)
 }
 
 /// The name of a user whom the file has, for the log.

@@ -5,8 +5,9 @@
 use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
@@ -60,6 +61,8 @@ impl Default for AuthLimits {
 /// Answers who a request is from. One for the whole process.
 pub struct Authenticator {
     key: ProcessKey,
+    /// Which hash a name mimics, where that is kept over a restart.
+    mimic: OnceLock<ProcessKey>,
     cache: VerifiedCache,
     throttle: Mutex<Throttle>,
     verifier: Verifier,
@@ -79,7 +82,7 @@ impl Authenticator {
     fn with_verifier(limits: &AuthLimits, verifier: Verifier, key: ProcessKey) -> Self {
         let cache = VerifiedCache::new(limits.remembered, limits.lifetime, limits.idle);
         let (throttle, late) = (Mutex::new(Throttle::new(Instant::now())), Late::new(limits.late));
-        Self { key, cache, throttle, verifier, late, hits: AtomicU64::new(0) }
+        Self { key, mimic: OnceLock::new(), cache, throttle, verifier, late, hits: AtomicU64::new(0) }
     }
 
     /// Who the request is from. For credentials that were verified before it is ready at once, without a hash and
@@ -227,10 +230,26 @@ impl Authenticator {
         Some(Question { user, hash, key })
     }
 
+    /// Readies what there is to mimic in `users`: with several formats and costs the key for it is kept, so that a
+    /// restart changes nobody's time. Where it cannot be, it lives as long as the process. Reads and writes files.
+    pub fn keep_mimics(&self, users: &Users, state_dir: &Path) {
+        if !users.are_mixed() || self.mimic.get().is_some() {
+            return;
+        }
+        match ProcessKey::kept(state_dir, "mimic.key", "unknown names take other times than before") {
+            Ok(key) => _ = self.mimic.set(key),
+            Err(error) => tracing::debug!(
+                "state_dir: nothing can be kept in {}: {error}; unknown names take other times after a restart",
+                state_dir.display()
+            ),
+        }
+    }
+
     /// The same for a name each time, or asking twice would tell an unknown name by its changing times; and not to be
     /// foreseen by anyone who knows the file.
     fn seed(&self, name: &[u8]) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.key.mac(Purpose::Mimic, &[name]);
+        let key = self.mimic.get().unwrap_or(&self.key);
+        let [a, b, c, d, e, f, g, h, ..] = key.mac(Purpose::Mimic, &[name]);
         u64::from_ne_bytes([a, b, c, d, e, f, g, h])
     }
 }
@@ -292,6 +311,9 @@ pub struct AuthLoad {
     pub remembered: usize,
 }
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod mimics;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 mod tests;

@@ -27,6 +27,14 @@ pub enum Exit {
     Usage = 2,
     /// The configuration is wrong (EX_CONFIG).
     Config = 78,
+    /// SIGHUP ended it: the number of the signal and 128, as shells count.
+    HungUp = 129,
+    /// SIGINT did: Ctrl-C.
+    Interrupted = 130,
+    /// SIGQUIT did.
+    Quit = 131,
+    /// SIGTERM did.
+    Terminated = 143,
 }
 
 impl From<Exit> for ExitCode {
@@ -78,6 +86,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
+            let error = with_hint(error);
             // Help and version come this way too. Where they cannot be printed nobody reads.
             let _ = error.print();
             return usage_exit(&error);
@@ -97,6 +106,28 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Completions(flags) => pages::completions(&flags),
         Command::Man(flags) => pages::man(&flags),
     }
+}
+
+/// What other programs call commands of `user`, of which the spelling says nothing.
+const SYNONYMS: [(&str, &str); 6] = [
+    ("delete", "remove"),
+    ("del", "remove"),
+    ("rm", "remove"),
+    ("create", "add"),
+    ("password", "passwd"),
+    ("check", "verify"),
+];
+
+/// With the name that a command has here, where it was called by another.
+fn with_hint(mut error: clap::Error) -> clap::Error {
+    use clap::error::{ContextKind, ContextValue};
+    let is_users = matches!(error.get(ContextKind::Usage), Some(ContextValue::StyledStr(usage))
+        if usage.to_string().contains("mailwarden user"));
+    let Some(ContextValue::String(called)) = error.get(ContextKind::InvalidSubcommand) else { return error };
+    if let Some((_, name)) = SYNONYMS.iter().find(|(other, _)| is_users && other == called) {
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![(*name).to_owned()]));
+    }
+    error
 }
 
 /// A question for help or the version is no mistake.
@@ -155,6 +186,17 @@ mod tests {
         assert_eq!(exit(&[]), Exit::Usage);
         assert_eq!(exit(&["serve", "--help"]), Exit::Success);
         assert_eq!(exit(&["--version"]), Exit::Success);
+    }
+
+    #[test]
+    fn a_command_by_another_programs_name_is_named() {
+        let told = |arguments: &[&str]| {
+            let arguments = ["mailwarden"].iter().chain(arguments);
+            with_hint(Cli::try_parse_from(arguments).unwrap_err()).to_string()
+        };
+        assert!(told(&["user", "delete", "anna"]).contains("'remove'"), "{}", told(&["user", "delete", "anna"]));
+        assert!(told(&["user", "password", "anna"]).contains("'passwd'"));
+        assert!(!told(&["delete", "anna"]).contains("'remove'"), "there is none at that place");
     }
 
     #[test]

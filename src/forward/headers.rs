@@ -8,6 +8,7 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::client_addr::{Client, Peer, X_FORWARDED_FOR};
+use crate::guard;
 
 /// `X-Forwarded-Host`.
 pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -124,7 +125,7 @@ pub struct Way<'a> {
     pub peer_value: Option<&'a HeaderValue>,
     /// The client behind the peer.
     pub client: Client,
-    /// The request's own `Host`, as it came; none in HTTP/1.0.
+    /// The request's own `Host`, as it came; none in HTTP/1.0, or if it is empty.
     pub host: Option<&'a HeaderValue>,
 }
 
@@ -145,9 +146,31 @@ impl Believed {
         }
         Self {
             forwarded_for: headers.get_all(X_FORWARDED_FOR).iter().cloned().collect(),
-            host: headers.get(X_FORWARDED_HOST).cloned(),
-            proto: headers.get(X_FORWARDED_PROTO).cloned(),
+            host: forwarded_host(headers),
+            proto: first(headers, &X_FORWARDED_PROTO),
         }
+    }
+}
+
+/// The host that a trusted peer says the browser asked for.
+///
+/// Proxies in a row each add the name that they were asked by, so that the browser's comes first, as it does for Rack. It
+/// may be what a client wrote by himself. That deceives nobody but him: no page can have a browser send this field to
+/// another site without a CORS preflight, and the gate agrees to none.
+#[must_use]
+pub fn forwarded_host(headers: &HeaderMap) -> Option<HeaderValue> {
+    first(headers, &X_FORWARDED_HOST).filter(|host| guard::is_host(host.as_bytes()))
+}
+
+/// The first entry of a field that is a list; none if it is empty.
+#[must_use]
+pub fn first(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
+    let line = headers.get(name)?;
+    let entry = line.as_bytes().split(|byte| *byte == b',').next()?.trim_ascii();
+    match entry.len() {
+        0 => None,
+        all if all == line.len() => Some(line.clone()),
+        _ => HeaderValue::from_bytes(entry).ok(),
     }
 }
 
@@ -322,6 +345,20 @@ mod tests {
             assert_eq!(headers.get_all(&name).iter().collect::<Vec<_>>(), [want], "{name}");
         }
         assert!(!headers.contains_key(header::FORWARDED));
+    }
+
+    #[test]
+    fn of_a_chain_of_proxies_the_host_and_proto_that_the_browser_used_are_told() {
+        let told = |host: &str, proto: &str| {
+            let came = [("x-forwarded-host", host), ("x-forwarded-proto", proto)];
+            let headers = added("10.0.0.1", "10.0.0.1", true, &came);
+            [X_FORWARDED_HOST, X_FORWARDED_PROTO].map(|name| headers[name].to_str().unwrap().to_owned())
+        };
+        assert_eq!(told("mail.example, inner:8080", "https, http"), ["mail.example", "https"]);
+        assert_eq!(told("mail.example ,inner", "https"), ["mail.example", "https"]);
+        for nothing in ["", ", inner", "a b", "a/b"] {
+            assert_eq!(told(nothing, ""), ["dev.test:8080", "http"], "{nothing:?}");
+        }
     }
 
     #[test]

@@ -8,15 +8,17 @@ use http::request::Parts;
 
 use crate::authority::Authority;
 use crate::client_addr::Client;
-use crate::forward::headers::{X_FORWARDED_HOST, X_FORWARDED_PROTO};
+use crate::forward::headers::{X_FORWARDED_PROTO, first, forwarded_host};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// How the browser reaches the gate: a trusted proxy's word for it, where there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Public {
-    /// The host, and the port if it is not the scheme's own; none in HTTP/1.0.
+    /// The host, and the port if it is not the scheme's own; none in HTTP/1.0, or if it is empty.
     pub host: Option<HeaderValue>,
+    /// The port that the gate listens on, for who does not say by which he came.
+    pub listening: Option<u16>,
     /// Whether by TLS.
     pub https: bool,
 }
@@ -33,19 +35,25 @@ pub enum Origin {
 }
 
 impl Public {
-    /// What a request says of it.
+    /// What a request says of it that came to the port `listening`.
     #[must_use]
-    pub fn of(parts: &Parts, client: Client) -> Self {
-        let told = |name| if client.peer_is_trusted { only(&parts.headers, &name) } else { None };
-        let https = told(X_FORWARDED_PROTO).is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
-        Self { host: told(X_FORWARDED_HOST).cloned().or_else(|| super::host(parts)), https }
+    pub fn of(parts: &Parts, client: Client, listening: Option<u16>) -> Self {
+        let (host, proto) = match client.peer_is_trusted {
+            true => (forwarded_host(&parts.headers), first(&parts.headers, &X_FORWARDED_PROTO)),
+            false => (None, None),
+        };
+        let https = proto.is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
+        Self { host: host.or_else(|| super::host(parts)), https, listening }
     }
 
-    /// The port that the browser uses.
+    /// The port that the browser uses, as far as anybody says so.
     #[must_use]
     pub fn port(&self) -> u16 {
-        let written = self.host.as_ref().and_then(|host| Authority::parse(host.as_bytes())?.port);
-        written.unwrap_or(if self.https { 443 } else { 80 })
+        let schemes = if self.https { 443 } else { 80 };
+        match &self.host {
+            Some(host) => Authority::parse(host.as_bytes()).and_then(|host| host.port).unwrap_or(schemes),
+            None => self.listening.unwrap_or(schemes),
+        }
     }
 
     /// Who began the request that has these fields.
@@ -67,7 +75,7 @@ impl Public {
             let origin = origin.as_bytes();
             origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"))
         });
-        let host = self.host.as_ref().map(HeaderValue::as_bytes).filter(|host| !host.is_empty());
+        let host = self.host.as_ref().map(HeaderValue::as_bytes);
         match (authority, host) {
             (Some(authority), Some(host)) if authority.eq_ignore_ascii_case(host) => Origin::Same,
             _ => Origin::Other,
@@ -97,7 +105,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let parts = request.body(()).unwrap().into_parts().0;
-        Public::of(&parts, client(false)).origin(&parts.headers)
+        Public::of(&parts, client(false), None).origin(&parts.headers)
     }
 
     fn client(peer_is_trusted: bool) -> Client {
@@ -153,15 +161,39 @@ mod tests {
             .unwrap()
             .into_parts()
             .0;
-        let public = Public::of(&parts, client(true));
+        let public = Public::of(&parts, client(true), None);
         assert_eq!(
             (public.host.as_ref().unwrap(), public.https, public.port()),
             (&"mail.example:8443".parse().unwrap(), true, 8443)
         );
-        let public = Public::of(&parts, client(false));
+        let public = Public::of(&parts, client(false), None);
         assert_eq!(
             (public.host.as_ref().unwrap(), public.https, public.port()),
             (&"127.0.0.1:8080".parse().unwrap(), false, 8080)
         );
+    }
+    #[test]
+    fn behind_several_proxies_the_browsers_own_name_and_scheme_count() {
+        let parts = Request::get("/")
+            .header("host", "127.0.0.1:8080")
+            .header("x-forwarded-host", "mail.example:8443, inner:8081")
+            .header("x-forwarded-proto", "https, http")
+            .header("origin", "https://mail.example:8443")
+            .body(())
+            .unwrap()
+            .into_parts()
+            .0;
+        let public = Public::of(&parts, client(true), Some(8080));
+        assert_eq!((public.https, public.port()), (true, 8443));
+        assert_eq!(public.origin(&parts.headers), Origin::Same);
+        let inner = Public { host: Some(HeaderValue::from_static("inner:8081")), ..public };
+        assert_eq!(inner.origin(&parts.headers), Origin::Other);
+    }
+
+    #[test]
+    fn without_a_host_the_port_is_the_one_that_is_listened_on() {
+        let parts = Request::get("/").header("host", "").body(()).unwrap().into_parts().0;
+        assert_eq!(Public::of(&parts, client(false), Some(8080)).port(), 8080);
+        assert_eq!(Public::of(&parts, client(false), None).port(), 80, "a Unix socket has none");
     }
 }

@@ -51,7 +51,7 @@ pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: Cance
         Ok(stream) => stream,
         Err(error) => return tracing::error!(%peer, %error, "a connection cannot be served"),
     };
-    let local = stream.local_ip();
+    let local = stream.local_addr();
     let activity = Arc::new(Activity::default());
     let io = TokioIo::new(ClientIo::new(stream, limits(&app), Arc::clone(&activity), admitted));
     let peer_value = address_value(peer);

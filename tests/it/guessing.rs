@@ -62,7 +62,7 @@ fn the_sixth_wrong_password_is_429_and_the_log_and_the_metrics_say_so() {
     assert_eq!(answer.field("cache-control").unwrap(), "no-store");
     let line = gate.access_line(|line| line.contains("status=429"));
     assert!(line.contains("client=192.0.2.1 status=429 auth=throttled ") && line.contains("reason=\"throttled\""));
-    assert!(!line.contains("user="), "{line}");
+    assert!(line.contains("user=\"anna\""), "{line}");
     assert_eq!(gate.metric("mailwarden_authentications_total{result=\"throttled\"}"), Some(1.0));
     assert_eq!(gate.metric("mailwarden_refusals_total{reason=\"too many wrong passwords\"}"), Some(1.0));
     assert_eq!(gate.metric("mailwarden_password_hashes_total"), Some(5.0));
@@ -264,4 +264,20 @@ fn a_guesser_holds_up_nobody() {
     assert_eq!(status(&gate, ELSEWHERE, "anna", "secret"), 200);
     assert_eq!(status(&gate, ELSEWHERE, "bert", "secret"), 200);
     assert_eq!(status(&gate, HERE, "carl", "secret"), 200);
+}
+
+#[test]
+fn the_log_names_who_is_guessed_at_if_there_is_such_a_user() {
+    let (_catcher, gate) = started();
+    for (user, from) in [("anna", HERE), ("carl", ELSEWHERE)] {
+        for guess in 0..7 {
+            ask(&gate, from, user, &format!("wrong{guess}"));
+        }
+    }
+    let throttled = |from: &str| {
+        gate.access_line(|line| line.contains(&format!("client={from} ")) && line.contains("auth=throttled"))
+    };
+    assert!(throttled(HERE).contains("user=\"anna\""));
+    let line = throttled(ELSEWHERE);
+    assert!(!line.contains("user=") && !line.contains("carl"), "{line}");
 }

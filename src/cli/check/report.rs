@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::UsersReport;
+use super::{LineProblem, UsersReport};
 use crate::auth::how_to_make;
 use crate::cli::Exit;
 use crate::config::model::{CatcherKind, Config, Listen, UsersFile};
@@ -137,7 +137,9 @@ impl Report {
             }
             UsersReport::Unreadable { reason } => reason.clone(),
             UsersReport::Loaded { problems, count, unlisted, .. } => {
-                let problems = problems.iter().map(|problem| format!("{path}:{}: {}", problem.line, problem.reason));
+                let problems = problems
+                    .iter()
+                    .map(|LineProblem { line, means, reason }| format!("{path}:{line}: {}{reason}", means.words()));
                 self.warnings.extend(problems);
                 if *unlisted > 0 {
                     self.warnings

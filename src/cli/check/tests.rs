@@ -16,7 +16,7 @@ fn loaded(_: &AuthConfig) -> UsersReport {
     UsersReport::Loaded {
         count: 12,
         formats: BTreeMap::from([("apr1".to_owned(), 8), ("bcrypt".to_owned(), 4)]),
-        problems: vec![LineProblem { line: 3, reason: "has no colon".to_owned() }],
+        problems: vec![LineProblem { line: 3, means: Means::CannotLogIn, reason: "has no colon".to_owned() }],
         unlisted: 0,
         names: BTreeSet::from([b"anna".to_vec(), b"ci-bot".to_vec()]),
     }
@@ -49,7 +49,7 @@ They may          view, delete, clear
 ";
     let said = said(text, loaded);
     assert!(said.starts_with(expected), "{said}");
-    assert!(said.ends_with("warning: /srv/htpasswd:3: has no colon\n"), "{said}");
+    assert!(said.ends_with("warning: /srv/htpasswd:3: cannot log in: has no colon\n"), "{said}");
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn the_same_as_json() {
     assert_eq!(
         found["warnings"],
         json!([
-            "/etc/mailwarden/htpasswd:3: has no colon",
+            "/etc/mailwarden/htpasswd:3: cannot log in: has no colon",
             "trusted_proxies: anybody can say what address they come from",
         ])
     );

@@ -38,6 +38,12 @@ fn each_mistake_is_answered_with_what_to_do() {
             "m.toml:2: status.listen: \"9080\" has no address; write \"0.0.0.0:9080\" for all of IPv4, \"127.0.0.1:9080\" for this machine only",
         ),
         (
+            "listen = \"8080\"",
+            "m.toml:1: listen: must be a list, and \"8080\" has no address; write \"0.0.0.0:8080\" for all of IPv4, \"127.0.0.1:8080\" for this machine only",
+        ),
+        ("listen = 8080", "m.toml:1: listen: must be a list of addresses; write [\"0.0.0.0:8080\", \"[::]:8080\"]"),
+        ("listen = \"127.0.0.1:8080\"", "m.toml:1: listen: must be a list; write [\"127.0.0.1:8080\"]"),
+        (
             "auth.anonymous_from = [\"10.0.0.0/8\"]",
             "m.toml:1: auth.anonymous_from: needs hosts: write hosts = [\"mail.dev\"], with the names by which people ask for the gate",
         ),
@@ -100,7 +106,6 @@ fn each_mistake_is_answered_with_what_to_do() {
         ),
         // Kinds
         ("listen = \"0.0.0.0:80\"", "m.toml:1: listen: must be a list; write [\"0.0.0.0:80\"]"),
-        ("listen = 8080", "m.toml:1: listen: must be a list of texts, not the number 8080"),
         ("listen = [8080]", "m.toml:1: listen: must hold texts in quotes only, not the number 8080"),
         ("workers = \"4\"", "m.toml:1: workers: must be a whole number, not \"4\""),
         ("workers = 1.5", "m.toml:1: workers: must be a whole number, not a number with a fraction"),
