@@ -1,6 +1,7 @@
 //! Every way to say no: status, header fields, what the client reads and what the log says, chosen here and nowhere else.
 //!
-//! The client's text is plain and says what to do; the log's reason is exact. Neither holds anything that the client sent.
+//! The client's text is plain and says what to do; the log's reason is exact. Neither holds anything that the client sent,
+//! but for the two hosts of [`Reject::CrossSite`]: short, printable and escaped.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 
 use crate::body::Body;
-use crate::permission::Permission;
+use crate::permission::{Permission, PermissionSet};
 use crate::session::page::LOGIN;
 
 /// Why a request is answered here instead of by the catcher.
@@ -33,10 +34,15 @@ pub enum Reject {
         /// For the log.
         reason: &'static str,
     },
-    /// The user is known and lacks this permission.
-    Forbidden(Permission),
+    /// The user is known and lacks a permission.
+    Forbidden {
+        /// The one that it takes.
+        missing: Permission,
+        /// Those that he has.
+        has: PermissionSet,
+    },
     /// A page of another site had the browser ask, with what the browser adds by itself.
-    CrossSite,
+    CrossSite(Box<Foreign>),
     /// The request is for a name that is not one of ours (RFC 9110 section 15.5.20).
     WrongHost,
     /// There is a form for that, at this place.
@@ -76,6 +82,15 @@ pub struct LoginAgain {
     pub why: Reject,
     /// The page with the form.
     pub page: String,
+}
+
+/// Another site that began a request, for whoever has to find out why it was refused. Printable ASCII, cut short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    /// What the request says of where it comes from; none if the browser says only that it is elsewhere.
+    pub origin: Option<String>,
+    /// What that was compared with; none in HTTP/1.0.
+    pub host: Option<String>,
 }
 
 /// What went wrong between the gate and the catcher.
@@ -142,7 +157,7 @@ impl Reject {
             Reject::BadRequest(_) | Reject::BodyBroken => StatusCode::BAD_REQUEST,
             Reject::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
             Reject::TooManyGuesses { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Reject::Forbidden(_) | Reject::CrossSite => StatusCode::FORBIDDEN,
+            Reject::Forbidden { .. } | Reject::CrossSite(_) => StatusCode::FORBIDDEN,
             Reject::WrongHost => StatusCode::MISDIRECTED_REQUEST,
             Reject::LogIn(_) => StatusCode::SEE_OTHER,
             Reject::LoginAgain(again) => again.why.status(),
@@ -169,8 +184,8 @@ impl Reject {
         match self {
             Reject::BadRequest(reason) | Reject::Internal(reason) => reason,
             Reject::Unauthorized { reason, .. } | Reject::TooManyGuesses { reason, .. } => reason,
-            Reject::Forbidden(_) => "permission missing",
-            Reject::CrossSite => "another site",
+            Reject::Forbidden { .. } => "permission missing",
+            Reject::CrossSite(_) => "another site",
             Reject::WrongHost => "another host",
             Reject::LogIn(_) => "no credentials",
             Reject::LoginAgain(again) => again.why.reason(),
@@ -215,14 +230,18 @@ impl Reject {
                     whole_seconds(*retry_after)
                 ),
             ),
-            Reject::Forbidden(permission) => (
-                format!("You are logged in, but not allowed to do this: it takes the permission \"{permission}\"."),
-                s("Whoever runs this server can grant it under [access] in Mailwarden's configuration."),
+            Reject::Forbidden { missing, has } => (
+                format!("You are logged in, but not allowed to do this: it takes the permission \"{missing}\"."),
+                format!(
+                    "You have: {has}. Whoever runs this server can grant it to you, to a group or to everybody, under [access] in Mailwarden's configuration."
+                ),
             ),
-            Reject::CrossSite => (
+            Reject::CrossSite(foreign) => (
                 s("Another site had your browser ask for this, so it was refused."),
-                s(
-                    "Open the inbox itself, and do it there. If you did: a proxy before the gate has to pass on Host as it came, with its port.",
+                format!(
+                    "It comes from {}, and this is {}. Open the inbox itself, and do it there. If you did: a proxy before the gate has to pass on Host as it came, with its port. If that site may do so: whoever runs this server can add its origin to \"allowed_origins\" in Mailwarden's configuration.",
+                    foreign.origin.as_deref().unwrap_or("a site that the browser does not name"),
+                    foreign.host.as_deref().unwrap_or("a server that was asked by no name"),
                 ),
             ),
             Reject::WrongHost => (
@@ -289,7 +308,7 @@ impl Reject {
     /// Whether logging in as somebody may help.
     fn login_may_help(&self) -> bool {
         match self {
-            Reject::Unauthorized { .. } | Reject::Forbidden(_) | Reject::LogIn(_) => true,
+            Reject::Unauthorized { .. } | Reject::Forbidden { .. } | Reject::LogIn(_) => true,
             Reject::LoginAgain(again) => again.why.login_may_help(),
             _ => false,
         }
@@ -304,7 +323,7 @@ impl Reject {
         let (content_type, body) = match (form, self) {
             (Form::Html, Reject::LoginAgain(again)) => ("text/html; charset=utf-8", again.page.clone()),
             (Form::Html, _) => ("text/html; charset=utf-8", html(status, &what, &todo, login)),
-            (Form::Json, _) => ("application/json", json(status, self.told_reason(), &what, &todo, login)),
+            (Form::Json, _) => ("application/json", json(self, &what, &todo, login)),
             (Form::Text, _) => {
                 let login = login.map_or(String::new(), |login| format!("Log in at {login}.\n"));
                 ("text/plain; charset=utf-8", format!("{}\n{what}\n{todo}\n{login}", title(status)))
@@ -420,8 +439,12 @@ fn title(status: StatusCode) -> String {
     format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or("Error"))
 }
 
-fn json(status: StatusCode, reason: &str, what: &str, todo: &str, login: Option<&str>) -> String {
-    let mut value = serde_json::json!({ "status": status.as_u16(), "error": reason, "message": what, "hint": todo });
+fn json(reject: &Reject, what: &str, todo: &str, login: Option<&str>) -> String {
+    let (status, reason) = (reject.status().as_u16(), reject.told_reason());
+    let mut value = serde_json::json!({ "status": status, "error": reason, "message": what, "hint": todo });
+    if let Reject::Forbidden { missing, .. } = reject {
+        value["permission"] = missing.name().into();
+    }
     if let Some(login) = login {
         value["login"] = login.into();
     }
@@ -486,7 +509,7 @@ mod tests {
         let said = |reason| {
             let refused = |reject: Reject| {
                 let (what, todo) = reject.text();
-                format!("{what}{todo}{}", json(reject.status(), reject.told_reason(), &what, &todo, None))
+                format!("{what}{todo}{}", json(&reject, &what, &todo, None))
             };
             refused(Reject::Unauthorized { challenge: None, reason })
                 + &refused(Reject::TooManyGuesses { retry_after: Duration::from_secs(9), reason })

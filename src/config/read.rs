@@ -3,7 +3,6 @@
 //! Each key is one function or one line here; a struct reads all of its keys before it looks at any, so that one run
 //! tells all that is wrong.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
@@ -15,17 +14,15 @@ use ipnet::IpNet;
 
 use super::address::{Listen, TrustedProxies, network};
 use super::error::ConfigErrors;
-use super::keys;
 use super::model::{
-    AccessConfig, AuthConfig, CatcherKind, Config, Hosts, Limits, LiveConfig, LogConfig, LogFormat, LogLevel,
+    AllowedOrigins, AuthConfig, CatcherKind, Config, Hosts, Limits, LiveConfig, LogConfig, LogFormat, LogLevel,
     SiteConfig, StartConfig, StatusConfig, Timeouts, UsersFile,
 };
-use super::raw::{Entry, Raw, Value};
+use super::raw::Raw;
 use super::reader::{Read, Reader};
 use super::secret::Secret;
 use super::upstream::{UpstreamConfig, UpstreamCredentials, UpstreamHost, UpstreamUrl};
 use crate::path::{self, Slashes};
-use crate::permission::{Permission, PermissionSet};
 use crate::session::page;
 
 /// Above all that a wait of a proxy is for, and far from what clocks can add.
@@ -218,16 +215,30 @@ impl<'a> Reader<'a> {
     fn live(&mut self) -> Read<LiveConfig> {
         let trusted_proxies = self.trusted_proxies();
         let hosts = self.hosts();
+        let allowed_origins = self.allowed_origins();
         let health_path = self.health_path();
         let auth = self.auth();
         let site = self.site();
         Ok(LiveConfig {
             trusted_proxies: trusted_proxies?,
             hosts: hosts?,
+            allowed_origins: allowed_origins?,
             health_path: health_path?,
             auth: auth?,
             site: site?,
         })
+    }
+
+    fn allowed_origins(&mut self) -> Read<AllowedOrigins> {
+        const PATH: &str = "allowed_origins";
+        let mut origins = AllowedOrigins::default();
+        let mut noted = None;
+        for (item, text) in self.list(PATH)? {
+            if let Err(reason) = origins.add(text) {
+                noted = Some(self.fault(item, PATH, format!("{text:?} {reason}")));
+            }
+        }
+        noted.map_or(Ok(origins), Err)
     }
 
     fn hosts(&mut self) -> Read<Hosts> {
@@ -425,68 +436,6 @@ impl<'a> Reader<'a> {
                 Ok(Some(UpstreamCredentials { username: username?, password: password? }))
             }
         }
-    }
-
-    fn access(&mut self) -> Read<AccessConfig> {
-        const DEFAULT: &str = "access.default";
-        const ANONYMOUS: &str = "access.anonymous";
-        let default = match self.raw.get(DEFAULT) {
-            Some(entry) => self.permissions(entry, DEFAULT).map(Some),
-            None => Ok(None),
-        };
-        let users = self.access_users();
-        let anonymous = self.required(ANONYMOUS).and_then(|entry| self.permissions(entry, ANONYMOUS));
-        Ok(AccessConfig { default: default?, users: users?, anonymous: anonymous? })
-    }
-
-    fn access_users(&mut self) -> Read<BTreeMap<Vec<u8>, PermissionSet>> {
-        const PATH: &str = "access.users";
-        let entry = self.required(PATH)?;
-        let Value::Table(table) = &entry.value else {
-            let found = entry.value.describe();
-            return Err(self.fault(
-                entry,
-                PATH,
-                format!("must be a table such as {{ ci-bot = [\"view\"] }}, not {found}"),
-            ));
-        };
-        let mut users = BTreeMap::new();
-        let mut noted = None;
-        for (name, entry) in table {
-            let path = format!("{PATH}.{}", keys::written(name));
-            let permissions = match name.as_str() {
-                "" => Err(self.fault(entry, &path, "is no user name")),
-                _ if name.starts_with('@') => {
-                    Err(self.fault(entry, &path, "this version has no groups yet; name the users"))
-                }
-                _ if name.contains(':') => Err(self.fault(entry, &path, "has a colon, which no user name can have")),
-                _ => self.permissions(entry, &path),
-            };
-            match permissions {
-                Ok(permissions) => drop(users.insert(name.clone().into_bytes(), permissions)),
-                Err(one) => noted = Some(one),
-            }
-        }
-        noted.map_or(Ok(users), Err)
-    }
-
-    fn permissions(&mut self, entry: &'a Entry, path: &str) -> Read<PermissionSet> {
-        let mut found = PermissionSet::EMPTY;
-        let mut noted = None;
-        for (item, text) in self.items(entry, path)? {
-            match text.parse::<Permission>() {
-                Ok(permission) => found = found.with(permission),
-                Err(error) => {
-                    let hint = keys::closest(text, Permission::ALL.into_iter().map(Permission::name));
-                    let reason = match hint {
-                        Some(hint) => format!("{text:?} is no permission; did you mean {hint:?}?"),
-                        None => format!("{text:?} {error}"),
-                    };
-                    noted = Some(self.fault(item, path, reason));
-                }
-            }
-        }
-        noted.map_or(Ok(found), Err)
     }
 }
 
