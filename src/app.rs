@@ -218,7 +218,6 @@ impl App {
         {
             return Ok(answer);
         }
-        entrance::check_origin(live, asks)?;
         if let Some(answer) = self.entrance(live, asks, body, record).await {
             return answer;
         }
@@ -226,6 +225,7 @@ impl App {
 
         // Only who is let in learns what there is.
         let action = action.map_err(no_route)?;
+        entrance::check_origin(live, asks)?;
         let by = identity.by();
         let permit = site.access.permit(identity, action).map_err(|missing| match by {
             // He may have a name that is allowed to.

@@ -106,7 +106,7 @@ impl App {
         self.by_password(live, asks, record).await.map_err(|reject| or_login_page(live, asks, reject))
     }
 
-    /// Who it is from by what the browser adds by itself, whoever made it ask. Another site's page has been refused what
+    /// Who it is from by what the browser adds by itself, whoever made it ask. Another site's page is refused later what
     /// could do harm; by a session it has to be proven that there is none, for programs have no sessions.
     fn without_password(&self, live: &Live, asks: Asks<'_>, now: Seconds) -> Result<Option<Identity>, Reject> {
         let has_cookies = asks.fields().contains_key(header::COOKIE);

@@ -84,6 +84,15 @@ mod limits;
 // Published attacks on programs of this kind.
 mod attacks;
 
+// What other sites' pages may have a browser ask.
+mod cross_site;
+
+// Groups of users, and what they change while people work.
+mod groups;
+
+// Whatever bytes come in, those that go out are in a small grammar.
+mod firewall;
+
 // Tables of hostile bytes: what no client should send, and what becomes of it.
 mod hostile;
 
