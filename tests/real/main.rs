@@ -20,6 +20,8 @@ mod browser;
 mod catcher;
 /// The image of the Dockerfile, and the compose file that runs it.
 mod container;
+/// Another site's page in the browser of somebody who is logged in.
+mod cross_site;
 /// The README's first command: what it prints is true.
 mod demo;
 /// A jail for guessers: who is counted, by the real lines.
