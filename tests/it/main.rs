@@ -19,6 +19,9 @@ mod gate;
 // What the catcher is told in a request's header fields, and the client in an answer's.
 mod headers;
 
+// What the README says of the tests.
+mod readme;
+
 // Who may do what, and where there is anything at all.
 mod access;
 

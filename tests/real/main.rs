@@ -30,6 +30,8 @@ mod fail2ban;
 mod maildump;
 /// Rust and axum: live updates by WebSocket, and a catcher that breaks for good.
 mod mailtutan;
+/// The nginx block that this replaces, and what it lets through.
+mod nginx;
 /// Programs that the tests start, and how they end.
 mod process;
 /// The unit files, as systemd's own tools read them.
