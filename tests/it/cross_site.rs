@@ -201,6 +201,26 @@ fn a_page_of_an_allowed_origin_may_ask_by_fetch_and_read_the_answer() {
     assert!(!catcher.message_ids().contains(&1) && catcher.message_ids().contains(&2));
 }
 
+/// What an allowed page may do is what its user may; to make somebody else of him is not among it.
+#[test]
+fn nobody_is_logged_in_or_out_by_a_page_of_an_allowed_origin() {
+    let state = tempfile::tempdir().unwrap();
+    let config = "allowed_origins = [\"https://app.test:8443\"]\nauth.login_page = true";
+    let (_catcher, gate) = start(&format!("{config}\nstate_dir = {:?}", state.path()));
+    let form = "user=anna&password=secret";
+    let kind = "Content-Type: application/x-www-form-urlencoded";
+    for (origin, status) in [(APP, 403), ("Origin: http://dev.test:8080\r\n", 303)] {
+        for (path, status) in [("login", status), ("logout", status)] {
+            let mut client = gate.connect();
+            client.send(format!(
+                "POST /.mailwarden/{path} HTTP/1.1\r\nHost: dev.test:8080\r\n{origin}{kind}\r\nContent-Length: {}\r\n\r\n{form}",
+                form.len()
+            ));
+            assert_eq!(client.answer().status, status, "{path} {origin}");
+        }
+    }
+}
+
 #[test]
 fn nobody_else_is_told_that_he_may_read() {
     let asks = "Access-Control-Request-Method: DELETE\r\n";
