@@ -23,14 +23,15 @@ use crate::access_log::{AccessLog, Record, no_answer};
 use crate::auth::{Authenticator, By, Users};
 use crate::body::Body;
 use crate::body::budget::ReadAhead;
-use crate::catcher::{self, Asked, NoRoute};
+use crate::catcher::{self, Asked, NoRoute, Operation};
 use crate::client_addr::{self, Client, Peer, X_FORWARDED_FOR};
 use crate::conditions::{Conditions, Seldom};
 use crate::config::model::{Limits, StartConfig, Timeouts};
 use crate::forward::headers::Way;
 use crate::forward::tunnels::{Rule, Tunnels};
 use crate::forward::{self, Forward};
-use crate::guard;
+use crate::guard::origin::Origin;
+use crate::guard::{self, cors};
 use crate::metrics::Metrics;
 use crate::reject::{Form, Reject};
 use crate::session::{Given, Seconds, Sessions};
@@ -154,7 +155,8 @@ impl App {
         let expects = request.headers().contains_key(http::header::EXPECT);
         let (parts, mut body) = request.into_parts();
         let live = self.live.load_full();
-        let response = match self.decide_and_forward(&live, parts, &mut body, connected, &mut record).await {
+        let reader = cors::reader(&parts.headers, &live.allowed_origins).cloned();
+        let mut response = match self.decide_and_forward(&live, parts, &mut body, connected, &mut record).await {
             Ok(response) => {
                 if let Some(record) = &mut record {
                     record.answer(response.status(), "");
@@ -180,6 +182,9 @@ impl App {
                 response
             }
         };
+        if !live.allowed_origins.is_empty() {
+            cors::tell(response.headers_mut(), reader);
+        }
         counted.status = response.status();
         match record {
             Some(record) => response.map(|body| body.recorded(record)),
@@ -218,6 +223,11 @@ impl App {
         let socket = action.as_ref().is_ok_and(|action| action.operation.is_upgrade());
         let listening = connected.local.map(|local| local.port());
         let asks = Asks { parts: &parts, client, from_here: connected.is_own(), listening, socket };
+        if cors::reader(&parts.headers, &live.allowed_origins).is_some()
+            && let Some(answer) = cors::preflight(&parts)
+        {
+            return Ok(answer);
+        }
         if let Some(answer) = self.entrance(live, asks, body, record).await {
             return answer;
         }
@@ -225,11 +235,12 @@ impl App {
 
         // Only who is let in learns what there is.
         let action = action.map_err(no_route)?;
+        entrance::check_origin(live, asks)?;
         let by = identity.by();
         let permit = site.access.permit(identity, action).map_err(|missing| match by {
             // He may have a name that is allowed to.
             By::Network => entrance::or_login_page(live, asks, live.unauthorized("no credentials")),
-            _ => Reject::Forbidden(missing.0),
+            _ => Reject::Forbidden { missing: missing.permission, has: missing.has },
         })?;
         if permit.action().operation.is_upgrade() {
             // Elsewhere a handshake is an ordinary request, and its faults are nobody's concern.
@@ -237,6 +248,9 @@ impl App {
         }
 
         let ticket = self.new_ticket(live, &permit, asks, connected);
+        // Only the answer shows whether it is a stream: as much of a tunnel as a WebSocket.
+        let no_stream = permit.action().operation == Operation::Other && asks.origin(live) == Origin::Other;
+        let no_stream = no_stream.then(|| asks.cross_site());
         let host = guard::host(&parts);
         let way = Way { peer: connected.peer, peer_value: connected.peer_value.as_ref(), client, host: host.as_ref() };
         let forward = Forward {
@@ -251,6 +265,9 @@ impl App {
         };
         let answered = forward.forward(&permit, parts, body, way).await;
         let mut answered = self.judge(answered)?;
+        if let Some(reject) = no_stream.filter(|_| answered.is_stream) {
+            return Err(reject);
+        }
         if by == By::Ticket && answered.response.status() != StatusCode::SWITCHING_PROTOCOLS {
             // A ticket is good for a socket. What the catcher says instead of opening one is not its bearer's to read.
             return Err(live.unauthorized("no credentials"));

@@ -1,6 +1,7 @@
 //! Every way to say no: status, header fields, what the client reads and what the log says, chosen here and nowhere else.
 //!
-//! The client's text is plain and says what to do; the log's reason is exact. Neither holds anything that the client sent.
+//! The client's text is plain and says what to do; the log's reason is exact. Neither holds anything that the client sent,
+//! but for the two hosts of [`Reject::CrossSite`]: short, printable and escaped.
 
 mod answer;
 pub(crate) mod page;
@@ -13,7 +14,7 @@ use http::StatusCode;
 use http::header::HeaderValue;
 
 pub use self::answer::Form;
-use crate::permission::Permission;
+use crate::permission::{Permission, PermissionSet};
 
 /// Why a request is answered here instead of by the catcher.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,10 +36,15 @@ pub enum Reject {
         /// For the log.
         reason: &'static str,
     },
-    /// The user is known and lacks this permission.
-    Forbidden(Permission),
+    /// The user is known and lacks a permission.
+    Forbidden {
+        /// The one that it takes.
+        missing: Permission,
+        /// Those that he has.
+        has: PermissionSet,
+    },
     /// A page of another site had the browser ask, with what the browser adds by itself.
-    CrossSite,
+    CrossSite(Box<Foreign>),
     /// The request is for a name that is not one of ours (RFC 9110 section 15.5.20).
     WrongHost,
     /// There is a form for that, at this place.
@@ -78,6 +84,15 @@ pub struct LoginAgain {
     pub why: Reject,
     /// The page with the form.
     pub page: String,
+}
+
+/// Another site that began a request, for whoever has to find out why it was refused. Printable ASCII, cut short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    /// What the request says of where it comes from; none if the browser says only that it is elsewhere.
+    pub origin: Option<String>,
+    /// What that was compared with; none in HTTP/1.0.
+    pub host: Option<String>,
 }
 
 /// What went wrong between the gate and the catcher.
@@ -144,7 +159,7 @@ impl Reject {
             Reject::BadRequest(_) | Reject::BodyBroken => StatusCode::BAD_REQUEST,
             Reject::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
             Reject::TooManyGuesses { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Reject::Forbidden(_) | Reject::CrossSite => StatusCode::FORBIDDEN,
+            Reject::Forbidden { .. } | Reject::CrossSite(_) => StatusCode::FORBIDDEN,
             Reject::WrongHost => StatusCode::MISDIRECTED_REQUEST,
             Reject::LogIn(_) => StatusCode::SEE_OTHER,
             Reject::LoginAgain(again) => again.why.status(),
@@ -171,8 +186,8 @@ impl Reject {
         match self {
             Reject::BadRequest(reason) | Reject::Internal(reason) => reason,
             Reject::Unauthorized { reason, .. } | Reject::TooManyGuesses { reason, .. } => reason,
-            Reject::Forbidden(_) => "permission missing",
-            Reject::CrossSite => "another site",
+            Reject::Forbidden { .. } => "permission missing",
+            Reject::CrossSite(_) => "another site",
             Reject::WrongHost => "another host",
             Reject::LogIn(_) => "no credentials",
             Reject::LoginAgain(again) => again.why.reason(),
@@ -209,7 +224,7 @@ impl Reject {
     /// Whether logging in as somebody may help.
     fn login_may_help(&self) -> bool {
         match self {
-            Reject::Unauthorized { .. } | Reject::Forbidden(_) | Reject::LogIn(_) => true,
+            Reject::Unauthorized { .. } | Reject::Forbidden { .. } | Reject::LogIn(_) => true,
             Reject::LoginAgain(again) => again.why.login_may_help(),
             _ => false,
         }
@@ -231,7 +246,7 @@ mod tests {
         let said = |reason| {
             let refused = |reject: Reject| {
                 let (what, todo) = reject.text();
-                let json = answer::json(reject.status(), reject.told_reason(), &what, &todo, None);
+                let json = answer::json(&reject, &what, &todo, None);
                 format!("{what}{todo}{json}")
             };
             refused(Reject::Unauthorized { challenge: None, reason })

@@ -55,6 +55,16 @@ impl Asks<'_> {
         self.socket || !is_read(&self.parts.method)
     }
 
+    /// Who began it.
+    pub(super) fn origin(&self, live: &Live) -> Origin {
+        self.public().origin(self.fields(), &live.allowed_origins)
+    }
+
+    /// The refusal of what another site began.
+    pub(super) fn cross_site(&self) -> Reject {
+        Reject::CrossSite(Box::new(self.public().foreign(self.fields())))
+    }
+
     /// Whether a person follows a link with it, who can be shown a form instead.
     fn is_navigation(&self) -> bool {
         is_read(&self.parts.method)
@@ -64,6 +74,12 @@ impl Asks<'_> {
             && !self.fields().contains_key(header::UPGRADE)
             && Form::preferred(self.fields()) == Form::Html
     }
+}
+
+/// Refuses what another site's page had a browser ask, where that could do harm. Whoever asks: a browser adds a password
+/// that it was given as readily as a cookie. Programs say nothing of a site, and pass.
+pub(super) fn check_origin(live: &Live, asks: Asks<'_>) -> Result<(), Reject> {
+    if asks.is_dangerous() && asks.origin(live) == Origin::Other { Err(asks.cross_site()) } else { Ok(()) }
 }
 
 impl App {
@@ -92,16 +108,16 @@ impl App {
         self.by_password(live, asks, record).await.map_err(|reject| or_login_page(live, asks, reject))
     }
 
-    /// Who it is from by what the browser adds by itself, whoever made it ask. So what could do harm has to come from a
-    /// page of this site; by a session that has to be proven, as it is with a password that somebody typed.
+    /// Who it is from by what the browser adds by itself, whoever made it ask. Another site's page is refused later what
+    /// could do harm; by a session it has to be proven that there is none, for programs have no sessions.
     fn without_password(&self, live: &Live, asks: Asks<'_>, now: Seconds) -> Result<Option<Identity>, Reject> {
         let has_cookies = asks.fields().contains_key(header::COOKIE);
         if has_cookies
             && live.login_page
             && let Some(identity) = self.session(live, asks, now)
         {
-            return match asks.public().origin(asks.fields()) {
-                Origin::Other | Origin::Unsaid if asks.is_dangerous() => Err(Reject::CrossSite),
+            return match asks.origin(live) {
+                Origin::Other | Origin::Unsaid if asks.is_dangerous() => Err(asks.cross_site()),
                 _ => Ok(Some(identity)),
             };
         }
@@ -112,15 +128,7 @@ impl App {
             return Ok(Some(identity));
         }
         let anonymous = live.anonymous.as_ref().filter(|_| !asks.from_here);
-        let Some(identity) = anonymous.and_then(|who| who.identity(asks.client, asks.fields(), &live.trusted_proxies))
-        else {
-            return Ok(None);
-        };
-        // A program says nothing of a site and is nobody's tool; a browser does, and could be another site's.
-        match asks.public().origin(asks.fields()) {
-            Origin::Other if asks.is_dangerous() => Err(Reject::CrossSite),
-            _ => Ok(Some(identity)),
-        }
+        Ok(anonymous.and_then(|who| who.identity(asks.client, asks.fields(), &live.trusted_proxies)))
     }
 
     fn session(&self, live: &Live, asks: Asks<'_>, now: Seconds) -> Option<Identity> {
@@ -131,7 +139,7 @@ impl App {
     /// A ticket is worth something for the socket only, and only when a page of this site opens it.
     fn ticket(&self, live: &Live, asks: Asks<'_>, now: Seconds) -> Option<Identity> {
         let public = asks.public();
-        if !asks.fields().contains_key(header::ORIGIN) || public.origin(asks.fields()) != Origin::Same {
+        if !asks.fields().contains_key(header::ORIGIN) || asks.origin(live) != Origin::Same {
             return None;
         }
         let (signer, prefix) = (self.sessions.tickets(), Prefix::of(asks.client.addr));
@@ -218,8 +226,8 @@ impl App {
         record: &mut Option<Box<Record>>,
     ) -> Result<Response<Body>, Reject> {
         let public = asks.public();
-        if public.origin(asks.fields()) != Origin::Same {
-            return Err(Reject::CrossSite);
+        if asks.origin(live) != Origin::Same {
+            return Err(asks.cross_site());
         }
         if !asks.fields().get(header::CONTENT_TYPE).is_some_and(|kind| form::is_form(kind.as_bytes())) {
             return Err(Reject::BadRequest("the login is not sent as a form"));
@@ -248,8 +256,8 @@ impl App {
 
     fn log_out(&self, live: &Live, asks: Asks<'_>) -> Result<Response<Body>, Reject> {
         let public = asks.public();
-        if public.origin(asks.fields()) != Origin::Same {
-            return Err(Reject::CrossSite);
+        if asks.origin(live) != Origin::Same {
+            return Err(asks.cross_site());
         }
         if let Some(identity) = self.session(live, asks, Seconds::of(SystemTime::now())) {
             self.sessions.end(&identity);

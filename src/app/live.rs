@@ -7,7 +7,9 @@ use http::header::HeaderValue;
 use crate::access::Access;
 use crate::auth::{Anonymous, By, Identity, Users, anonymous};
 use crate::catcher::{self, Catcher};
-use crate::config::model::{CatcherKind, Hosts, LiveConfig, SiteConfig, StartConfig, TrustedProxies, UpstreamConfig};
+use crate::config::model::{
+    AllowedOrigins, CatcherKind, Hosts, LiveConfig, SiteConfig, StartConfig, TrustedProxies, UpstreamConfig,
+};
 use crate::forward::upstream::Upstream;
 use crate::permission::Permission;
 use crate::reject::Reject;
@@ -18,6 +20,7 @@ pub struct Live {
     pub(super) users: Users,
     pub(super) trusted_proxies: TrustedProxies,
     pub(super) hosts: Hosts,
+    pub(super) allowed_origins: AllowedOrigins,
     pub(super) health_path: Option<String>,
     pub(super) realm: String,
     pub(super) challenge: HeaderValue,
@@ -61,6 +64,7 @@ impl Live {
             users,
             trusted_proxies: config.trusted_proxies.clone(),
             hosts: config.hosts.clone(),
+            allowed_origins: config.allowed_origins.clone(),
             health_path: config.health_path.clone(),
             realm: config.auth.realm.clone(),
             challenge: challenge(&config.auth.realm),
@@ -106,6 +110,9 @@ impl Live {
 impl Site {
     fn new(config: &SiteConfig, start: &StartConfig) -> Self {
         let timeouts = &start.timeouts;
+        for group in config.access.group_lists.keys().filter(|group| !config.access.groups.contains_key(*group)) {
+            tracing::warn!(%group, "access.users has a list for a group that access.groups does not have");
+        }
         Self {
             upstream: Arc::new(Upstream::new(
                 &config.upstream,
@@ -127,7 +134,7 @@ impl Site {
             },
             access: Access::new(
                 config.access.default.unwrap_or(config.catcher.default_permissions()),
-                config.access.users.iter().map(|(name, permissions)| (name.clone(), *permissions)),
+                config.access.named().into_iter().filter_map(|name| Some((name.to_vec(), config.access.of(name)?))),
                 config.access.anonymous,
             ),
         }

@@ -18,6 +18,8 @@ pub(super) enum Kind {
     Bool,
     /// A table from user names to lists; only the file can hold it.
     UserTable,
+    /// A table from group names to lists; the same.
+    GroupTable,
 }
 
 impl fmt::Display for Kind {
@@ -28,6 +30,7 @@ impl fmt::Display for Kind {
             Kind::Integer => "a whole number",
             Kind::Bool => "true or false",
             Kind::UserTable => "a table of users",
+            Kind::GroupTable => "a table of groups",
         })
     }
 }
@@ -74,6 +77,7 @@ pub(super) const KEYS: &[Key] = &[
     key("unix_socket_mode", Kind::Text, r#""0660""#),
     unset("workers", Kind::Integer, "4 # one a core"),
     key("hosts", Kind::List, "[]"),
+    key("allowed_origins", Kind::List, "[]"),
     unset("state_dir", Kind::Text, r#""/var/lib/mailwarden" # $STATE_DIRECTORY, else this"#),
     unset("health_path", Kind::Text, r#""/healthz" # nothing is answered without credentials"#),
     key("upstream.url", Kind::Text, r#""http://127.0.0.1:1080""#).flag("upstream"),
@@ -91,6 +95,7 @@ pub(super) const KEYS: &[Key] = &[
     key("auth.anonymous_from", Kind::List, "[]"),
     unset("access.default", Kind::List, r#"["view", "delete", "clear"] # the catcher's own default"#),
     key("access.users", Kind::UserTable, "{}"),
+    key("access.groups", Kind::GroupTable, "{}"),
     key("access.anonymous", Kind::List, r#"["view"]"#),
     key("limits.body", Kind::Text, r#""1MiB""#),
     key("limits.head", Kind::Text, r#""64KiB""#),
@@ -115,8 +120,6 @@ pub(super) const KEYS: &[Key] = &[
 /// Keys and tables of capabilities that this version does not have, and what it does not do. To accept and ignore one
 /// would be to promise what does not happen.
 const NOT_YET: &[(&str, &str)] = &[
-    ("access.groups", "this version has no groups yet"),
-    ("allowed_origins", "this version does not check origins yet"),
     ("mail", "this version does not change messages yet"),
     ("page", "this version does not change pages yet"),
     ("purge", "this version does not purge yet"),

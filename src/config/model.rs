@@ -4,7 +4,7 @@
 //! is an `Option` that must be `Some`. What a reload can change is in [`LiveConfig`]; a change of anything in
 //! [`StartConfig`] needs a restart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -14,6 +14,7 @@ use ipnet::IpNet;
 
 pub use super::address::{Listen, TrustedProxies};
 pub use super::hosts::Hosts;
+pub use super::origins::AllowedOrigins;
 pub use super::secret::Secret;
 pub use super::upstream::{Prefix, UpstreamConfig, UpstreamCredentials, UpstreamHost};
 use crate::permission::{Permission, PermissionSet};
@@ -184,6 +185,8 @@ pub struct LiveConfig {
     pub trusted_proxies: TrustedProxies,
     /// The names under which the gate may be asked.
     pub hosts: Hosts,
+    /// The other sites whose pages may use it.
+    pub allowed_origins: AllowedOrigins,
     /// The path at which a load balancer is answered without credentials, if there is one; canonical.
     pub health_path: Option<String>,
     /// Who is let in.
@@ -275,8 +278,33 @@ pub struct AccessConfig {
     pub default: Option<PermissionSet>,
     /// Users with a list of their own, which replaces the default. Names are bytes, as in a users file.
     pub users: BTreeMap<Vec<u8>, PermissionSet>,
+    /// Groups and the users in them.
+    pub groups: BTreeMap<String, BTreeSet<Vec<u8>>>,
+    /// Groups with a list, which replaces the default for those in it. One may name a group that there is not.
+    pub group_lists: BTreeMap<String, PermissionSet>,
     /// What somebody may do who came without credentials.
     pub anonymous: PermissionSet,
+}
+
+impl AccessConfig {
+    /// The groups that give `user` what he may do: those that he is in and that have a list.
+    pub fn groups_of<'a>(&'a self, user: &'a [u8]) -> impl Iterator<Item = (&'a str, PermissionSet)> {
+        let lists = self.groups.iter().filter(move |(_, members)| members.contains(user));
+        lists.filter_map(|(group, _)| Some((group.as_str(), *self.group_lists.get(group)?)))
+    }
+
+    /// What a user may do: their own list, else all that the lists of their groups hold. None: the default.
+    #[must_use]
+    pub fn of(&self, user: &[u8]) -> Option<PermissionSet> {
+        let own = self.users.get(user).copied();
+        own.or_else(|| self.groups_of(user).map(|(_, set)| set).reduce(PermissionSet::union))
+    }
+
+    /// Everybody whom a list or a group names.
+    #[must_use]
+    pub fn named(&self) -> BTreeSet<&[u8]> {
+        self.users.keys().chain(self.groups.values().flatten()).map(Vec::as_slice).collect()
+    }
 }
 
 fn name_of<T: PartialEq>(names: &'static [(&'static str, T)], wanted: T) -> &'static str {

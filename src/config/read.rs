@@ -18,8 +18,8 @@ use ipnet::IpNet;
 use super::address::{Listen, TrustedProxies, network};
 use super::error::ConfigErrors;
 use super::model::{
-    AuthConfig, Config, Hosts, Limits, LiveConfig, LogConfig, LogFormat, LogLevel, StartConfig, StatusConfig, Timeouts,
-    UsersFile,
+    AllowedOrigins, AuthConfig, Config, Hosts, Limits, LiveConfig, LogConfig, LogFormat, LogLevel, StartConfig,
+    StatusConfig, Timeouts, UsersFile,
 };
 use super::raw::{Raw, Value};
 use super::reader::{Read, Reader};
@@ -229,16 +229,30 @@ impl<'a> Reader<'a> {
     fn live(&mut self) -> Read<LiveConfig> {
         let trusted_proxies = self.trusted_proxies();
         let hosts = self.hosts();
+        let allowed_origins = self.allowed_origins();
         let health_path = self.health_path();
         let auth = self.auth();
         let site = self.site();
         Ok(LiveConfig {
             trusted_proxies: trusted_proxies?,
             hosts: hosts?,
+            allowed_origins: allowed_origins?,
             health_path: health_path?,
             auth: auth?,
             site: site?,
         })
+    }
+
+    fn allowed_origins(&mut self) -> Read<AllowedOrigins> {
+        const PATH: &str = "allowed_origins";
+        let mut origins = AllowedOrigins::default();
+        let mut noted = None;
+        for (item, text) in self.list(PATH)? {
+            if let Err(reason) = origins.add(text) {
+                noted = Some(self.fault(item, PATH, format!("{text:?} {reason}")));
+            }
+        }
+        noted.map_or(Ok(origins), Err)
     }
 
     fn hosts(&mut self) -> Read<Hosts> {

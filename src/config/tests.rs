@@ -2,6 +2,7 @@
 
 mod refusals;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -58,7 +59,8 @@ fn nothing_written_is_the_default() {
     assert_eq!(start.status, Some(StatusConfig { listen: tcp("127.0.0.1:9080", false), configured: false }));
     assert_eq!(load_toml("status.listen = 'off'").start.status, None);
     assert_eq!(live.health_path, None);
-    assert!(live.hosts.is_empty() && live.auth.anonymous_from.is_empty() && !live.auth.login_page);
+    assert!(live.hosts.is_empty() && live.allowed_origins.is_empty());
+    assert!(live.auth.anonymous_from.is_empty() && !live.auth.login_page);
     assert_eq!(start.state_dir, PathBuf::from("/var/lib/mailwarden"));
     assert_eq!(start.unix_socket_mode, 0o660);
     assert_eq!(
@@ -87,8 +89,13 @@ fn nothing_written_is_the_default() {
     assert_eq!(live.site.upstream.to_string(), "http://127.0.0.1:1080");
     assert_eq!(live.site.upstream.credentials, None);
     assert_eq!(live.site.catcher, CatcherKind::MailCatcher);
-    let access =
-        AccessConfig { default: None, users: std::collections::BTreeMap::new(), anonymous: set(&[Permission::View]) };
+    let access = AccessConfig {
+        default: None,
+        users: BTreeMap::new(),
+        groups: BTreeMap::new(),
+        group_lists: BTreeMap::new(),
+        anonymous: set(&[Permission::View]),
+    };
     assert_eq!(live.site.access, access);
 }
 
@@ -117,6 +124,32 @@ fn the_example_holds_every_key_with_its_default() {
             }
         };
         assert!(lines.contains(&(wanted_table, &wanted)), "[{wanted_table}] {wanted}");
+    }
+}
+
+#[test]
+fn a_user_has_their_own_list_else_all_of_their_groups_else_the_default() {
+    let access = load_toml(
+        r#"
+        [access]
+        groups = { qa = ["anna", "ben"], ops = ["ben", "cleo"], all = ["dora"], "b\u00fcro-1" = ["eva"] }
+        users = { "@qa" = ["view"], "@ops" = ["clear"], anna = ["delete"], "@gone" = ["quit"], "@b\u00fcro-1" = [] }
+        "#,
+    )
+    .live
+    .site
+    .access;
+    for (name, want) in [
+        ("anna", Some(set(&[Permission::Delete]))),
+        ("ben", Some(set(&[Permission::View, Permission::Clear]))),
+        ("cleo", Some(set(&[Permission::Clear]))),
+        ("dora", None),
+        ("eva", Some(PermissionSet::EMPTY)),
+        ("@qa", None),
+        ("qa", None),
+        ("fritz", None),
+    ] {
+        assert_eq!(access.of(name.as_bytes()), want, "{name}");
     }
 }
 
@@ -392,7 +425,7 @@ proptest! {
     fn no_variable_panics_the_loader(key in proptest::sample::select(KEYS), value: String) {
         let name = keys::env_name(key.path);
         let loaded = assemble(&source(&[(&name, &value)], &[]), None);
-        if key.kind == Kind::UserTable {
+        if matches!(key.kind, Kind::UserTable | Kind::GroupTable) {
             prop_assert!(loaded.is_err());
         }
     }

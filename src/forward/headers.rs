@@ -81,10 +81,12 @@ pub fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
     })
 }
 
-/// Removes what a client must not say of himself: every spelling of a forwarding or identity field, and every name with
-/// an underscore, which CGI and Rack fold into the same variable as the name with a dash.
-pub fn strip_claims(headers: &mut HeaderMap) {
+/// Removes what a client must not say: every spelling of a forwarding or identity field, another target than the request's
+/// own, every name with an underscore, which CGI and Rack fold into the same variable as the name with a dash, and a
+/// handshake's fields where there is none.
+pub fn strip_claims(headers: &mut HeaderMap, is_handshake: bool) {
     // Nearly always empty, and then nothing is allocated.
+    let is_claim = |name: &[u8]| is_claim(name) || (!is_handshake && name.starts_with(b"sec-websocket-"));
     let claims: Vec<HeaderName> = headers.keys().filter(|name| is_claim(name.as_str().as_bytes())).cloned().collect();
     for name in claims {
         headers.remove(name);
@@ -98,14 +100,20 @@ fn is_claim(name: &[u8]) -> bool {
                 CLAIMED_PREFIXES.iter().any(|claim| begins_with(name, claim))
                     || is(name, b"x-remote-user")
                     || is(name, b"x-real-ip")
+                    || OTHER_TARGETS.iter().any(|claim| is(name, claim))
             }
             Some(b'f') => is(name, b"forwarded"),
             Some(b'r') => is(name, b"remote-user"),
+            // CGI makes HTTP_PROXY of it, which programs take for the proxy to use (CVE-2016-5385).
+            Some(b'p') => is(name, b"proxy"),
             _ => false,
         }
 }
 
 const CLAIMED_PREFIXES: [&[u8]; 3] = [b"x-forwarded-", b"x-auth-", b"x-webauth-"];
+
+/// What frameworks take for the target in the place of the request's own.
+const OTHER_TARGETS: [&[u8]; 3] = [b"x-original-url", b"x-original-uri", b"x-rewrite-url"];
 
 /// Whether a field name, which is in lower case, is `claim`; a dot is taken for a dash.
 fn is(name: &[u8], claim: &[u8]) -> bool {
@@ -270,12 +278,16 @@ mod tests {
             ("remote.user", "root"),
             ("x-auth-request-email", "a@b"),
             ("x-webauth-user", "root"),
+            ("X-Original-URL", "/x"),
+            ("x-rewrite.url", "/x"),
+            ("proxy", "http://evil"),
+            ("sec-websocket-key", "x"),
             ("some_thing", "1"),
             ("x-requested-with", "XMLHttpRequest"),
             ("x-forwarded", "kept: names no claim of ours"),
             ("referer", "http://x/"),
         ]);
-        strip_claims(&mut headers);
+        strip_claims(&mut headers, false);
         assert_eq!(names(&headers), ["referer", "x-forwarded", "x-requested-with"]);
     }
 
@@ -289,7 +301,7 @@ mod tests {
         let (peer, peer_value, client) = way(peer, client, trusted);
         let mut headers = map(came);
         let believed = Believed::take(&headers, client);
-        strip_claims(&mut headers);
+        strip_claims(&mut headers, false);
         let host = HeaderValue::from_static("dev.test:8080");
         let way = Way { peer, peer_value: peer_value.as_ref(), client, host: Some(&host) };
         add_ours(&mut headers, &way, believed, Some(HeaderValue::from_static("anna")));

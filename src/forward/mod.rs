@@ -33,6 +33,7 @@ use crate::body::budget::ReadAhead;
 use crate::body::{Body, BodyError, Unread};
 use crate::catcher::{Catcher, Operation};
 use crate::config::model::UpstreamCredentials;
+use crate::guard::cors;
 use crate::permission::Permission;
 use crate::reject::Reject;
 use crate::session::cookie;
@@ -63,6 +64,8 @@ pub struct Forward<'a> {
 pub struct Answered {
     /// Ready for the client.
     pub response: Response<Body>,
+    /// Whether it is a stream of events.
+    pub is_stream: bool,
     /// From the last byte of the request's head to the last of the answer's.
     pub took: Duration,
 }
@@ -97,7 +100,8 @@ impl Forward<'_> {
         };
         let took = asked.elapsed();
         *response.version_mut() = Version::HTTP_11;
-        if answer::is_event_stream(response.headers()) {
+        let is_stream = answer::is_event_stream(response.headers());
+        if is_stream {
             // It goes on for as long as a WebSocket does, and ends for the same reasons.
             let place = self.tunnels.list(permit.identity(), permit.action().permission);
             response = response.map(|body| body.until(async move { _ = place.left().await }));
@@ -108,10 +112,11 @@ impl Forward<'_> {
         if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
             headers::clean_answer(response.headers_mut());
         }
+        cors::strip(response.headers_mut());
         if operation.is_mail() {
             response.headers_mut().insert(header::CACHE_CONTROL, const { HeaderValue::from_static("no-store") });
         }
-        Ok(Answered { response, took })
+        Ok(Answered { response, is_stream, took })
     }
 
     /// Makes the head of the upstream request out of the client's.
@@ -124,7 +129,7 @@ impl Forward<'_> {
         let fields = &mut parts.headers;
         let believed = Believed::take(fields, way.client);
         headers::strip_hop_by_hop(fields);
-        headers::strip_claims(fields);
+        headers::strip_claims(fields, action.operation.is_upgrade());
         if action.operation == Operation::Other && action.permission == Permission::View {
             headers::strip_method_overrides(fields);
         }

@@ -2,6 +2,7 @@
 //!
 //! hyper has parsed the request already; this looks at what it lets pass (RFC 9112 section 3.2, RFC 9110 section 7.2).
 
+pub mod cors;
 pub mod origin;
 
 use http::header::{self, HeaderMap, HeaderValue};

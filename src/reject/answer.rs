@@ -52,7 +52,7 @@ impl Reject {
         let (content_type, body) = match (form, self) {
             (Form::Html, Reject::LoginAgain(again)) => ("text/html; charset=utf-8", again.page.clone()),
             (Form::Html, _) => ("text/html; charset=utf-8", html(status, &what, &todo, login)),
-            (Form::Json, _) => ("application/json", json(status, self.told_reason(), &what, &todo, login)),
+            (Form::Json, _) => ("application/json", json(self, &what, &todo, login)),
             (Form::Text, _) => {
                 let login = login.map_or(String::new(), |login| format!("Log in at {login}.\n"));
                 ("text/plain; charset=utf-8", format!("{}\n{what}\n{todo}\n{login}", title(status)))
@@ -119,8 +119,12 @@ fn title(status: StatusCode) -> String {
     format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or("Error"))
 }
 
-pub(super) fn json(status: StatusCode, reason: &str, what: &str, todo: &str, login: Option<&str>) -> String {
-    let mut value = serde_json::json!({ "status": status.as_u16(), "error": reason, "message": what, "hint": todo });
+pub(super) fn json(reject: &Reject, what: &str, todo: &str, login: Option<&str>) -> String {
+    let (status, reason) = (reject.status().as_u16(), reject.told_reason());
+    let mut value = serde_json::json!({ "status": status, "error": reason, "message": what, "hint": todo });
+    if let Reject::Forbidden { missing, .. } = reject {
+        value["permission"] = missing.name().into();
+    }
     if let Some(login) = login {
         value["login"] = login.into();
     }

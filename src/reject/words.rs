@@ -21,14 +21,18 @@ impl Reject {
                     whole_seconds(*retry_after)
                 ),
             ),
-            Reject::Forbidden(permission) => (
-                format!("You are logged in, but not allowed to do this: it takes the permission \"{permission}\"."),
-                s("Whoever runs this server can grant it under [access] in Mailwarden's configuration."),
+            Reject::Forbidden { missing, has } => (
+                format!("You are logged in, but not allowed to do this: it takes the permission \"{missing}\"."),
+                format!(
+                    "You have: {has}. Whoever runs this server can grant it to you, to a group or to everybody, under [access] in Mailwarden's configuration."
+                ),
             ),
-            Reject::CrossSite => (
+            Reject::CrossSite(foreign) => (
                 s("Another site had your browser ask for this, so it was refused."),
-                s(
-                    "Open the inbox itself, and do it there. If you did: a proxy before the gate has to pass on Host as it came, with its port.",
+                format!(
+                    "It comes from {}, and this is {}. Open the inbox itself, and do it there. If you did: a proxy before the gate has to pass on Host as it came, with its port. If that site may do so: whoever runs this server can add its origin to \"allowed_origins\" in Mailwarden's configuration.",
+                    foreign.origin.as_deref().unwrap_or("a site that the browser does not name"),
+                    foreign.host.as_deref().unwrap_or("a server that was asked by no name"),
                 ),
             ),
             Reject::WrongHost => (

@@ -13,7 +13,7 @@ export async function withBrowser(seconds, work) {
     executablePath: find("chromium"),
     args: [
       // Browsers send no Sec-Fetch-* to a plain name, unlike to loopback: people reach the gate by name, so do tests.
-      "--host-resolver-rules=MAP dev.test 127.0.0.1",
+      "--host-resolver-rules=MAP *.test 127.0.0.1",
       "--no-sandbox", // it refuses to run as root otherwise, and CI is root
       "--disable-gpu",
       "--disable-quic",

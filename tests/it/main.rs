@@ -19,6 +19,9 @@ mod gate;
 // What the catcher is told in a request's header fields, and the client in an answer's.
 mod headers;
 
+// What the README says of the tests.
+mod readme;
+
 // Who may do what, and where there is anything at all.
 mod access;
 
@@ -86,6 +89,15 @@ mod limits;
 
 // Published attacks on programs of this kind.
 mod attacks;
+
+// What other sites' pages may have a browser ask.
+mod cross_site;
+
+// Groups of users, and what they change while people work.
+mod groups;
+
+// Whatever bytes come in, those that go out are in a small grammar.
+mod firewall;
 
 // Tables of hostile bytes: what no client should send, and what becomes of it.
 mod hostile;

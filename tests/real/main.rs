@@ -20,6 +20,8 @@ mod browser;
 mod catcher;
 /// The image of the Dockerfile, and the compose file that runs it.
 mod container;
+/// Another site's page in the browser of somebody who is logged in.
+mod cross_site;
 /// The README's first command: what it prints is true.
 mod demo;
 /// A jail for guessers: who is counted, by the real lines.
@@ -28,6 +30,8 @@ mod fail2ban;
 mod maildump;
 /// Rust and axum: live updates by WebSocket, and a catcher that breaks for good.
 mod mailtutan;
+/// The nginx block that this replaces, and what it lets through.
+mod nginx;
 /// Programs that the tests start, and how they end.
 mod process;
 /// The unit files, as systemd's own tools read them.

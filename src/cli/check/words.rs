@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Write as _};
 
 use super::UsersReport;
-use super::report::{Plan, Report};
+use super::report::{AccessPlan, Plan, Report};
 
 /// The report for a person: what the daemon will do, then warnings and errors.
 pub(super) fn tell(report: &Report) -> String {
@@ -65,12 +65,14 @@ fn write_plan(plan: &Plan, out: &mut String) -> fmt::Result {
     if !plan.hosts.is_empty() {
         line(out, "Answers to", format_args!("{}, addresses and localhost, and no other name", plan.hosts.join(", ")))?;
     }
+    if !plan.allowed_origins.is_empty() {
+        let origins = plan.allowed_origins.join(", ");
+        line(out, "Other sites", format_args!("pages of {origins} may use it with the user's login"))?;
+    }
     line(out, "Lets in", format_args!("the users of {}, realm {:?}", plan.auth.users_file, plan.auth.realm))?;
     line(out, "", Users(&plan.auth.users))?;
     line(out, "They may", list(&plan.access.default))?;
-    for (name, permissions) in &plan.access.users {
-        line(out, "", format_args!("{name}: {}", list(permissions)))?;
-    }
+    write_access(&plan.access, out)?;
     if let Some(page) = plan.auth.login_page {
         line(out, "Login page", format_args!("{page}; http://user:password@host bookmarks lead there"))?;
         line(out, "", format_args!("keeps its key in {}", plan.settings.get("state_dir").map_or("", String::as_str)))?;
@@ -83,6 +85,27 @@ fn write_plan(plan: &Plan, out: &mut String) -> fmt::Result {
         let label = if index == 0 { "Other than usual" } else { "" };
         let value = plan.settings.get(key).map_or("", String::as_str);
         line(out, label, format_args!("{key} = {value} (default {usual})"))?;
+    }
+    Ok(())
+}
+
+/// A row for everybody who has a list, and a column for everything that can be granted.
+fn write_access(access: &AccessPlan, out: &mut String) -> fmt::Result {
+    if access.users.is_empty() {
+        return Ok(());
+    }
+    let width = access.users.keys().map(|name| name.chars().count()).max().unwrap_or(0).max("but".len());
+    let row = |first: &str, cells: &mut dyn Iterator<Item = &str>, by: &str| {
+        let mut row = format!("{first:<width$}");
+        for (cell, permission) in cells.zip(&access.grantable) {
+            let _ = write!(row, "  {cell:<width$}", width = permission.len());
+        }
+        row + "  " + by
+    };
+    line(out, "", row("but", &mut access.grantable.iter().copied(), "by"))?;
+    for (name, permissions) in &access.users {
+        let cells = &mut access.grantable.iter().map(|one| if permissions.contains(one) { "yes" } else { "-" });
+        line(out, "", row(name, cells, access.by.get(name).map_or("", String::as_str)))?;
     }
     Ok(())
 }

@@ -1,20 +1,15 @@
-//! The keys of a site: the catcher, and who may do what there.
+//! The keys of a site: the catcher, and how it is reached.
 
-use std::collections::BTreeMap;
-
-use super::super::keys;
-use super::super::model::{AccessConfig, CatcherKind, SiteConfig};
-use super::super::raw::{Entry, Value};
+use super::super::model::{CatcherKind, SiteConfig};
 use super::super::reader::{Read, Reader};
 use super::super::secret::Secret;
 use super::super::upstream::{UpstreamConfig, UpstreamCredentials, UpstreamUrl};
 use super::parse_path;
-use crate::permission::{Permission, PermissionSet};
 
 /// Names of catchers that later versions know.
 const LATER_CATCHERS: [&str; 6] = ["auto", "mailpit", "maildev", "mailhog", "maildump", "mailtutan"];
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     pub(super) fn site(&mut self) -> Read<SiteConfig> {
         let upstream = self.upstream();
         let catcher = self.catcher();
@@ -74,67 +69,5 @@ impl<'a> Reader<'a> {
                 Ok(Some(UpstreamCredentials { username: username?, password: password? }))
             }
         }
-    }
-
-    fn access(&mut self) -> Read<AccessConfig> {
-        const DEFAULT: &str = "access.default";
-        const ANONYMOUS: &str = "access.anonymous";
-        let default = match self.raw.get(DEFAULT) {
-            Some(entry) => self.permissions(entry, DEFAULT).map(Some),
-            None => Ok(None),
-        };
-        let users = self.access_users();
-        let anonymous = self.required(ANONYMOUS).and_then(|entry| self.permissions(entry, ANONYMOUS));
-        Ok(AccessConfig { default: default?, users: users?, anonymous: anonymous? })
-    }
-
-    fn access_users(&mut self) -> Read<BTreeMap<Vec<u8>, PermissionSet>> {
-        const PATH: &str = "access.users";
-        let entry = self.required(PATH)?;
-        let Value::Table(table) = &entry.value else {
-            let found = entry.value.describe();
-            return Err(self.fault(
-                entry,
-                PATH,
-                format!("must be a table such as {{ ci-bot = [\"view\"] }}, not {found}"),
-            ));
-        };
-        let mut users = BTreeMap::new();
-        let mut noted = None;
-        for (name, entry) in table {
-            let path = format!("{PATH}.{}", keys::written(name));
-            let permissions = match name.as_str() {
-                "" => Err(self.fault(entry, &path, "is no user name")),
-                _ if name.starts_with('@') => {
-                    Err(self.fault(entry, &path, "this version has no groups yet; name the users"))
-                }
-                _ if name.contains(':') => Err(self.fault(entry, &path, "has a colon, which no user name can have")),
-                _ => self.permissions(entry, &path),
-            };
-            match permissions {
-                Ok(permissions) => drop(users.insert(name.clone().into_bytes(), permissions)),
-                Err(one) => noted = Some(one),
-            }
-        }
-        noted.map_or(Ok(users), Err)
-    }
-
-    fn permissions(&mut self, entry: &'a Entry, path: &str) -> Read<PermissionSet> {
-        let mut found = PermissionSet::EMPTY;
-        let mut noted = None;
-        for (item, text) in self.items(entry, path)? {
-            match text.parse::<Permission>() {
-                Ok(permission) => found = found.with(permission),
-                Err(error) => {
-                    let hint = keys::closest(text, Permission::ALL.into_iter().map(Permission::name));
-                    let reason = match hint {
-                        Some(hint) => format!("{text:?} is no permission; did you mean {hint:?}?"),
-                        None => format!("{text:?} {error}"),
-                    };
-                    noted = Some(self.fault(item, path, reason));
-                }
-            }
-        }
-        noted.map_or(Ok(found), Err)
     }
 }

@@ -67,12 +67,27 @@ fn each_mistake_is_answered_with_what_to_do() {
         ),
         ("[[site]]\nhosts = []", "m.toml:1: site: this version serves one catcher only yet; remove the key"),
         (
-            "[access]\ngroups = { qa = [\"view\"] }",
-            "m.toml:2: access.groups.qa: this version has no groups yet; remove the key",
+            "[access.groups]\nqa = [\"@ops\", \"@qa\"]\n\"@x\" = []\n\"a b\" = []\n\"\" = []\nops = [\"a:b\", \"\"]\ndev = \"anna\"",
+            "m.toml:2: access.groups.qa: \"@ops\" is a group, and a group holds users only; name its users\n\
+             m.toml:2: access.groups.qa: \"@qa\" is a group, and a group holds users only; name its users\n\
+             m.toml:3: access.groups.\"@x\": the @ belongs in access.users only; write the name without it\n\
+             m.toml:4: access.groups.\"a b\": is no name of a group; letters, digits, '-', '_' and '.' make one\n\
+             m.toml:5: access.groups.\"\": is no name of a group; write one such as qa\n\
+             m.toml:6: access.groups.ops: \"a:b\" has a colon, which no user name can have\n\
+             m.toml:6: access.groups.ops: \"\" is no user name\n\
+             m.toml:7: access.groups.dev: must be a list; write [\"anna\"]",
         ),
         (
-            "[access]\nusers = { \"@qa\" = [\"view\"] }",
-            "m.toml:2: access.users.\"@qa\": this version has no groups yet; name the users",
+            "[access]\nusers = { \"@qa\" = [\"vew\"], \"@\" = [] }\ngroups = [\"qa\"]",
+            "m.toml:2: access.users.\"@\": is no name of a group; write one such as qa\n\
+             m.toml:2: access.users.\"@qa\": \"vew\" is no permission; did you mean \"view\"?\n\
+             m.toml:3: access.groups: must be a table such as { qa = [\"anna\", \"ben\"] }, not a list",
+        ),
+        (
+            "allowed_origins = [\"*\", \"https://app.test/\", \"app.test\"]",
+            "m.toml:1: allowed_origins: \"*\" has a *, which would let every site in; name each origin\n\
+             m.toml:1: allowed_origins: \"https://app.test/\" has a path; write \"https://app.test\"\n\
+             m.toml:1: allowed_origins: \"app.test\" has no scheme; write one such as \"https://app.example.org:8443\"",
         ),
         (
             "upstream.catcher = \"mailpit\"",
