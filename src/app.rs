@@ -19,7 +19,7 @@ use self::entrance::Asks;
 pub use self::health::NotReady;
 pub use self::live::{Live, Site};
 use crate::access_log::{AccessLog, Record, no_answer};
-use crate::auth::{Authenticator, By};
+use crate::auth::{Authenticator, By, Proven};
 use crate::body::Body;
 use crate::catcher::{self, Asked, NoRoute};
 use crate::client_addr::{self, Client, Peer, X_FORWARDED_FOR};
@@ -71,6 +71,8 @@ pub struct Connected {
     pub worker: usize,
     /// The ticket that was given out on it last.
     pub given: Mutex<Option<Given>>,
+    /// The credentials that were right on it last.
+    pub proven: Proven,
 }
 
 impl Connected {
@@ -207,7 +209,7 @@ impl App {
         let action = catcher::route(site.catcher, &site.prefix, &asked);
 
         let socket = action.as_ref().is_ok_and(|action| action.operation.is_upgrade());
-        let asks = Asks { parts: &parts, client, from_here: connected.is_own(), socket };
+        let asks = Asks { parts: &parts, client, from_here: connected.is_own(), proven: &connected.proven, socket };
         if let Some(answer) = self.entrance(live, asks, body, record).await {
             return answer;
         }
@@ -305,6 +307,12 @@ impl App {
     #[must_use]
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// The daemon stops: what is being served is finished, and nobody is kept waiting for a refusal.
+    pub fn drain(&self) {
+        self.vitals.draining();
+        self.auth.drain();
     }
 
     /// Whether it lives, and where in its life it is.

@@ -18,8 +18,8 @@
 //!   guard::names                       a name that is not one of ours is refused, if the configuration has a list
 //!   action     = catcher::route        what would this do? parsed from one canonical path, and told later
 //!   entrance                           the login page, if there is one: a right password begins a session
-//!   identity   = auth                  Authorization: remembered, or not too many wrong ones from there, and verified on
-//!                                      threads of its own
+//!   identity   = auth                  Authorization: remembered from there, or not too many wrong ones from there, and
+//!                                      verified on threads of its own
 //!              | session | ticket      cookies: what could do harm has to come from a page of this site
 //!              | anonymous             the network
 //!   permit     = access                may this user do that? only access makes a Permit
