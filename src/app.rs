@@ -20,7 +20,7 @@ use self::entrance::Asks;
 pub use self::health::NotReady;
 pub use self::live::{Live, Site};
 use crate::access_log::{AccessLog, Record, no_answer};
-use crate::auth::{Authenticator, By, Users};
+use crate::auth::{Authenticator, By, Proven, Users};
 use crate::body::Body;
 use crate::body::budget::ReadAhead;
 use crate::catcher::{self, Asked, NoRoute, Operation};
@@ -75,6 +75,8 @@ pub struct Connected {
     pub worker: usize,
     /// The ticket that was given out on it last.
     pub given: Mutex<Option<Given>>,
+    /// The credentials that were right on it last.
+    pub proven: Proven,
 }
 
 impl Connected {
@@ -222,7 +224,8 @@ impl App {
 
         let socket = action.as_ref().is_ok_and(|action| action.operation.is_upgrade());
         let listening = connected.local.map(|local| local.port());
-        let asks = Asks { parts: &parts, client, from_here: connected.is_own(), listening, socket };
+        let (from_here, proven) = (connected.is_own(), &connected.proven);
+        let asks = Asks { parts: &parts, client, from_here, listening, proven, socket };
         if cors::reader(&parts.headers, &live.allowed_origins).is_some()
             && let Some(answer) = cors::preflight(&parts)
         {
@@ -333,6 +336,12 @@ impl App {
     #[must_use]
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// The daemon stops: what is being served is finished, and nobody is kept waiting for a refusal.
+    pub fn drain(&self) {
+        self.vitals.draining();
+        self.auth.drain();
     }
 
     /// Whether it lives, and where in its life it is.

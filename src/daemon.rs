@@ -149,7 +149,7 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
     while signals.next().await == Request::Reload {
         reloader.ask();
     }
-    app.vitals().draining();
+    app.drain();
     manager.stopping();
     reloader.stop();
     accepting.end().await;

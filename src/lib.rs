@@ -19,8 +19,8 @@
 //!   action     = catcher::route        what would this do? parsed from one canonical path, and told later
 //!   preflight  = guard::cors           a page of an allowed origin asks what it may send
 //!   entrance                           the login page, if there is one: a right password begins a session
-//!   identity   = auth                  Authorization: remembered, or not too many wrong ones from there, and verified on
-//!                                      threads of its own
+//!   identity   = auth                  Authorization: remembered from there, or not too many wrong ones from there, and
+//!                                      verified on threads of its own
 //!              | session | ticket      cookies: what could do harm has to come from a page of this site
 //!              | anonymous             the network
 //!   origin     = guard::origin         what another site's page began changes nothing and opens nothing, whoever asks

@@ -1,15 +1,17 @@
 //! How people get in: by `Authorization`, by what a cookie holds, or by where they are; and the login page.
 
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 
+use super::password::Shown;
 use super::{App, Connected, Live, password};
 use crate::access::Permit;
 use crate::access_log::{Auth, Record};
-use crate::auth::{AuthFailure, By, Identity};
+use crate::auth::{AuthFailure, By, Identity, Proven, User};
 use crate::body::{Body, Unread};
 use crate::catcher::Operation;
 use crate::client_addr::Client;
@@ -33,12 +35,14 @@ pub(super) struct Asks<'a> {
     pub(super) from_here: bool,
     /// The port that it came to.
     pub(super) listening: Option<u16>,
+    /// The credentials that were right on its connection last.
+    pub(super) proven: &'a Proven,
     /// Whether it asks for the catcher's socket: what the route says, not the fields alone.
     pub(super) socket: bool,
 }
 
-impl Asks<'_> {
-    fn fields(&self) -> &HeaderMap {
+impl<'a> Asks<'a> {
+    pub(super) fn fields(&self) -> &'a HeaderMap {
         &self.parts.headers
     }
 
@@ -138,15 +142,27 @@ impl App {
 
     /// A ticket is worth something for the socket only, and only when a page of this site opens it.
     fn ticket(&self, live: &Live, asks: Asks<'_>, now: Seconds) -> Option<Identity> {
-        let public = asks.public();
         if !asks.fields().contains_key(header::ORIGIN) || asks.origin(live) != Origin::Same {
             return None;
         }
-        let (signer, prefix) = (self.sessions.tickets(), Prefix::of(asks.client.addr));
-        let name = cookie::ticket_name(&public);
-        let user = cookie::values(asks.fields(), &name)
-            .find_map(|value| Ticket::read(value)?.user(signer, &live.users, prefix, asks.agent(), now))?;
+        let user = self.good_tickets(live, asks, now).next()?.1;
         Some(crate::session::of_ticket(user))
+    }
+
+    /// The tickets that a request holds and that are good here and now, with the user of each.
+    pub(super) fn good_tickets<'a>(
+        &'a self,
+        live: &'a Live,
+        asks: Asks<'a>,
+        now: Seconds,
+    ) -> impl Iterator<Item = (&'a [u8], &'a Arc<User>)> {
+        let (signer, prefix) = (self.sessions.tickets(), Prefix::of(asks.client.addr));
+        let name = cookie::ticket_name(&asks.public());
+        let values: Vec<_> = cookie::values(asks.fields(), &name).collect();
+        values.into_iter().filter_map(move |value| {
+            let user = Ticket::read(value)?.user(signer, &live.users, prefix, asks.agent(), now)?;
+            Some((value, user))
+        })
     }
 
     /// A new ticket as a cookie, for whoever was let in by a password and has none that is fresh.
@@ -235,7 +251,8 @@ impl App {
         let form = LoginForm::read(&body.collected(form::LONGEST).await.map_err(unread)?);
         let result = match form.credentials() {
             Ok(credentials) => {
-                self.auth.authenticate_with(&credentials, asks.client.addr, &live.users, Instant::now()).await
+                let shown = Shown { app: self, live, asks };
+                self.auth.authenticate_with(&credentials, shown.sender(), &live.users, Instant::now()).await
             }
             Err(malformed) => Err(malformed.into()),
         };

@@ -1,14 +1,17 @@
 //! By a password: what became of credentials, for the log, the metrics and the answer.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use http::HeaderValue;
 
 use super::entrance::Asks;
 use super::{App, Live};
 use crate::access_log::{Auth, Record};
-use crate::auth::{AuthFailure, Credentials, Identity, Malformed, Refusal, UserName};
+use crate::auth::{
+    AuthFailure, Credentials, Evidence, Identity, Malformed, Refusal, Sender, User, UserName, is_a_proxys,
+};
 use crate::reject::Reject;
+use crate::session::Seconds;
 
 impl App {
     /// Who the user is by the password in his request.
@@ -18,8 +21,8 @@ impl App {
         asks: Asks<'_>,
         record: &mut Option<Box<Record>>,
     ) -> Result<Identity, Reject> {
-        let fields = &asks.parts.headers;
-        let result = self.auth.authenticate(fields, asks.client.addr, &live.users, Instant::now()).await;
+        let shown = Shown { app: self, live, asks };
+        let result = self.auth.authenticate(asks.fields(), shown.sender(), &live.users, Instant::now()).await;
         self.judged(live, asks, result, record)
     }
 
@@ -61,6 +64,33 @@ impl App {
             }
             _ => Reject::Internal(reason),
         })
+    }
+}
+
+/// What a request shows beside its password.
+pub(super) struct Shown<'a> {
+    pub(super) app: &'a App,
+    pub(super) live: &'a Live,
+    pub(super) asks: Asks<'a>,
+}
+
+impl Shown<'_> {
+    /// Who sends it.
+    pub(super) fn sender(&self) -> Sender<'_> {
+        Sender { client: self.asks.client.addr, proven: Some(self.asks.proven), evidence: Some(self) }
+    }
+}
+
+impl Evidence for Shown<'_> {
+    fn is_alone(&self) -> bool {
+        // A proxy that nobody listed as trusted has its clients' requests on one connection as well as one that is.
+        !self.asks.client.peer_is_trusted && !self.asks.fields().keys().any(is_a_proxys)
+    }
+
+    fn ticket(&self, user: &User) -> Option<Vec<u8>> {
+        let now = Seconds::of(SystemTime::now());
+        let mut tickets = self.app.good_tickets(self.live, self.asks, now);
+        tickets.find(|(_, holder)| holder.name() == user.name()).map(|(value, _)| value.to_vec())
     }
 }
 

@@ -29,7 +29,7 @@ const A_PROXYS: [&[u8]; 10] = [
 /// Whether it is something that proxies add. From a peer that is not trusted it means a proxy that nobody listed, and
 /// then the peer's address is not the client's: everybody who can reach that proxy would be let in. An underscore or a
 /// dot is taken for a dash, as many programs take it.
-fn is_a_proxys(name: &HeaderName) -> bool {
+pub(crate) fn is_a_proxys(name: &HeaderName) -> bool {
     let name = name.as_str().as_bytes();
     // All of them begin so, and nearly nothing else does.
     if !matches!(name.first(), Some(b'x' | b'f' | b'v' | b'c' | b't')) {

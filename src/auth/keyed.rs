@@ -13,7 +13,7 @@ use crate::state_dir;
 /// What a keyed hash is for: hashes for one purpose are never equal to those for another.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Purpose {
-    /// The key of a verified credential: user, password, stored hash.
+    /// The key of a verified credential: network, user, password, stored hash.
     Verified = 1,
     /// Which stored hash an unknown user's name stands for.
     Mimic = 2,

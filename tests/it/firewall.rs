@@ -20,7 +20,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use mailwarden::access_log::AccessLog;
 use mailwarden::app::{App, Connected, Live};
-use mailwarden::auth::{AuthLimits, Authenticator, Plaintext, Users};
+use mailwarden::auth::{AuthLimits, Authenticator, Plaintext, Proven, Users};
 use mailwarden::body::Body;
 use mailwarden::client_addr::Peer;
 use mailwarden::config::{self, Source};
@@ -92,7 +92,8 @@ async fn served(app: &Arc<App>, bytes: &[u8]) {
     let (mut client, server) = tokio::io::duplex(1 << 20);
     let peer = Peer::Tcp(Ipv4Addr::LOCALHOST.into());
     let peer_value = Some(HeaderValue::from_static("127.0.0.1"));
-    let connected = Arc::new(Connected { peer, local: None, peer_value, worker: 0, given: Mutex::default() });
+    let (given, proven) = (Mutex::default(), Proven::default());
+    let connected = Arc::new(Connected { peer, local: None, peer_value, worker: 0, given, proven });
     let app = Arc::clone(app);
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
         let (app, connected) = (Arc::clone(&app), Arc::clone(&connected));
