@@ -232,6 +232,7 @@ impl App {
         let forward = Forward {
             upstream: &site.upstream,
             catcher: site.catcher,
+            remote_content: site.remote_content,
             tunnels: &self.tunnels,
             worker: connected.worker,
             body_limit: self.limits.body,

@@ -37,6 +37,8 @@ pub enum Reject {
     Forbidden(Permission),
     /// A page of another site had the browser ask, with what the browser adds by itself.
     CrossSite,
+    /// A script in the browser would have what is in a mail stand between it and the catcher.
+    ServiceWorker,
     /// The request is for a name that is not one of ours (RFC 9110 section 15.5.20).
     WrongHost,
     /// There is a form for that, at this place.
@@ -142,7 +144,7 @@ impl Reject {
             Reject::BadRequest(_) | Reject::BodyBroken => StatusCode::BAD_REQUEST,
             Reject::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
             Reject::TooManyGuesses { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Reject::Forbidden(_) | Reject::CrossSite => StatusCode::FORBIDDEN,
+            Reject::Forbidden(_) | Reject::CrossSite | Reject::ServiceWorker => StatusCode::FORBIDDEN,
             Reject::WrongHost => StatusCode::MISDIRECTED_REQUEST,
             Reject::LogIn(_) => StatusCode::SEE_OTHER,
             Reject::LoginAgain(again) => again.why.status(),
@@ -171,6 +173,7 @@ impl Reject {
             Reject::Unauthorized { reason, .. } | Reject::TooManyGuesses { reason, .. } => reason,
             Reject::Forbidden(_) => "permission missing",
             Reject::CrossSite => "another site",
+            Reject::ServiceWorker => "service worker",
             Reject::WrongHost => "another host",
             Reject::LogIn(_) => "no credentials",
             Reject::LoginAgain(again) => again.why.reason(),
@@ -224,6 +227,10 @@ impl Reject {
                 s(
                     "Open the inbox itself, and do it there. If you did: a proxy before the gate has to pass on Host as it came, with its port.",
                 ),
+            ),
+            Reject::ServiceWorker => (
+                s("A mail cannot become a service worker."),
+                s("Nothing is wrong with the inbox; a script somewhere asked for this."),
             ),
             Reject::WrongHost => (
                 s("This server is not known by the name that you asked for."),

@@ -7,7 +7,9 @@ use http::header::HeaderValue;
 use crate::access::Access;
 use crate::auth::{Anonymous, By, Identity, Users, anonymous};
 use crate::catcher::{self, Catcher};
-use crate::config::model::{CatcherKind, Hosts, LiveConfig, SiteConfig, StartConfig, TrustedProxies, UpstreamConfig};
+use crate::config::model::{
+    CatcherKind, Hosts, LiveConfig, RemoteContent, SiteConfig, StartConfig, TrustedProxies, UpstreamConfig,
+};
 use crate::forward::upstream::Upstream;
 use crate::permission::Permission;
 use crate::reject::Reject;
@@ -37,6 +39,7 @@ pub struct Site {
     pub(super) socket_path: String,
     pub(super) catcher: &'static dyn Catcher,
     pub(super) access: Access,
+    pub(super) remote_content: RemoteContent,
 }
 
 impl Live {
@@ -130,6 +133,7 @@ impl Site {
                 config.access.users.iter().map(|(name, permissions)| (name.clone(), *permissions)),
                 config.access.anonymous,
             ),
+            remote_content: config.remote_content,
         }
     }
 }

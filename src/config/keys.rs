@@ -92,6 +92,7 @@ pub(super) const KEYS: &[Key] = &[
     unset("access.default", Kind::List, r#"["view", "delete", "clear"] # the catcher's own default"#),
     key("access.users", Kind::UserTable, "{}"),
     key("access.anonymous", Kind::List, r#"["view"]"#),
+    key("mail.remote_content", Kind::Text, r#""allow""#),
     key("limits.body", Kind::Text, r#""1MiB""#),
     key("limits.head", Kind::Text, r#""64KiB""#),
     key("limits.connections", Kind::Integer, "4096"),
@@ -116,7 +117,6 @@ pub(super) const KEYS: &[Key] = &[
 const NOT_YET: &[(&str, &str)] = &[
     ("access.groups", "this version has no groups yet"),
     ("allowed_origins", "this version does not check origins yet"),
-    ("mail", "this version does not change messages yet"),
     ("page", "this version does not change pages yet"),
     ("purge", "this version does not purge yet"),
     ("redirect", "this version does not redirect yet"),

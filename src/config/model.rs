@@ -223,6 +223,8 @@ pub struct SiteConfig {
     pub catcher: CatcherKind,
     /// What people may do.
     pub access: AccessConfig,
+    /// What a mail may have a browser load from elsewhere.
+    pub remote_content: RemoteContent,
 }
 
 /// Which catcher is behind the gate: it decides the routes and their permissions.
@@ -274,6 +276,27 @@ pub struct AccessConfig {
     pub users: BTreeMap<Vec<u8>, PermissionSet>,
     /// What somebody may do who came without credentials.
     pub anonymous: PermissionSet,
+}
+
+/// Whether a mail that is looked at may load what it names: pictures, styles, fonts, sounds of other servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoteContent {
+    /// It may: a mail under development looks as it is meant to.
+    Allow,
+    /// Only what came with the mail is shown, so that no server learns that it was opened.
+    Block,
+}
+
+impl RemoteContent {
+    /// Both by their names in the configuration.
+    pub(super) const NAMES: &[(&str, RemoteContent)] =
+        &[("allow", RemoteContent::Allow), ("block", RemoteContent::Block)];
+}
+
+impl fmt::Display for RemoteContent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(name_of(RemoteContent::NAMES, *self))
+    }
 }
 
 fn name_of<T: PartialEq>(names: &'static [(&'static str, T)], wanted: T) -> &'static str {

@@ -18,7 +18,7 @@ use super::error::ConfigErrors;
 use super::keys;
 use super::model::{
     AccessConfig, AuthConfig, CatcherKind, Config, Hosts, Limits, LiveConfig, LogConfig, LogFormat, LogLevel,
-    SiteConfig, StartConfig, StatusConfig, Timeouts, UsersFile,
+    RemoteContent, SiteConfig, StartConfig, StatusConfig, Timeouts, UsersFile,
 };
 use super::raw::{Entry, Raw, Value};
 use super::reader::{Read, Reader};
@@ -315,7 +315,8 @@ impl<'a> Reader<'a> {
         let upstream = self.upstream();
         let catcher = self.catcher();
         let access = self.access();
-        Ok(SiteConfig { upstream: upstream?, catcher: catcher?, access: access? })
+        let remote_content = self.named("mail.remote_content", RemoteContent::NAMES);
+        Ok(SiteConfig { upstream: upstream?, catcher: catcher?, access: access?, remote_content: remote_content? })
     }
 
     fn catcher(&mut self) -> Read<CatcherKind> {

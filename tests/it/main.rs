@@ -48,6 +48,9 @@ mod bodies;
 // How long a client may take for each step.
 mod timeouts;
 
+// What an answer may do in a browser.
+mod hygiene;
+
 // What the access log says.
 mod access_log;
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::UsersReport;
 use crate::auth::how_to_make;
 use crate::cli::Exit;
-use crate::config::model::{CatcherKind, Config, Listen, UsersFile};
+use crate::config::model::{CatcherKind, Config, Listen, RemoteContent, UsersFile};
 use crate::config::{self, ConfigError, Place};
 use crate::permission::PermissionSet;
 use crate::session::page;
@@ -41,6 +41,7 @@ pub(super) struct Plan {
     pub(super) upstream: UpstreamPlan,
     pub(super) auth: AuthPlan,
     pub(super) access: AccessPlan,
+    pub(super) mail: MailPlan,
     /// Every limit, timeout and the like by its key.
     pub(super) settings: BTreeMap<&'static str, String>,
     /// Those of them that are not as by default, with the default.
@@ -76,6 +77,12 @@ pub(super) struct AccessPlan {
     pub(super) default: Vec<&'static str>,
     pub(super) users: BTreeMap<String, Vec<&'static str>>,
     pub(super) anonymous: Vec<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct MailPlan {
+    /// `allow` or `block`; none where mails are shown as an unknown catcher shows them.
+    pub(super) remote_content: Option<String>,
 }
 
 /// One reason why the daemon would not start.
@@ -178,6 +185,12 @@ impl Report {
                 ));
             }
         }
+        if site.catcher == CatcherKind::Generic && site.remote_content == RemoteContent::Block {
+            self.warnings.push(
+                "mail.remote_content: means nothing with catcher generic, whose messages are not known as such"
+                    .to_owned(),
+            );
+        }
         if config.live.trusted_proxies.nets.iter().any(|net| net.prefix_len() == 0) {
             self.warnings.push("trusted_proxies: anybody can say what address they come from".to_owned());
         }
@@ -228,6 +241,10 @@ impl Plan {
                 default: names(access.default.unwrap_or_else(|| CatcherKind::default_permissions(live.site.catcher))),
                 users: access.users.iter().map(|(name, set)| (shown(name), names(*set))).collect(),
                 anonymous: names(access.anonymous),
+            },
+            mail: MailPlan {
+                remote_content: (live.site.catcher != CatcherKind::Generic)
+                    .then(|| live.site.remote_content.to_string()),
             },
             differs_from_default: usual.into_iter().filter(|(key, value)| settings.get(key) != Some(value)).collect(),
             settings,

@@ -46,6 +46,7 @@ Believes          nobody's X-Forwarded-* headers
 Lets in           the users of /srv/htpasswd, realm \"Restricted\"
                   12 users: 8 apr1, 4 bcrypt
 They may          view, delete, clear
+Mails             run no scripts, and may load pictures and styles from other servers
 ";
     let said = said(text, loaded);
     assert!(said.starts_with(expected), "{said}");
@@ -63,6 +64,7 @@ fn everything_that_is_not_usual_is_said() {
         trusted_proxies = ["10.0.0.0/8", "unix"]
         limits.body = "2MiB"
         log.format = "json"
+        mail.remote_content = "block"
         [upstream]
         url = "http://mail.test:1080/mail"
         catcher = "generic"
@@ -77,6 +79,8 @@ fn everything_that_is_not_usual_is_said() {
         "Forwards to       http://mail.test:1080/mail, catcher generic\n",
         "Believes          the X-Forwarded-* headers of 10.0.0.0/8, unix\n",
         "Answers to        mail.dev, mail.test, addresses and localhost, and no other name\n",
+        "Mails             as the catcher shows them: of a generic one nothing is known\n",
+        "warning: mail.remote_content: means nothing with catcher generic, whose messages are not known as such\n",
         "Login page        /.mailwarden/login; http://user:password@host bookmarks lead there\n",
         "                  keeps its key in /srv/state\n",
         "Without a login   10.1.0.0/16, 0.0.0.0/0: view, clear\n",
@@ -101,6 +105,7 @@ fn the_same_as_json() {
     assert_eq!(found["auth"]["users"]["state"], "loaded");
     assert_eq!(found["auth"]["users"]["formats"], json!({ "apr1": 8, "bcrypt": 4 }));
     assert_eq!(found["access"], json!({ "default": ["view", "delete", "clear"], "users": {}, "anonymous": ["view"] }));
+    assert_eq!(found["mail"], json!({ "remote_content": "allow" }));
     assert_eq!(found["settings"]["timeouts.keep_alive"], "75s");
     assert_eq!(found["differs_from_default"], json!({ "limits.body": "1MiB" }));
     assert_eq!(found["errors"], json!([]));
