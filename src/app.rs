@@ -259,6 +259,7 @@ impl App {
         let forward = Forward {
             upstream: &site.upstream,
             catcher: site.catcher,
+            remote_content: site.remote_content,
             tunnels: &self.tunnels,
             read_ahead: &self.read_ahead,
             worker: connected.worker,

@@ -26,6 +26,7 @@
 //!   origin     = guard::origin         what another site's page began changes nothing and opens nothing, whoever asks
 //!   permit     = access                may this user do that? only access makes a Permit
 //!   response   = forward(permit)       strip, then add; 101 -> a listed tunnel that parses frames
+//!                                      forward::hygiene: what the answer may do in a browser
 //!   any Err(Reject) -> reject -> response
 //! ```
 //!
@@ -51,6 +52,7 @@
 //! - a ticket opens the catcher's socket and nothing else, and no cookie of ours reaches the catcher;
 //! - what a request sees of the configuration and the users is one snapshot, taken once; only `reload` replaces it;
 //! - what stays open (a WebSocket, an event stream) is listed with its user, and held against each new snapshot;
+//! - what came by mail is sandboxed wherever it is shown, whatever the answer's status; only `forward::hygiene` says how;
 //! - what `status` tells holds no name, no address and no text that anybody else chose;
 //! - only `config::load` sees what was written; a built configuration needs no further check.
 //!

@@ -45,6 +45,8 @@ pub enum Reject {
     },
     /// A page of another site had the browser ask, with what the browser adds by itself.
     CrossSite(Box<Foreign>),
+    /// A script in the browser would have what is in a mail stand between it and the catcher.
+    ServiceWorker,
     /// The request is for a name that is not one of ours (RFC 9110 section 15.5.20).
     WrongHost,
     /// There is a form for that, at this place.
@@ -159,7 +161,7 @@ impl Reject {
             Reject::BadRequest(_) | Reject::BodyBroken => StatusCode::BAD_REQUEST,
             Reject::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
             Reject::TooManyGuesses { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Reject::Forbidden { .. } | Reject::CrossSite(_) => StatusCode::FORBIDDEN,
+            Reject::Forbidden { .. } | Reject::CrossSite(_) | Reject::ServiceWorker => StatusCode::FORBIDDEN,
             Reject::WrongHost => StatusCode::MISDIRECTED_REQUEST,
             Reject::LogIn(_) => StatusCode::SEE_OTHER,
             Reject::LoginAgain(again) => again.why.status(),
@@ -188,6 +190,7 @@ impl Reject {
             Reject::Unauthorized { reason, .. } | Reject::TooManyGuesses { reason, .. } => reason,
             Reject::Forbidden { .. } => "permission missing",
             Reject::CrossSite(_) => "another site",
+            Reject::ServiceWorker => "service worker",
             Reject::WrongHost => "another host",
             Reject::LogIn(_) => "no credentials",
             Reject::LoginAgain(again) => again.why.reason(),

@@ -8,7 +8,8 @@ use crate::access::Access;
 use crate::auth::{Anonymous, By, Identity, Users, anonymous};
 use crate::catcher::{self, Catcher};
 use crate::config::model::{
-    AllowedOrigins, CatcherKind, Hosts, LiveConfig, SiteConfig, StartConfig, TrustedProxies, UpstreamConfig,
+    AllowedOrigins, CatcherKind, Hosts, LiveConfig, RemoteContent, SiteConfig, StartConfig, TrustedProxies,
+    UpstreamConfig,
 };
 use crate::forward::upstream::Upstream;
 use crate::permission::Permission;
@@ -40,6 +41,7 @@ pub struct Site {
     pub(super) socket_path: String,
     pub(super) catcher: &'static dyn Catcher,
     pub(super) access: Access,
+    pub(super) remote_content: RemoteContent,
 }
 
 impl Live {
@@ -137,6 +139,7 @@ impl Site {
                 config.access.named().into_iter().filter_map(|name| Some((name.to_vec(), config.access.of(name)?))),
                 config.access.anonymous,
             ),
+            remote_content: config.remote_content,
         }
     }
 }

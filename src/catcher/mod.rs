@@ -37,8 +37,10 @@ pub enum Operation {
     Asset,
     /// The list of messages.
     List,
-    /// One message in one of its formats, or one of its parts.
-    Message,
+    /// One message in one of its formats.
+    Message(Format),
+    /// One part of a message: an attachment, a picture, whatever its sender made of it.
+    Part,
     /// The catcher's own WebSocket, whose frames are parsed.
     Socket,
     /// One message is deleted.
@@ -59,12 +61,26 @@ impl Operation {
     pub fn is_upgrade(self) -> bool {
         matches!(self, Operation::Socket | Operation::Tunnel)
     }
+}
 
-    /// Whether the answer is mail, which no cache may keep.
-    #[must_use]
-    pub fn is_mail(self) -> bool {
-        matches!(self, Operation::Page | Operation::List | Operation::Message)
-    }
+/// What a message can be asked for as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// What the catcher knows of it.
+    Json,
+    /// Its HTML, as its sender wrote it.
+    Html,
+    /// Its plain text.
+    Plain,
+    /// All of it as it came, to be looked at.
+    Source,
+    /// The same, to be saved.
+    Eml,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Format; 5] = [Format::Json, Format::Html, Format::Plain, Format::Source, Format::Eml];
 }
 
 /// What a route table is asked: a request reduced to what decides.

@@ -229,6 +229,8 @@ pub struct SiteConfig {
     pub catcher: CatcherKind,
     /// What people may do.
     pub access: AccessConfig,
+    /// What a mail may have a browser load from elsewhere.
+    pub remote_content: RemoteContent,
 }
 
 /// Which catcher is behind the gate: it decides the routes and their permissions.
@@ -304,6 +306,27 @@ impl AccessConfig {
     #[must_use]
     pub fn named(&self) -> BTreeSet<&[u8]> {
         self.users.keys().chain(self.groups.values().flatten()).map(Vec::as_slice).collect()
+    }
+}
+
+/// Whether a mail that is looked at may load what it names: pictures, styles, fonts, sounds of other servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoteContent {
+    /// It may: a mail under development looks as it is meant to.
+    Allow,
+    /// Only what came with the mail is shown, so that no server learns that it was opened.
+    Block,
+}
+
+impl RemoteContent {
+    /// Both by their names in the configuration.
+    pub(super) const NAMES: &[(&str, RemoteContent)] =
+        &[("allow", RemoteContent::Allow), ("block", RemoteContent::Block)];
+}
+
+impl fmt::Display for RemoteContent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(name_of(RemoteContent::NAMES, *self))
     }
 }
 

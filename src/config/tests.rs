@@ -89,6 +89,7 @@ fn nothing_written_is_the_default() {
     assert_eq!(live.site.upstream.to_string(), "http://127.0.0.1:1080");
     assert_eq!(live.site.upstream.credentials, None);
     assert_eq!(live.site.catcher, CatcherKind::MailCatcher);
+    assert_eq!(live.site.remote_content, RemoteContent::Allow);
     let access = AccessConfig {
         default: None,
         users: BTreeMap::new(),
@@ -284,6 +285,16 @@ fn the_environment_wins_over_the_file_and_a_flag_over_both() {
     assert_eq!(config.live.site.upstream.to_string(), "http://flag.test:80");
     assert_eq!(config.live.auth.realm, "env");
     assert_eq!(config.start.log.level, LogLevel::Warn);
+}
+
+#[test]
+fn a_mail_may_load_what_it_names_or_may_not() {
+    let site = |toml: &str| load_toml(toml).live.site;
+    assert_eq!(site("mail.remote_content = \"block\"").remote_content, RemoteContent::Block);
+    assert_eq!(
+        load_with("", &[("MAILWARDEN_MAIL__REMOTE_CONTENT", "block")], &[]).live.site,
+        site("mail.remote_content = 'block'")
+    );
 }
 
 #[test]

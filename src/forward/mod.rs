@@ -8,6 +8,7 @@ mod answer;
 mod dial;
 pub mod frame;
 pub mod headers;
+pub mod hygiene;
 pub mod relay;
 pub mod tunnels;
 pub mod upgrade;
@@ -32,7 +33,7 @@ use crate::access::Permit;
 use crate::body::budget::ReadAhead;
 use crate::body::{Body, BodyError, Unread};
 use crate::catcher::{Catcher, Operation};
-use crate::config::model::UpstreamCredentials;
+use crate::config::model::{RemoteContent, UpstreamCredentials};
 use crate::guard::cors;
 use crate::permission::Permission;
 use crate::reject::Reject;
@@ -51,6 +52,8 @@ pub struct Forward<'a> {
     pub read_ahead: &'a Arc<ReadAhead>,
     /// The worker whose connections are used.
     pub worker: usize,
+    /// What a mail may load.
+    pub remote_content: RemoteContent,
     /// The longest request body, in bytes.
     pub body_limit: u64,
     /// How long the head of an answer may take, and each part of its body.
@@ -83,6 +86,7 @@ impl Forward<'_> {
         way: Way<'_>,
     ) -> Result<Answered, Reject> {
         let operation = permit.action().operation;
+        let shown = hygiene::admit(operation, &parts.headers)?;
         let says_empty = parts.headers.contains_key(header::CONTENT_LENGTH) && body.is_end_stream();
         let body = self.request_body(body).await?;
         self.rewrite(&mut parts, permit, &way);
@@ -111,11 +115,9 @@ impl Forward<'_> {
         }
         if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
             headers::clean_answer(response.headers_mut());
+            hygiene::dress(response.headers_mut(), operation, shown, self.remote_content);
         }
         cors::strip(response.headers_mut());
-        if operation.is_mail() {
-            response.headers_mut().insert(header::CACHE_CONTROL, const { HeaderValue::from_static("no-store") });
-        }
         Ok(Answered { response, is_stream, took })
     }
 

@@ -35,6 +35,10 @@ impl Reject {
                     foreign.host.as_deref().unwrap_or("a server that was asked by no name"),
                 ),
             ),
+            Reject::ServiceWorker => (
+                s("A mail cannot become a service worker."),
+                s("Nothing is wrong with the inbox; a script somewhere asked for this."),
+            ),
             Reject::WrongHost => (
                 s("This server is not known by the name that you asked for."),
                 s("Whoever runs it can add the name to \"hosts\" in Mailwarden's configuration."),

@@ -54,6 +54,9 @@ mod downloads;
 // How long a client may take for each step.
 mod timeouts;
 
+// What an answer may do in a browser.
+mod hygiene;
+
 // What the access log says.
 mod access_log;
 

@@ -26,6 +26,8 @@ mod cross_site;
 mod demo;
 /// A jail for guessers: who is counted, by the real lines.
 mod fail2ban;
+/// Mails that attack whoever opens them, in Chromium, with the gate and without.
+mod hostile_mail;
 /// Python and Flask under gevent: live updates as server-sent events, redirects made from `Host`.
 mod maildump;
 /// Rust and axum: live updates by WebSocket, and a catcher that breaks for good.

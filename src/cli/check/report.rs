@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{LineProblem, UsersReport};
 use crate::auth::how_to_make;
 use crate::cli::Exit;
-use crate::config::model::{AccessConfig, CatcherKind, Config, Listen, UsersFile};
+use crate::config::model::{AccessConfig, CatcherKind, Config, Listen, RemoteContent, UsersFile};
 use crate::config::{self, ConfigError, Place};
 use crate::permission::PermissionSet;
 use crate::session::page;
@@ -43,6 +43,7 @@ pub(super) struct Plan {
     pub(super) upstream: UpstreamPlan,
     pub(super) auth: AuthPlan,
     pub(super) access: AccessPlan,
+    pub(super) mail: MailPlan,
     /// Every limit, timeout and the like by its key.
     pub(super) settings: BTreeMap<&'static str, String>,
     /// Those of them that are not as by default, with the default.
@@ -113,6 +114,12 @@ impl AccessPlan {
             grantable: names(catcher.permissions()),
         }
     }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct MailPlan {
+    /// `allow` or `block`; none where mails are shown as an unknown catcher shows them.
+    pub(super) remote_content: Option<String>,
 }
 
 /// One reason why the daemon would not start.
@@ -224,6 +231,12 @@ impl Report {
             }
         }
         self.judge_groups(&site.access);
+        if site.catcher == CatcherKind::Generic && site.remote_content == RemoteContent::Block {
+            self.warnings.push(
+                "mail.remote_content: means nothing with catcher generic, whose messages are not known as such"
+                    .to_owned(),
+            );
+        }
         if config.live.trusted_proxies.nets.iter().any(|net| net.prefix_len() == 0) {
             self.warnings.push("trusted_proxies: anybody can say what address they come from".to_owned());
         }
@@ -285,6 +298,10 @@ impl Plan {
                 anonymous_from: live.auth.anonymous_from.iter().map(ToString::to_string).collect(),
             },
             access: AccessPlan::new(&live.site.access, live.site.catcher),
+            mail: MailPlan {
+                remote_content: (live.site.catcher != CatcherKind::Generic)
+                    .then(|| live.site.remote_content.to_string()),
+            },
             differs_from_default: usual.into_iter().filter(|(key, value)| settings.get(key) != Some(value)).collect(),
             settings,
         }

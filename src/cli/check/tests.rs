@@ -46,6 +46,7 @@ Believes          nobody's X-Forwarded-* headers
 Lets in           the users of /srv/htpasswd, realm \"Restricted\"
                   12 users: 8 apr1, 4 bcrypt
 They may          view, delete, clear
+Mails             run no scripts, and may load pictures and styles from other servers
 ";
     let said = said(text, loaded);
     assert!(said.starts_with(expected), "{said}");
@@ -64,6 +65,7 @@ fn everything_that_is_not_usual_is_said() {
         trusted_proxies = ["10.0.0.0/8", "unix"]
         limits.body = "2MiB"
         log.format = "json"
+        mail.remote_content = "block"
         [upstream]
         url = "http://mail.test:1080/mail"
         catcher = "generic"
@@ -79,6 +81,8 @@ fn everything_that_is_not_usual_is_said() {
         "Believes          the X-Forwarded-* headers of 10.0.0.0/8, unix\n",
         "Answers to        mail.dev, mail.test, addresses and localhost, and no other name\n",
         "Other sites       pages of https://app.test:8443, http://dev may use it with the user's login\n",
+        "Mails             as the catcher shows them: of a generic one nothing is known\n",
+        "warning: mail.remote_content: means nothing with catcher generic, whose messages are not known as such\n",
         "Login page        /.mailwarden/login; http://user:password@host bookmarks lead there\n",
         "                  keeps its key in /srv/state\n",
         "Without a login   10.1.0.0/16, 0.0.0.0/0: view, clear\n",
@@ -109,6 +113,7 @@ fn the_same_as_json() {
         found["access"],
         json!({ "default": ["view", "delete", "clear"], "users": {}, "groups": {}, "anonymous": ["view"] })
     );
+    assert_eq!(found["mail"], json!({ "remote_content": "allow" }));
     assert_eq!(found["settings"]["timeouts.keep_alive"], "75s");
     assert_eq!(found["differs_from_default"], json!({ "limits.body": "1MiB" }));
     assert_eq!(found["errors"], json!([]));

@@ -81,6 +81,11 @@ fn write_plan(plan: &Plan, out: &mut String) -> fmt::Result {
         let nets = plan.auth.anonymous_from.join(", ");
         line(out, "Without a login", format_args!("{nets}: {}", list(&plan.access.anonymous)))?;
     }
+    match plan.mail.remote_content.as_deref() {
+        Some("block") => line(out, "Mails", "run no scripts and load nothing from other servers")?,
+        Some(_) => line(out, "Mails", "run no scripts, and may load pictures and styles from other servers")?,
+        None => line(out, "Mails", "as the catcher shows them: of a generic one nothing is known")?,
+    }
     for (index, (key, usual)) in plan.differs_from_default.iter().enumerate() {
         let label = if index == 0 { "Other than usual" } else { "" };
         let value = plan.settings.get(key).map_or("", String::as_str);

@@ -1,6 +1,6 @@
 //! The keys of a site: the catcher, and how it is reached.
 
-use super::super::model::{CatcherKind, SiteConfig};
+use super::super::model::{CatcherKind, RemoteContent, SiteConfig};
 use super::super::reader::{Read, Reader};
 use super::super::secret::Secret;
 use super::super::upstream::{UpstreamConfig, UpstreamCredentials, UpstreamUrl};
@@ -14,7 +14,8 @@ impl Reader<'_> {
         let upstream = self.upstream();
         let catcher = self.catcher();
         let access = self.access();
-        Ok(SiteConfig { upstream: upstream?, catcher: catcher?, access: access? })
+        let remote_content = self.named("mail.remote_content", RemoteContent::NAMES);
+        Ok(SiteConfig { upstream: upstream?, catcher: catcher?, access: access?, remote_content: remote_content? })
     }
 
     fn catcher(&mut self) -> Read<CatcherKind> {

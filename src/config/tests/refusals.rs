@@ -169,6 +169,10 @@ fn each_mistake_is_answered_with_what_to_do() {
         ("log.level = \"inf\"", "m.toml:1: log.level: \"inf\" is unknown; did you mean \"info\"?"),
         ("log.format = \"xml\"", "m.toml:1: log.format: \"xml\" is unknown; there are text, json, combined"),
         (
+            "mail.remote_content = \"none\"",
+            "m.toml:1: mail.remote_content: \"none\" is unknown; there are allow, block",
+        ),
+        (
             "upstream.catcher = \"mailcather\"",
             "m.toml:1: upstream.catcher: \"mailcather\" is unknown; did you mean \"mailcatcher\"?",
         ),
