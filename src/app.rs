@@ -3,6 +3,7 @@
 mod entrance;
 mod health;
 mod live;
+mod own;
 mod password;
 
 use std::net::IpAddr;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 use http::header::HeaderValue;
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 
 use self::entrance::Asks;
 pub use self::health::NotReady;
@@ -21,7 +22,7 @@ pub use self::live::{Live, Site};
 use crate::access_log::{AccessLog, Record, no_answer};
 use crate::auth::{Authenticator, By};
 use crate::body::Body;
-use crate::catcher::{self, Asked, NoRoute};
+use crate::catcher::{self, Asked, NoRoute, Operation};
 use crate::client_addr::{self, Client, Peer, X_FORWARDED_FOR};
 use crate::conditions::{Conditions, Seldom};
 use crate::config::model::{Limits, StartConfig, Timeouts};
@@ -30,6 +31,8 @@ use crate::forward::tunnels::{Rule, Tunnels};
 use crate::forward::{self, Forward};
 use crate::guard;
 use crate::metrics::Metrics;
+use crate::page;
+use crate::page::served::Own;
 use crate::reject::{Form, Reject};
 use crate::session::{Given, Seconds, Sessions};
 use crate::vitals::Vitals;
@@ -211,10 +214,20 @@ impl App {
         if let Some(answer) = self.entrance(live, asks, body, record).await {
             return answer;
         }
-        let identity = self.identity(live, asks, record).await?;
+        let own = if live.enhance { Own::of(parts.uri.path(), &site.own_area) } else { None };
+        let identity = self.identity(live, asks, record).await;
+        let identity = identity.map_err(|reject| own::without_question(live, own, reject))?;
+        if let Some(own) = own {
+            return self.own(live, own, asks, &identity, connected);
+        }
 
         // Only who is let in learns what there is.
-        let action = action.map_err(no_route)?;
+        let mut action = action.map_err(no_route)?;
+        let is_page = live.enhance && action.operation == Operation::Page;
+        if is_page {
+            // How long it will be is only known when it is there.
+            action.method = Method::GET;
+        }
         let by = identity.by();
         let permit = site.access.permit(identity, action).map_err(|missing| match by {
             // He may have a name that is allowed to.
@@ -226,7 +239,7 @@ impl App {
             handshake?;
         }
 
-        let ticket = self.new_ticket(live, &permit, asks, connected);
+        let ticket = self.new_ticket(live, permit.identity(), permit.action().operation, asks, connected);
         let host = guard::host(&parts);
         let way = Way { peer: connected.peer, peer_value: connected.peer_value.as_ref(), client, host: host.as_ref() };
         let forward = Forward {
@@ -238,6 +251,7 @@ impl App {
             answer_timeout: self.timeouts.upstream_answer,
             clear_timeout: self.timeouts.upstream_clear,
         };
+        let is_head = parts.method == Method::HEAD;
         let answered = forward.forward(&permit, parts, body, way).await;
         let mut answered = self.judge(answered)?;
         if by == By::Ticket && answered.response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -247,6 +261,10 @@ impl App {
         self.metrics.upstream_answered(answered.took);
         if let Some(record) = record {
             record.upstream(answered.took);
+        }
+        if is_page {
+            let enhanced = page::enhance(answered.response, &site.own_area, is_head).await;
+            answered.response = self.judge(enhanced)?;
         }
         entrance::add_ticket(&mut answered.response, ticket);
         Ok(answered.response)

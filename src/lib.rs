@@ -22,13 +22,15 @@
 //!                                      threads of its own
 //!              | session | ticket      cookies: what could do harm has to come from a page of this site
 //!              | anonymous             the network
+//!   page                               the script for the inbox page, and who is asking: below /.mailwarden/
 //!   permit     = access                may this user do that? only access makes a Permit
 //!   response   = forward(permit)       strip, then add; 101 -> a listed tunnel that parses frames
+//!              = page::enhance         the inbox page is given the script
 //!   any Err(Reject) -> reject -> response
 //! ```
 //!
 //! A row uses only the rows below it: `main cli` / `daemon signals` / `reload status systemd` / `net` / `app` / `guard auth
-//! session access forward catcher client_addr` / `reject body access_log metrics conditions vitals in_flight sink path
+//! session access forward page catcher client_addr` / `reject body access_log metrics conditions vitals in_flight sink path
 //! permission authority config::model`.
 //!
 //! What holds everywhere, mostly by absence:
@@ -69,6 +71,7 @@ pub mod access;
 pub mod permission;
 
 pub mod forward;
+pub mod page;
 
 pub mod access_log;
 pub mod body;

@@ -18,7 +18,7 @@ use super::error::ConfigErrors;
 use super::keys;
 use super::model::{
     AccessConfig, AuthConfig, CatcherKind, Config, Hosts, Limits, LiveConfig, LogConfig, LogFormat, LogLevel,
-    SiteConfig, StartConfig, StatusConfig, Timeouts, UsersFile,
+    PageConfig, SiteConfig, StartConfig, StatusConfig, Timeouts, UsersFile,
 };
 use super::raw::{Entry, Raw, Value};
 use super::reader::{Read, Reader};
@@ -220,12 +220,14 @@ impl<'a> Reader<'a> {
         let hosts = self.hosts();
         let health_path = self.health_path();
         let auth = self.auth();
+        let enhance = self.boolean("page.enhance");
         let site = self.site();
         Ok(LiveConfig {
             trusted_proxies: trusted_proxies?,
             hosts: hosts?,
             health_path: health_path?,
             auth: auth?,
+            page: PageConfig { enhance: enhance? },
             site: site?,
         })
     }

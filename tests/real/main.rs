@@ -24,10 +24,14 @@ mod container;
 mod demo;
 /// A jail for guessers: who is counted, by the real lines.
 mod fail2ban;
+/// The inbox page and the gate's script in it: everything that parts the page from the catcher, and what comes of it.
+mod live;
 /// Python and Flask under gevent: live updates as server-sent events, redirects made from `Host`.
 mod maildump;
 /// Rust and axum: live updates by WebSocket, and a catcher that breaks for good.
 mod mailtutan;
+/// The way between a browser and the gate, and how it breaks.
+mod network;
 /// Programs that the tests start, and how they end.
 mod process;
 /// The unit files, as systemd's own tools read them.

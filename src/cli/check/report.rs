@@ -9,6 +9,7 @@ use crate::auth::how_to_make;
 use crate::cli::Exit;
 use crate::config::model::{CatcherKind, Config, Listen, UsersFile};
 use crate::config::{self, ConfigError, Place};
+use crate::page::script_path;
 use crate::permission::PermissionSet;
 use crate::session::page;
 
@@ -41,6 +42,8 @@ pub(super) struct Plan {
     pub(super) upstream: UpstreamPlan,
     pub(super) auth: AuthPlan,
     pub(super) access: AccessPlan,
+    /// Where the script is that the inbox page is given, if it is.
+    pub(super) page_script: Option<String>,
     /// Every limit, timeout and the like by its key.
     pub(super) settings: BTreeMap<&'static str, String>,
     /// Those of them that are not as by default, with the default.
@@ -229,6 +232,8 @@ impl Plan {
                 users: access.users.iter().map(|(name, set)| (shown(name), names(*set))).collect(),
                 anonymous: names(access.anonymous),
             },
+            page_script: (live.page.enhance && live.site.catcher == CatcherKind::MailCatcher)
+                .then(|| script_path(live.site.upstream.prefix.as_str())),
             differs_from_default: usual.into_iter().filter(|(key, value)| settings.get(key) != Some(value)).collect(),
             settings,
         }
