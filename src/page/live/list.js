@@ -6,7 +6,7 @@ const GATHER = 50;
 /** How long no message may have gone before another is chosen in the place of one that went, in ms. A purge through the
  * gate tells what is gone once a second. */
 const QUIET = 1500;
-/** How many rows are added in one go, so that the tab can breathe. */
+/** How many rows are changed in one go, so that the tab can breathe. */
 const SLICE = 200;
 /** From how many rows on looking through all of them is cheaper than looking for each. */
 const MANY = 20;
@@ -59,12 +59,14 @@ class List {
     this.timer ??= setTimeout(() => this.flush(), GATHER);
   }
 
-  flush() {
+  /** Does what waits, in slices. */
+  flush(slice = SLICE) {
     clearTimeout(this.timer);
     this.timer = null;
     if (this.waiting.size === 0) return;
-    const waiting = this.waiting;
-    this.waiting = new Map();
+    const waiting = new Map([...this.waiting].slice(0, slice));
+    for (const id of waiting.keys()) this.waiting.delete(id);
+    if (this.waiting.size > 0) breath().then(() => this.flush());
     const row = this.finder(waiting.size);
     this.change(() => {
       for (const [id, what] of waiting) if (what.removed) this.drop(row(id));
@@ -88,7 +90,7 @@ class List {
   /** Makes the rows those of `messages` (oldest first) without touching those that are right. Whether it could: not when
    * all was cleared meanwhile. */
   async sync(messages) {
-    this.flush();
+    this.flush(Infinity);
     const since = this.since;
     const listed = new Map(messages.map((message) => [String(message.id), message]));
     const rows = new Map(this.rows().map((row) => [row.dataset.messageId, row]));
@@ -98,10 +100,13 @@ class List {
     });
     for (const [id] of gone) rows.delete(id);
     const missing = messages.map((message, at) => at).filter((at) => !rows.has(String(messages[at].id)));
-    if (gone.length > 0) this.change(() => gone.forEach(([, row]) => this.drop(row)));
+    for (let from = 0; from < gone.length; from += SLICE) {
+      this.change(() => gone.slice(from, from + SLICE).forEach(([, row]) => this.drop(row)));
+      await breath();
+    }
     for (let from = 0; from < missing.length; from += SLICE) {
-      if (from > 0) await breath();
-      this.flush();
+      await breath();
+      this.flush(Infinity);
       if (since.cleared) break;
       this.change(() => {
         for (const at of missing.slice(from, from + SLICE)) this.insert(messages, at, rows, since);
@@ -189,6 +194,8 @@ class List {
   anchor() {
     const { box } = this;
     if (box.scrollTop === 0) return () => {};
+    // A list scrolls by whole pixels, and rows have parts of them: what was left over last time is made up for.
+    const slip = box.scrollTop === this.scrolled ? this.slip : 0;
     const view = box.getBoundingClientRect();
     const seen = new Map();
     for (let y = view.top + 4; y < view.bottom; y += 10) {
@@ -197,7 +204,11 @@ class List {
     }
     return () => {
       const left = [...seen].find(([row]) => row.isConnected);
-      if (left) box.scrollTop += left[0].getBoundingClientRect().top - left[1];
+      if (!left) return;
+      const [row, top] = left;
+      box.scrollTop += row.getBoundingClientRect().top - (top - slip);
+      this.slip = row.getBoundingClientRect().top - (top - slip);
+      this.scrolled = box.scrollTop;
     };
   }
 
