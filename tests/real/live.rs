@@ -51,6 +51,9 @@ impl World {
         }
         let status = script.wait();
         assert!(status.success(), "{status}; what it found is below");
+        for figure in script.said(|line| line.starts_with("3000 removals")) {
+            eprintln!("{figure}");
+        }
     }
 
     fn act(&mut self, what: &str, subject: &str) {

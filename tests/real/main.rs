@@ -30,6 +30,8 @@ mod live;
 mod maildump;
 /// Rust and axum: live updates by WebSocket, and a catcher that breaks for good.
 mod mailtutan;
+/// Many tabs of many people at once.
+mod many;
 /// The way between a browser and the gate, and how it breaks.
 mod network;
 /// Programs that the tests start, and how they end.

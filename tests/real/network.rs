@@ -39,7 +39,11 @@ impl Network {
         let addr = listener.local_addr().unwrap();
         let theirs = Arc::clone(&shared);
         let thread = std::thread::spawn(move || {
-            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(serve(listener, theirs));
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap()
+                .block_on(serve(listener, theirs));
         });
         Self { addr, shared, thread: Some(thread) }
     }

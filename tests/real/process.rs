@@ -78,6 +78,11 @@ impl Program {
         }
     }
 
+    /// What it has said that `wanted` takes.
+    pub(crate) fn said(&self, wanted: impl Fn(&str) -> bool) -> Vec<&str> {
+        self.said.iter().map(String::as_str).filter(|line| wanted(line)).collect()
+    }
+
     /// Its process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
