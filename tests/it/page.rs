@@ -92,6 +92,10 @@ fn a_page_that_breaks_off_is_told_as_such() {
     assert_eq!(answer.status, 502, "{}", answer.head);
     assert!(answer.text().contains("broke off"), "{}", answer.text());
     gate.access_line(|line| line.contains(r#"status=502 auth=ok"#) && line.contains(r#"reason="upstream malformed""#));
+
+    let (catcher, gate) = pair("timeouts.upstream_answer = \"300ms\"");
+    catcher.on("GET /", Script::new().answer_up_to(100).silence());
+    assert_eq!(ask(&gate, "GET /", AS_ANNA).status, 504);
 }
 
 #[test]
