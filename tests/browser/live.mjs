@@ -57,6 +57,13 @@ const sleep = (page) => page.evaluate(() => {
   Date.now = () => real() + 3_600_000;
 });
 
+/** Somebody looks at the tab again after a while. */
+const returns = (page) => page.evaluate(() => {
+  const real = Date.now.bind(Date);
+  Date.now = () => real() + 11_000;
+  window.dispatchEvent(new Event("focus"));
+});
+
 async function comesBack(browser) {
   please("deliver many: 40");
   const page = await opened(browser);
@@ -103,11 +110,7 @@ async function comesBack(browser) {
   await sleep(page);
   await stays("nobody said that it was gone");
   please("silence: somebody comes back to the tab");
-  await page.evaluate(() => {
-    const real = Date.now.bind(Date);
-    Date.now = () => real() + 11_000;
-    window.dispatchEvent(new Event("focus"));
-  });
+  await returns(page);
   await stays("somebody comes back to the tab");
   please("cut: asleep, and it said so");
   await sleep(page);
@@ -136,12 +139,14 @@ async function comesBack(browser) {
   await stays("after two lists that failed");
 
   const asked = lists();
+  await page.evaluate(() => document.querySelector('tr[data-message-id="3"]').remove());
   please("tell of something new");
   please("tell to resync");
   await page.waitForRequest((request) => request.url().endsWith("/messages"));
   please("deliver: told to ask");
   await stays("told to ask");
   assert.equal(lists(), asked + 1);
+  assert.ok((await ids(page)).includes(3), "what was missing in the middle is there");
 
   // The catcher forgot all of its mail, and its numbers begin anew.
   please("restart the catcher: the first of a new life");
@@ -150,6 +155,25 @@ async function comesBack(browser) {
   await page.waitForFunction(() => document.title === "MailCatcher (1)");
   assert.deepEqual(page.complaints, []);
   await page.screenshot({ path: join(folder, "live.png") });
+}
+
+/** The list is made, then mail comes and goes, and then the list arrives. */
+async function staleList(browser) {
+  const page = await opened(browser);
+  // The page's own list, and the script's first.
+  while (page.asked.filter((line) => line === "GET /messages").length < 2) await page.waitForEvent("request");
+  please("hold the list");
+  await page.waitForRequest((request) => request.url().endsWith("/messages"));
+  please("deliver: the sixth");
+  await row(page, "the sixth").waitFor();
+  please("remove: 2");
+  await row(page, "mail 2").waitFor({ state: "detached" });
+  const arrives = page.waitForResponse((answer) => answer.url().endsWith("/messages"));
+  please("let the list go");
+  await (await arrives).finished();
+  please("deliver: the seventh");
+  await row(page, "the seventh").waitFor();
+  assert.deepEqual(await ids(page), [7, 6, 5, 4, 3, 1]);
 }
 
 async function purge(browser) {
@@ -212,11 +236,14 @@ async function permissions(browser) {
 
 async function logOut(browser) {
   const page = await inbox(browser, null);
+  const logIn = async (tab) => {
+    await tab.getByLabel("User name").fill("anna");
+    await tab.getByLabel("Password").fill("secret");
+    await tab.getByRole("button", { name: "Log in" }).click();
+    await live(tab);
+  };
   await page.goto(url);
-  await page.getByLabel("User name").fill("anna");
-  await page.getByLabel("Password").fill("secret");
-  await page.getByRole("button", { name: "Log in" }).click();
-  await live(page);
+  await logIn(page);
   const other = await page.context().newPage();
   await other.goto(url);
   await live(other);
@@ -230,15 +257,21 @@ async function logOut(browser) {
   await other.getByText("You are logged out: nothing new is shown.").waitFor();
   assert.equal(await rows(other).count(), 3, "what was shown stays");
   await other.screenshot({ path: join(folder, "live-logged-out.png") });
+
+  // Logged in again in one tab, and back in the other.
+  await logIn(page);
+  await returns(other);
+  await live(other);
+  assert.equal(await status(other).textContent(), "");
+  await page.getByRole("button", { name: "log out" }).click();
+  await page.getByText("You are logged out.").waitFor();
+  await other.getByText("You are logged out: nothing new is shown.").waitFor();
   await other.getByRole("link", { name: "log in" }).click();
   await other.getByLabel("Password").waitFor();
   assert.deepEqual(page.complaints, []);
 
   // Somebody who is not among the users any more.
-  await other.getByLabel("User name").fill("anna");
-  await other.getByLabel("Password").fill("secret");
-  await other.getByRole("button", { name: "Log in" }).click();
-  await live(other);
+  await logIn(other);
   please("remove anna");
   await other.getByText("You are logged out: nothing new is shown.").waitFor();
 }
@@ -263,5 +296,5 @@ async function unknown(browser) {
 }
 
 setInterval(() => console.log("still at it"), 5000).unref(); // whoever started this gives up on silence
-const scenarios = { "comes-back": comesBack, purge, permissions, "log-out": logOut, policy, unknown };
+const scenarios = { "comes-back": comesBack, purge, permissions, "log-out": logOut, policy, "stale-list": staleList, unknown };
 await withBrowser(scenario === "comes-back" ? 170 : 60, scenarios[scenario]);

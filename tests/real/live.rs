@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::network::Network;
 use crate::process::{Program, tool, tools};
-use crate::support::catcher::{Catcher, Mail, Options, Script};
+use crate::support::catcher::{Catcher, Gate as Held, Mail, Options, Script};
 use crate::support::gate::{ANNA, Gate};
 use crate::support::raw::Client;
 
@@ -23,6 +23,8 @@ struct World {
     gate: Option<Gate>,
     network: Network,
     config: String,
+    /// Opens when the list that is held may go.
+    held: Held,
 }
 
 impl World {
@@ -31,7 +33,7 @@ impl World {
         let config = format!("{ACCESS}\n{config}");
         let gate = gate(&catcher, &config);
         let network = Network::to(gate.addr());
-        Self { catcher, gate: Some(gate), network, config }
+        Self { catcher, gate: Some(gate), network, config, held: Held::closed() }
     }
 
     /// Runs a script of `tests/browser` and does what it says, until it has ended well.
@@ -97,6 +99,20 @@ impl World {
             "tell to resync" => self.catcher.send_text_to_sockets(r#"{"type":"resync"}"#),
             "tell of something new" => self.catcher.send_text_to_sockets(r#"{"type":"some day","id":1}"#),
             "remove all but the newest" => self.remove_all_but_the_newest(),
+            "hold the list" => {
+                let list = Client::connect(self.catcher.http_addr()).request("GET /messages", "").text();
+                let length = list.len();
+                let head =
+                    format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n");
+                self.catcher.on("GET /messages", Script::new().hold(&self.held).send(head + &list));
+                self.catcher.send_text_to_sockets(r#"{"type":"resync"}"#);
+            }
+            "let the list go" => self.held.open(),
+            "remove" => {
+                let answer =
+                    Client::connect(self.catcher.http_addr()).request(&format!("DELETE /messages/{subject}"), "");
+                assert_eq!(answer.status, 204);
+            }
             "remove anna" => {
                 std::fs::write(self.gate.as_ref().unwrap().users_file(), BEN).unwrap();
                 self.gate.as_ref().unwrap().signal("HUP");
@@ -127,6 +143,13 @@ fn gate(catcher: &Catcher, config: &str) -> Gate {
 #[test]
 fn a_page_comes_back_from_every_break_and_keeps_what_is_open_in_it() {
     World::with("").run("live.mjs", &["comes-back"]);
+}
+
+#[test]
+fn a_list_that_was_made_before_mail_came_and_went_takes_nothing_back() {
+    let mut world = World::with("");
+    world.catcher.deliver_many(5);
+    world.run("live.mjs", &["stale-list"]);
 }
 
 #[test]

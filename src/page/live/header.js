@@ -58,9 +58,10 @@ class Header {
     event.stopImmediatePropagation();
   }
 
+  /** To the page to log in; where there is none, the browser asks when this page is loaded again. */
   loginLink() {
-    const here = encodeURIComponent(location.pathname + location.search);
-    return linkLike("a", { textContent: "log in", href: `${this.login}?to=${here}` });
+    const here = location.pathname + location.search;
+    return linkLike("a", { textContent: "log in", href: this.login ? `${this.login}?to=${encodeURIComponent(here)}` : here });
   }
 
   // --- how live the page is
@@ -88,8 +89,9 @@ class Header {
     }[name] ?? (this.failure ? `The last update failed at ${time}; trying again\u2026` : "");
     if (text !== this.text) this.status.textContent = this.text = text; // it is read out each time
     this.box.dataset.state = name;
-    if (name === "gone" && this.login) this.who.replaceChildren(this.loginLink());
-    else if (name === "gone" || name === "barred") this.who.replaceChildren();
+    if (name !== "gone" && name !== "barred") return;
+    this.who.replaceChildren(...(name === "gone" ? [this.loginLink()] : []));
+    this.shown = null; // whoever comes back is named again
   }
 }
 

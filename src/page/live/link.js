@@ -123,7 +123,10 @@ class Link {
   /** Who is asking, and so whether the gate can be reached. */
   async ask() {
     const answer = await hedged(this.own("me"));
-    if (answer.status === 200) this.on.me(answer.json);
+    if (answer.status === 200) {
+      this.hasLoginPage = Boolean(answer.json.login);
+      this.on.me(answer.json);
+    }
     return answer;
   }
 
@@ -142,7 +145,7 @@ class Link {
   }
 
   stop(state) {
-    this.stopped = true;
+    this.stopped = state;
     clearTimeout(this.timer);
     this.on.state(state);
   }
@@ -169,9 +172,13 @@ class Link {
 
   /** The socket is opened now if it is not, and tried if nothing came on it for `silence`. */
   wake(silence) {
-    if (this.stopped) return;
     const since = Date.now() - this.begun;
-    if (this.isOpen ? Date.now() - this.heard >= silence : since >= SOON || since < 0) {
+    if (this.stopped) {
+      // He may have logged in again in another tab. To ask with a password that is wrong now would be to guess.
+      if (this.stopped !== "gone" || !this.hasLoginPage || since < SILENCE.back) return;
+      this.stopped = null;
+      this.open();
+    } else if (this.isOpen ? Date.now() - this.heard >= silence : since >= SOON || since < 0) {
       this.tries = 0;
       this.open();
     }
