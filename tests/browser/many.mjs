@@ -10,14 +10,26 @@ import { withBrowser } from "./chromium.mjs";
 
 const [url, tabs, users, seconds, file] = process.argv.slice(2);
 
-/** Notes rows as they come. */
+/** Notes rows as they come: how long after the mail, and for how much of that this tab was given no processor. */
 function watch() {
   window.seen = {};
   window.ended = false;
+  const stills = [];
+  let ticked = Date.now();
+  const tick = () => {
+    const now = Date.now();
+    if (now - ticked > 150) stills.push([ticked, now]);
+    ticked = now;
+  };
+  setInterval(tick, 50);
+  const stillSince = (time) => stills.reduce((sum, [from, to]) => sum + Math.max(0, to - Math.max(from, time)), 0);
   const note = (row) => {
     const subject = row.cells?.[2]?.textContent ?? "";
     const [, time] = /^n-\d+-(\d+)$/.exec(subject) ?? [];
-    if (time && !(subject in window.seen)) window.seen[subject] = Date.now() - Number(time);
+    if (time && !(subject in window.seen)) {
+      tick();
+      window.seen[subject] = { after: Date.now() - Number(time), still: stillSince(Number(time)) };
+    }
     window.ended ||= subject === "the end";
   };
   document.addEventListener("DOMContentLoaded", () => {

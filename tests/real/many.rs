@@ -31,10 +31,18 @@ fn number(name: &str, usual: usize) -> usize {
         .map_or(usual, |value| value.parse().unwrap_or_else(|_| panic!("{name}: {value:?} is no number")))
 }
 
-/// What a tab saw: the mail's subject, and how long after it was there, in ms.
+/// What a tab saw, by the mail's subject.
 #[derive(Deserialize)]
 struct Tab {
-    seen: HashMap<String, f64>,
+    seen: HashMap<String, Seen>,
+}
+
+/// How long after the mail its row was there, in ms, and for how much of that the machine did not let the tab run: that
+/// is nobody's fault here. What the script itself may take is another test's matter.
+#[derive(Clone, Copy, Deserialize)]
+struct Seen {
+    after: f64,
+    still: f64,
 }
 
 struct Stage {
@@ -144,18 +152,19 @@ fn every_tab_of_many_shows_every_mail_and_soon_whatever_happens() {
     let tabs: Vec<Tab> = serde_json::from_slice(&std::fs::read(found).unwrap()).unwrap();
     let missing = |tab: &Tab| stage.sent.iter().filter(|(mail, _)| !tab.seen.contains_key(mail)).count();
     let not_shown: usize = tabs.iter().map(missing).sum();
-    let late = |calm: bool| {
-        let mails = stage.sent.iter().filter(|(_, then)| *then || !calm);
-        let mut all: Vec<f64> =
-            mails.flat_map(|(mail, _)| tabs.iter().filter_map(|tab| tab.seen.get(mail))).copied().collect();
+    let late = |only_calm: bool, of: fn(Seen) -> f64| {
+        let mails = stage.sent.iter().filter(|(_, calm)| *calm || !only_calm);
+        let seen = mails.flat_map(|(mail, _)| tabs.iter().filter_map(|tab| tab.seen.get(mail)));
+        let mut all: Vec<f64> = seen.map(|seen| of(*seen)).collect();
         all.sort_by(f64::total_cmp);
         let at = |part: f64| all[((all.len() - 1) as f64 * part) as usize];
-        (all.len(), at(0.5), at(0.99), at(1.0))
+        (format!("{} rows, p50 {} ms, p99 {} ms, last {} ms", all.len(), at(0.5), at(0.99), at(1.0)), at(0.99))
     };
-    let (calm, all) = (late(true), late(false));
+    let (calm, p99) = late(true, |seen| seen.after - seen.still);
     eprintln!("{} mails, {} tabs, not shown: {not_shown}", stage.sent.len(), tabs.len());
-    eprintln!("when all was well: {} rows, p50 {} ms, p99 {} ms, last {} ms", calm.0, calm.1, calm.2, calm.3);
-    eprintln!("in all: {} rows, p50 {} ms, p99 {} ms, last {} ms", all.0, all.1, all.2, all.3);
+    eprintln!("when all was well, while the tab could run: {calm}");
+    eprintln!("when all was well: {}", late(true, |seen| seen.after).0);
+    eprintln!("in all: {}", late(false, |seen| seen.after).0);
     assert_eq!(not_shown, 0);
-    assert!(calm.2 < SOON, "p99 {} ms", calm.2);
+    assert!(p99 < SOON, "p99 {p99} ms");
 }
