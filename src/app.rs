@@ -3,6 +3,7 @@
 mod entrance;
 mod health;
 mod live;
+mod own;
 mod password;
 
 use std::net::SocketAddr;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 use http::header::HeaderValue;
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 
 use self::entrance::Asks;
 pub use self::health::NotReady;
@@ -33,6 +34,8 @@ use crate::forward::{self, Forward};
 use crate::guard::origin::Origin;
 use crate::guard::{self, cors};
 use crate::metrics::Metrics;
+use crate::page;
+use crate::page::served::Own;
 use crate::reject::{Form, Reject};
 use crate::session::{Given, Seconds, Sessions};
 use crate::vitals::Vitals;
@@ -234,11 +237,21 @@ impl App {
         if let Some(answer) = self.entrance(live, asks, body, record).await {
             return answer;
         }
-        let identity = self.identity(live, asks, record).await?;
+        let own = if live.enhance { Own::of(parts.uri.path(), &site.own_area) } else { None };
+        let identity = self.identity(live, asks, record).await;
+        let identity = identity.map_err(|reject| own::without_question(live, own, reject))?;
+        if let Some(own) = own {
+            return self.own(live, own, asks, &identity, connected);
+        }
 
         // Only who is let in learns what there is.
-        let action = action.map_err(no_route)?;
+        let mut action = action.map_err(no_route)?;
         entrance::check_origin(live, asks)?;
+        let is_page = live.enhance && action.operation == Operation::Page;
+        if is_page {
+            // How long it will be is only known when it is there.
+            action.method = Method::GET;
+        }
         let by = identity.by();
         let permit = site.access.permit(identity, action).map_err(|missing| match by {
             // He may have a name that is allowed to.
@@ -250,7 +263,8 @@ impl App {
             handshake?;
         }
 
-        let ticket = self.new_ticket(live, &permit, asks, connected);
+        let (identity, operation) = (permit.identity(), permit.action().operation);
+        let ticket = self.new_ticket(live, identity, operation, asks, connected);
         // Only the answer shows whether it is a stream: as much of a tunnel as a WebSocket.
         let no_stream = permit.action().operation == Operation::Other && asks.origin(live) == Origin::Other;
         let no_stream = no_stream.then(|| asks.cross_site());
@@ -267,6 +281,7 @@ impl App {
             answer_timeout: self.timeouts.upstream_answer,
             clear_timeout: self.timeouts.upstream_clear,
         };
+        let is_head = parts.method == Method::HEAD;
         let answered = forward.forward(&permit, parts, body, way).await;
         let mut answered = self.judge(answered)?;
         if let Some(reject) = no_stream.filter(|_| answered.is_stream) {
@@ -279,6 +294,10 @@ impl App {
         self.metrics.upstream_answered(answered.took);
         if let Some(record) = record {
             record.upstream(answered.took);
+        }
+        if is_page {
+            let enhanced = page::enhance(answered.response, &site.own_area, is_head).await;
+            answered.response = self.judge(enhanced)?;
         }
         entrance::add_ticket(&mut answered.response, ticket);
         Ok(answered.response)

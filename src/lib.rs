@@ -24,14 +24,16 @@
 //!              | session | ticket      cookies: what could do harm has to come from a page of this site
 //!              | anonymous             the network
 //!   origin     = guard::origin         what another site's page began changes nothing and opens nothing, whoever asks
+//!   page                               the script for the inbox page, and who is asking: below /.mailwarden/
 //!   permit     = access                may this user do that? only access makes a Permit
 //!   response   = forward(permit)       strip, then add; 101 -> a listed tunnel that parses frames
 //!                                      forward::hygiene: what the answer may do in a browser
+//!              = page::enhance         the inbox page is given the script
 //!   any Err(Reject) -> reject -> response
 //! ```
 //!
 //! A row uses only the rows below it: `main cli` / `daemon signals` / `reload status systemd` / `net` / `app` / `guard auth
-//! session access forward catcher client_addr` / `reject body access_log metrics conditions vitals in_flight sink
+//! session access forward page catcher client_addr` / `reject body access_log metrics conditions vitals in_flight sink
 //! state_dir path permission authority config::model`.
 //!
 //! What holds everywhere, mostly by absence:
@@ -111,6 +113,7 @@ pub mod access;
 pub mod permission;
 
 pub mod forward;
+pub mod page;
 
 pub mod access_log;
 pub mod body;

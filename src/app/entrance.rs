@@ -9,7 +9,6 @@ use http::{Method, Response, StatusCode};
 
 use super::password::Shown;
 use super::{App, Connected, Live, password};
-use crate::access::Permit;
 use crate::access_log::{Auth, Record};
 use crate::auth::{AuthFailure, By, Identity, Proven, User};
 use crate::body::{Body, Unread};
@@ -169,12 +168,12 @@ impl App {
     pub(super) fn new_ticket(
         &self,
         live: &Live,
-        permit: &Permit,
+        identity: &Identity,
+        operation: Operation,
         asks: Asks<'_>,
         connected: &Connected,
     ) -> Option<HeaderValue> {
-        let user = permit.identity().user().filter(|_| permit.identity().by() == By::Password)?;
-        let operation = permit.action().operation;
+        let user = identity.user().filter(|_| identity.by() == By::Password)?;
         // What caches keep, and what has no answer that a cookie could stand in.
         if matches!(operation, Operation::Asset) || operation.is_upgrade() {
             return None;

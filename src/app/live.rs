@@ -12,6 +12,7 @@ use crate::config::model::{
     UpstreamConfig,
 };
 use crate::forward::upstream::Upstream;
+use crate::page;
 use crate::permission::Permission;
 use crate::reject::Reject;
 
@@ -27,6 +28,8 @@ pub struct Live {
     pub(super) challenge: HeaderValue,
     pub(super) login_page: bool,
     pub(super) anonymous: Option<Anonymous>,
+    /// Whether the inbox page is given a script.
+    pub(super) enhance: bool,
     pub(super) site: Site,
 }
 
@@ -39,6 +42,8 @@ pub struct Site {
     pub(super) prefix: String,
     /// Where its sockets are: what a ticket is sent to.
     pub(super) socket_path: String,
+    /// Where the gate's own things for the inbox page are, below the prefix and with a slash at the end.
+    pub(super) own_area: String,
     pub(super) catcher: &'static dyn Catcher,
     pub(super) access: Access,
     pub(super) remote_content: RemoteContent,
@@ -72,6 +77,8 @@ impl Live {
             challenge: challenge(&config.auth.realm),
             login_page: config.auth.login_page,
             anonymous: anonymous(config),
+            // What a page of another catcher looks like is not known.
+            enhance: config.page.enhance && config.site.catcher == CatcherKind::MailCatcher,
             site,
         }
     }
@@ -130,6 +137,7 @@ impl Site {
                 (CatcherKind::Generic, "") => "/".to_owned(),
                 (CatcherKind::Generic, prefix) => prefix.to_owned(),
             },
+            own_area: page::area(config.upstream.prefix.as_str()),
             catcher: match config.catcher {
                 CatcherKind::MailCatcher => &catcher::MailCatcher,
                 CatcherKind::Generic => &catcher::Generic,

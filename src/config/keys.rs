@@ -98,6 +98,7 @@ pub(super) const KEYS: &[Key] = &[
     key("access.groups", Kind::GroupTable, "{}"),
     key("access.anonymous", Kind::List, r#"["view"]"#),
     key("mail.remote_content", Kind::Text, r#""allow""#),
+    key("page.enhance", Kind::Bool, "true"),
     key("limits.body", Kind::Text, r#""1MiB""#),
     key("limits.head", Kind::Text, r#""64KiB""#),
     key("limits.connections", Kind::Integer, "4096"),
@@ -121,7 +122,6 @@ pub(super) const KEYS: &[Key] = &[
 /// Keys and tables of capabilities that this version does not have, and what it does not do. To accept and ignore one
 /// would be to promise what does not happen.
 const NOT_YET: &[(&str, &str)] = &[
-    ("page", "this version does not change pages yet"),
     ("purge", "this version does not purge yet"),
     ("redirect", "this version does not redirect yet"),
     ("site", "this version serves one catcher only yet"),

@@ -191,6 +191,8 @@ pub struct LiveConfig {
     pub health_path: Option<String>,
     /// Who is let in.
     pub auth: AuthConfig,
+    /// What is added to the catcher's own page.
+    pub page: PageConfig,
     /// The catcher behind the gate and what people may do with it.
     pub site: SiteConfig,
 }
@@ -208,6 +210,13 @@ pub struct AuthConfig {
     pub login_page: bool,
     /// Networks from which people come without credentials; not empty only where [`LiveConfig::hosts`] is not.
     pub anonymous_from: Vec<IpNet>,
+}
+
+/// What is added to the catcher's own page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageConfig {
+    /// Whether a known inbox page is given the script that keeps its live updates alive.
+    pub enhance: bool,
 }
 
 /// The htpasswd file.

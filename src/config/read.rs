@@ -18,8 +18,8 @@ use ipnet::IpNet;
 use super::address::{Listen, TrustedProxies, network};
 use super::error::ConfigErrors;
 use super::model::{
-    AllowedOrigins, AuthConfig, Config, Hosts, Limits, LiveConfig, LogConfig, LogFormat, LogLevel, StartConfig,
-    StatusConfig, Timeouts, UsersFile,
+    AllowedOrigins, AuthConfig, Config, Hosts, Limits, LiveConfig, LogConfig, LogFormat, LogLevel, PageConfig,
+    StartConfig, StatusConfig, Timeouts, UsersFile,
 };
 use super::raw::{Raw, Value};
 use super::reader::{Read, Reader};
@@ -232,6 +232,7 @@ impl<'a> Reader<'a> {
         let allowed_origins = self.allowed_origins();
         let health_path = self.health_path();
         let auth = self.auth();
+        let enhance = self.boolean("page.enhance");
         let site = self.site();
         Ok(LiveConfig {
             trusted_proxies: trusted_proxies?,
@@ -239,6 +240,7 @@ impl<'a> Reader<'a> {
             allowed_origins: allowed_origins?,
             health_path: health_path?,
             auth: auth?,
+            page: PageConfig { enhance: enhance? },
             site: site?,
         })
     }

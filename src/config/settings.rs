@@ -50,8 +50,17 @@ mod tests {
     use super::super::{Source, assemble};
 
     /// What a reload takes over. Every other key is named when it changes: none is passed over in silence.
-    const LIVE: [&str; 8] =
-        ["trusted_proxies", "hosts", "allowed_origins", "health_path", "upstream.", "auth.", "access.", "mail."];
+    const LIVE: [&str; 9] = [
+        "trusted_proxies",
+        "hosts",
+        "allowed_origins",
+        "health_path",
+        "upstream.",
+        "auth.",
+        "access.",
+        "mail.",
+        "page.",
+    ];
 
     #[test]
     fn every_key_is_either_taken_over_by_a_reload_or_named_by_it() {

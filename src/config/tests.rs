@@ -61,6 +61,7 @@ fn nothing_written_is_the_default() {
     assert_eq!(live.health_path, None);
     assert!(live.hosts.is_empty() && live.allowed_origins.is_empty());
     assert!(live.auth.anonymous_from.is_empty() && !live.auth.login_page);
+    assert!(live.page.enhance);
     assert_eq!(start.state_dir, PathBuf::from("/var/lib/mailwarden"));
     assert_eq!(start.unix_socket_mode, 0o660);
     assert_eq!(
@@ -204,6 +205,8 @@ fn every_key_reaches_the_model() {
         default = ["view"]
         anonymous = ["view", "write"]
         users = {{ ci-bot = ["view", "write"], "märy" = [] }}
+        [page]
+        enhance = false
         [limits]
         body = "2MiB"
         head = "32KiB"
@@ -256,6 +259,7 @@ fn every_key_reaches_the_model() {
     assert_eq!(live.auth.users_file, UsersFile { path: "/srv/htpasswd".into(), configured: true });
     assert!(live.auth.allow_plaintext);
     assert!(live.auth.login_page);
+    assert!(!live.page.enhance);
     assert_eq!(live.auth.anonymous_from, ["10.0.0.0/8", "192.0.2.7/32"].map(|net| net.parse().unwrap()));
     assert_eq!(live.hosts.iter().collect::<Vec<_>>(), ["mail.dev"]);
     assert_eq!(start.state_dir, PathBuf::from("/srv/state"));

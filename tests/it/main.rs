@@ -39,6 +39,9 @@ mod user;
 // What lets in without a password in the request: the socket ticket, the login page's session, the network.
 mod session;
 
+// The inbox page: the script that it is given, and who it is told it works for.
+mod page;
+
 // WebSockets: the tunnel, and every way in which there is none.
 mod upgrade;
 

@@ -9,6 +9,7 @@ use crate::auth::how_to_make;
 use crate::cli::Exit;
 use crate::config::model::{AccessConfig, CatcherKind, Config, Listen, RemoteContent, UsersFile};
 use crate::config::{self, ConfigError, Place};
+use crate::page::script_path;
 use crate::permission::PermissionSet;
 use crate::session::page;
 
@@ -44,6 +45,8 @@ pub(super) struct Plan {
     pub(super) auth: AuthPlan,
     pub(super) access: AccessPlan,
     pub(super) mail: MailPlan,
+    /// Where the script is that the inbox page is given, if it is.
+    pub(super) page_script: Option<String>,
     /// Every limit, timeout and the like by its key.
     pub(super) settings: BTreeMap<&'static str, String>,
     /// Those of them that are not as by default, with the default.
@@ -302,6 +305,8 @@ impl Plan {
                 remote_content: (live.site.catcher != CatcherKind::Generic)
                     .then(|| live.site.remote_content.to_string()),
             },
+            page_script: (live.page.enhance && live.site.catcher == CatcherKind::MailCatcher)
+                .then(|| script_path(live.site.upstream.prefix.as_str())),
             differs_from_default: usual.into_iter().filter(|(key, value)| settings.get(key) != Some(value)).collect(),
             settings,
         }

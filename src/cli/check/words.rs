@@ -73,6 +73,9 @@ fn write_plan(plan: &Plan, out: &mut String) -> fmt::Result {
     line(out, "", Users(&plan.auth.users))?;
     line(out, "They may", list(&plan.access.default))?;
     write_access(&plan.access, out)?;
+    if let Some(script) = &plan.page_script {
+        line(out, "Inbox page", format_args!("is given {script}, which keeps live updates alive"))?;
+    }
     if let Some(page) = plan.auth.login_page {
         line(out, "Login page", format_args!("{page}; http://user:password@host bookmarks lead there"))?;
         line(out, "", format_args!("keeps its key in {}", plan.settings.get("state_dir").map_or("", String::as_str)))?;
