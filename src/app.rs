@@ -26,6 +26,7 @@ use crate::client_addr::{self, Client, Peer, X_FORWARDED_FOR};
 use crate::conditions::{Conditions, Seldom};
 use crate::config::model::{Limits, StartConfig, Timeouts};
 use crate::forward::headers::Way;
+use crate::forward::relay::Pace;
 use crate::forward::tunnels::{Rule, Tunnels};
 use crate::forward::{self, Forward};
 use crate::guard;
@@ -232,6 +233,8 @@ impl App {
         let forward = Forward {
             upstream: &site.upstream,
             catcher: site.catcher,
+            mailbox: &site.mailbox,
+            pace: Pace::of(self.timeouts.ping),
             tunnels: &self.tunnels,
             worker: connected.worker,
             body_limit: self.limits.body,

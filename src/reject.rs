@@ -49,6 +49,8 @@ pub enum Reject {
     MethodNotAllowed(&'static str),
     /// The catcher lives elsewhere: not a refusal, but an answer from here.
     Elsewhere(String),
+    /// The catcher cannot list its messages, because of this one if it was found.
+    BrokenList(Option<u64>),
     /// The body did not arrive in time.
     BodyTimeout,
     /// The body broke off or was not in order.
@@ -159,7 +161,7 @@ impl Reject {
             Reject::Upstream(UpstreamFault::ConnectTimeout(_) | UpstreamFault::AnswerTimeout(_)) => {
                 StatusCode::GATEWAY_TIMEOUT
             }
-            Reject::Upstream(_) => StatusCode::BAD_GATEWAY,
+            Reject::Upstream(_) | Reject::BrokenList(_) => StatusCode::BAD_GATEWAY,
         }
     }
 
@@ -177,6 +179,7 @@ impl Reject {
             Reject::NotFound => "no such route",
             Reject::MethodNotAllowed(_) => "method not allowed",
             Reject::Elsewhere(_) => "outside the prefix",
+            Reject::BrokenList(_) => "broken list",
             Reject::BodyTimeout => "body timeout",
             Reject::BodyBroken => "body broken",
             Reject::BodyTooLarge(_) => "body too large",
@@ -237,6 +240,16 @@ impl Reject {
                 if allow.is_empty() { s("The gate never forwards it.") } else { format!("It takes {allow}.") },
             ),
             Reject::Elsewhere(to) => (s("The inbox lives elsewhere."), format!("It is at {to}.")),
+            Reject::BrokenList(Some(id)) => (
+                format!("The mail catcher cannot list its messages: it cannot read the subject of message {id}."),
+                format!("Delete that one with DELETE /messages/{id}, or clear the inbox."),
+            ),
+            Reject::BrokenList(None) => (
+                s(
+                    "The mail catcher cannot list its messages: it cannot read one's subject, which was not found in time.",
+                ),
+                s("Try again in a minute, or clear the inbox."),
+            ),
             Reject::BodyTimeout => (s("The request's body did not arrive in time."), s("Send it again.")),
             Reject::BodyBroken => (s("The request's body broke off or was not in order."), s("Send it again.")),
             Reject::BodyTooLarge(limit) => (

@@ -8,6 +8,7 @@ use crate::access::Access;
 use crate::auth::{Anonymous, By, Identity, Users, anonymous};
 use crate::catcher::{self, Catcher};
 use crate::config::model::{CatcherKind, Hosts, LiveConfig, SiteConfig, StartConfig, TrustedProxies, UpstreamConfig};
+use crate::forward::mailbox::Mailbox;
 use crate::forward::upstream::Upstream;
 use crate::permission::Permission;
 use crate::reject::Reject;
@@ -30,6 +31,7 @@ pub struct Live {
 #[derive(Debug)]
 pub struct Site {
     pub(super) upstream: Arc<Upstream>,
+    pub(super) mailbox: Arc<Mailbox>,
     /// What `upstream` was made of: a reload that does not change it keeps the connections.
     pub(super) made_of: UpstreamConfig,
     pub(super) prefix: String,
@@ -52,6 +54,7 @@ impl Live {
         let mut site = Site::new(&config.site, start);
         if self.site.made_of == site.made_of {
             site.upstream = Arc::clone(&self.site.upstream);
+            site.mailbox = Arc::clone(&self.site.mailbox);
         }
         Self::made(config, users, site)
     }
@@ -113,6 +116,7 @@ impl Site {
                 timeouts.upstream_idle,
                 start.workers.get(),
             )),
+            mailbox: Arc::default(),
             made_of: config.upstream.clone(),
             prefix: config.upstream.prefix.as_str().to_owned(),
             socket_path: match (config.catcher, config.upstream.prefix.as_str()) {
