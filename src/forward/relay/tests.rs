@@ -434,7 +434,7 @@ fn written(parts: &[Part], sender: Sender) -> Vec<u8> {
 type Read = (bool, Opcode, Vec<u8>);
 
 /// Reads frames until `count` have come that are no pings of ours, and fails at what is none.
-async fn frames_of(mut from: impl AsyncRead + Unpin, sender: Sender, count: usize) -> (Vec<Read>, usize) {
+async fn frames_of(from: &mut (impl AsyncRead + Unpin), sender: Sender, count: usize) -> (Vec<Read>, usize) {
     let (mut bytes, mut order) = (BytesMut::new(), frame::Order::default());
     let (mut frames, mut pings) = (Vec::new(), 0);
     while frames.len() < count {
@@ -458,7 +458,7 @@ async fn frames_of(mut from: impl AsyncRead + Unpin, sender: Sender, count: usiz
 }
 
 /// Writes the bytes in pieces, with time for pings of ours to come due in between.
-async fn in_pieces(mut to: impl AsyncWrite + Unpin, bytes: Vec<u8>, cuts: Vec<usize>) {
+async fn in_pieces(to: &mut (impl AsyncWrite + Unpin), bytes: Vec<u8>, cuts: Vec<usize>) {
     let mut rest = &bytes[..];
     for cut in cuts.iter().cycle() {
         let (piece, after) = rest.split_at((*cut).min(rest.len()));
@@ -485,13 +485,13 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let (seen_up, seen_down) = runtime.block_on(async {
             let Ends { browser, catcher, .. } = tunnel_at(buffer, false, pace);
-            let (from_browser, to_browser) = tokio::io::split(browser);
-            let (from_catcher, to_catcher) = tokio::io::split(catcher);
+            let (mut from_browser, mut to_browser) = tokio::io::split(browser);
+            let (mut from_catcher, mut to_catcher) = tokio::io::split(catcher);
             let (_, _, up, down) = tokio::join!(
-                in_pieces(to_browser, written(&up, Sender::Client), cuts.clone()),
-                in_pieces(to_catcher, written(&down, Sender::Server), cuts.clone()),
-                frames_of(from_catcher, Sender::Client, up.len()),
-                frames_of(from_browser, Sender::Server, down.len()),
+                in_pieces(&mut to_browser, written(&up, Sender::Client), cuts.clone()),
+                in_pieces(&mut to_catcher, written(&down, Sender::Server), cuts.clone()),
+                frames_of(&mut from_catcher, Sender::Client, up.len()),
+                frames_of(&mut from_browser, Sender::Server, down.len()),
             );
             (up.0, down.0)
         });

@@ -30,8 +30,8 @@ const BOTTOM: usize = 500;
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     entries: BTreeMap<u64, Entry>,
-    /// Up to here everything was asked about; none when that is not so.
-    asked_to: Option<u64>,
+    /// Whether these are all, up to the highest of them. An id above that one may be used again.
+    whole: bool,
     /// The highest id that was heard of.
     highest: u64,
     /// When everything was looked at last.
@@ -104,10 +104,7 @@ impl Ledger {
     /// A mail came, so its id is the highest: what is known of it and above was another's.
     pub(crate) fn added(&mut self, id: u64) {
         self.highest = id;
-        if self.asked_to.is_some_and(|asked_to| asked_to >= id) {
-            self.entries.split_off(&id);
-            self.asked_to = Some(id.saturating_sub(1));
-        }
+        self.entries.split_off(&id);
     }
 
     /// A mail is gone. If it was the newest, the next one gets its id.
@@ -115,17 +112,19 @@ impl Ledger {
         self.entries.remove(&id);
         self.removed.insert(id);
         if self.highest == id {
-            self.highest = id.saturating_sub(1);
+            self.highest = if self.whole { self.last() } else { id.saturating_sub(1) };
         }
-        if self.asked_to.is_some_and(|asked_to| asked_to >= id) && self.entries.range(id..).next().is_none() {
-            self.asked_to = Some(id.saturating_sub(1));
-        }
+    }
+
+    /// The highest id that has an entry.
+    fn last(&self) -> u64 {
+        self.entries.last_key_value().map_or(0, |(id, _)| *id)
     }
 
     /// All are gone, and ids begin at 1 again.
     pub(crate) fn cleared(&mut self) {
         self.void();
-        self.asked_to = Some(0);
+        self.whole = true;
         self.stale = self.watchers == 0;
     }
 
@@ -137,7 +136,7 @@ impl Ledger {
 
     fn void(&mut self) {
         self.entries.clear();
-        self.asked_to = None;
+        self.whole = false;
         self.highest = 0;
         self.generation += 1;
     }
@@ -157,20 +156,19 @@ impl Ledger {
             let generation = self.generation;
             Look { generation, whole, upward, next, top, at_least, asked: 0, misses: 0, found: false }
         };
-        match self.asked_to {
-            Some(asked_to) if !self.stale || lately => {
-                Plan::Look(look(false, true, asked_to + 1, asked_to, self.highest))
-            }
-            None if lately => Plan::TooSoon,
-            _ => {
-                let highest = self.highest.max(self.entries.last_key_value().map_or(0, |(id, _)| *id));
-                let look = look(true, highest == 0, highest.max(1), highest, highest);
-                self.looked = Some(now);
-                self.asked_to = None;
-                self.entries.clear();
-                Plan::Look(look)
-            }
+        let last = self.last();
+        if self.whole && (!self.stale || lately) {
+            return Plan::Look(look(false, true, last + 1, last, self.highest));
         }
+        if lately {
+            return Plan::TooSoon;
+        }
+        let highest = self.highest.max(last);
+        let look = look(true, highest == 0, highest.max(1), highest, highest);
+        self.looked = Some(now);
+        self.whole = false;
+        self.entries.clear();
+        Plan::Look(look)
     }
 
     /// What `look` found at `id`. Whether it is still of use.
@@ -197,8 +195,7 @@ impl Ledger {
         if look.generation != self.generation {
             return;
         }
-        let highest = self.entries.last_key_value().map_or(0, |(id, _)| *id);
-        self.asked_to = Some(if self.removed.contains(&look.top) { highest } else { highest.max(look.top) });
+        self.whole = true;
         if look.whole {
             self.stale = self.watchers == 0;
         }
