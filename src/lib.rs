@@ -23,7 +23,8 @@
 //!              | session | ticket      cookies: what could do harm has to come from a page of this site
 //!              | anonymous             the network
 //!   permit     = access                may this user do that? only access makes a Permit
-//!   response   = forward(permit)       strip, then add; 101 -> a listed tunnel that parses frames
+//!   response   = forward(permit)       strip, then add; 101 -> a listed tunnel that parses frames, pings and tells why it
+//!                                      ends; a list -> shared by those who ask together, mended if it fails
 //!   any Err(Reject) -> reject -> response
 //! ```
 //!

@@ -41,6 +41,13 @@ impl Feed {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Changes whenever nothing that was known of the mail holds any more: at a clear that a socket saw or the gate
+    /// forwarded, and when the catcher was lost. Ids that were listed before may be others' now.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.ledger().generation()
+    }
+
     /// Announces that `ids` are about to be deleted. Until what this returns is dropped, and a second longer, pages are
     /// told of it at most once a second (`relay::withheld`); then of all that is left.
     ///

@@ -1,6 +1,4 @@
-use std::cell::RefCell;
 use std::pin::pin;
-use std::rc::Rc;
 
 use tokio::sync::oneshot;
 
@@ -8,9 +6,12 @@ use super::*;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// What a request of the test's waits for.
+type Answer = oneshot::Sender<Result<&'static str, Reject>>;
+
 /// A catcher whose answers the test gives.
 #[derive(Clone, Default)]
-struct Catcher(Arc<Mutex<Vec<oneshot::Sender<Result<&'static str, Reject>>>>>);
+struct Catcher(Arc<Mutex<Vec<Answer>>>);
 
 impl Catcher {
     /// How many requests were sent.
@@ -191,11 +192,11 @@ async fn over_the_bound_each_gets_an_answer_of_his_own() {
     assert_eq!(catcher.asked(), 4);
     catcher.answer(2, Ok("own"));
     catcher.answer(3, Ok("own"));
-    let seen = Rc::new(RefCell::new(Vec::new()));
+    let mut seen = Vec::new();
     for other in others {
-        seen.borrow_mut().push(other.text().await.unwrap());
+        seen.push(other.text().await.unwrap());
     }
-    assert_eq!(seen.borrow().iter().filter(|text| **text == "own").count(), 2);
+    assert_eq!(seen.iter().filter(|text| **text == "own").count(), 2);
 }
 
 #[test]

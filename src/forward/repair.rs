@@ -3,8 +3,8 @@
 //! One mail whose subject is not text makes MailCatcher's list fail for everybody, and the page's look at that mail too;
 //! its source can be had, and so can every other mail. So when the list fails the messages are asked for one by one: one
 //! prober at a time, for a few seconds at most, and what it finds is remembered in the [`ledger`]. The list that is
-//! answered has an entry for each bad message, made of its [`source`] and marked. Where that takes too long, the answer is
-//! a page that names the message and says how to be rid of it.
+//! answered has an entry for each bad message, made of its source and marked. Where that takes too long, the answer is a
+//! page that names the message and says how to be rid of it.
 
 pub(crate) mod entry;
 pub(crate) mod ledger;
@@ -71,31 +71,33 @@ impl Repair {
         let _only = self.prober.lock().await;
         let broken = || Reject::BrokenList(feed.ledger().bad().next());
         let until = Instant::now() + LOOK;
-        let plan = feed.ledger().plan(Instant::now());
-        let mut look = match plan {
-            Plan::Look(look) => look,
-            Plan::TooSoon => return Err(broken()),
-        };
-        loop {
-            let id = match look.step() {
-                Step::Ask(id) => id,
-                Step::Done => break,
-                Step::OutOfBounds => return Err(broken()),
-            };
-            let Ok(found) = tokio::time::timeout_at(until.into(), asking.about(id)).await else { return Err(broken()) };
-            let entry = match found? {
-                Found::Message(entry) => Some(entry),
-                Found::Nothing => None,
-            };
-            if !feed.ledger().tell(&mut look, id, entry) {
-                // All was cleared meanwhile, the bad message too.
-                return Ok(None);
+        'anew: loop {
+            let plan = feed.ledger().plan(Instant::now());
+            let Plan::Look(mut look) = plan else { return Err(broken()) };
+            loop {
+                let id = match look.step() {
+                    Step::Ask(id) => id,
+                    Step::Done => break,
+                    Step::OutOfBounds => return Err(broken()),
+                };
+                let about = tokio::time::timeout_at(until.into(), asking.about(id)).await;
+                let entry = match about {
+                    Err(_elapsed) => return Err(broken()),
+                    Ok(found) => match found? {
+                        Found::Message(entry) => Some(entry),
+                        Found::Nothing => None,
+                    },
+                };
+                if !feed.ledger().tell(&mut look, id, entry) {
+                    // All was cleared meanwhile, so ids begin anew.
+                    continue 'anew;
+                }
             }
+            let mut ledger = feed.ledger();
+            ledger.done(&look);
+            let is_bad = ledger.bad().next().is_some();
+            return Ok(is_bad.then(|| Entry::list(ledger.entries()).into()));
         }
-        let mut ledger = feed.ledger();
-        ledger.done(&look);
-        let is_bad = ledger.bad().next().is_some();
-        Ok(is_bad.then(|| Entry::list(ledger.entries()).into()))
     }
 
     /// The description of message `id`, where the catcher's own failed; none if the message is gone.
@@ -132,7 +134,7 @@ impl Asking<'_> {
         let text = body.collected(DESCRIPTION).await.map_err(|unread| self.unread(&unread))?;
         match status {
             StatusCode::OK => serde_json::from_slice(&text)
-                .map(Found::Message)
+                .map(|entry: Entry| Found::Message(entry.clipped()))
                 .map_err(|error| malformed(format!("its description of message {id} is not usable: {error}"))),
             StatusCode::NOT_FOUND => Ok(Found::Nothing),
             StatusCode::INTERNAL_SERVER_ERROR => {

@@ -23,7 +23,30 @@ pub(crate) struct Entry {
     pub(crate) bad: bool,
 }
 
+/// The longest sender and subject that are remembered, and the most that recipients may come to, in bytes.
+const TEXT: usize = 2 * 1024;
+
 impl Entry {
+    /// With no more text than is worth remembering for thousands.
+    pub(crate) fn clipped(mut self) -> Self {
+        for value in [&mut self.sender, &mut self.subject] {
+            if let Value::String(text) = value
+                && text.len() > TEXT
+            {
+                text.truncate(text.floor_char_boundary(TEXT));
+                text.push('\u{2026}');
+            }
+        }
+        if let Value::Array(recipients) = &mut self.recipients {
+            let mut length = 0;
+            recipients.retain(|one| {
+                length += one.as_str().map_or(0, str::len);
+                length <= TEXT
+            });
+        }
+        self
+    }
+
     /// The list of `entries`, which ascend by id: oldest first, as the catcher lists them.
     ///
     /// Nobody knows when a bad one came, but ids ascend with time: its time is moved between those of its neighbours.

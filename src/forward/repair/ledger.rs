@@ -42,8 +42,8 @@ pub(crate) struct Ledger {
     watchers: usize,
     /// Changes when all that was known is void.
     generation: u64,
-    /// What was removed while a look was under way.
-    removed: HashSet<u64>,
+    /// What was removed since the last look began; none when that has ended.
+    removed: Option<HashSet<u64>>,
 }
 
 /// What a failed list calls for.
@@ -110,7 +110,13 @@ impl Ledger {
     /// A mail is gone. If it was the newest, the next one gets its id.
     pub(crate) fn removed(&mut self, id: u64) {
         self.entries.remove(&id);
-        self.removed.insert(id);
+        if let Some(removed) = &mut self.removed {
+            removed.insert(id);
+            if removed.len() > MOST {
+                // Nobody looks any more, or what is seen is not worth much.
+                self.void();
+            }
+        }
         if self.highest == id {
             self.highest = if self.whole { self.last() } else { id.saturating_sub(1) };
         }
@@ -136,6 +142,7 @@ impl Ledger {
 
     fn void(&mut self) {
         self.entries.clear();
+        self.removed = None;
         self.whole = false;
         self.highest = 0;
         self.generation += 1;
@@ -151,7 +158,12 @@ impl Ledger {
     /// What a list that failed calls for. Looks do not overlap.
     pub(crate) fn plan(&mut self, now: Instant) -> Plan {
         let lately = self.looked.is_some_and(|looked| now < looked + BETWEEN);
-        self.removed.clear();
+        if self.entries.len() > MOST * 2 {
+            // As much as two looks may find has come since.
+            self.entries.retain(|_, entry| entry.bad);
+            self.whole = false;
+        }
+        self.removed = Some(HashSet::new());
         let look = |whole, upward, next, top, at_least| {
             let generation = self.generation;
             Look { generation, whole, upward, next, top, at_least, asked: 0, misses: 0, found: false }
@@ -181,7 +193,7 @@ impl Ledger {
             Some(entry) => {
                 look.misses = 0;
                 look.found = true;
-                if !self.removed.contains(&id) {
+                if !self.removed.as_ref().is_some_and(|removed| removed.contains(&id)) {
                     self.highest = self.highest.max(id);
                     self.entries.insert(id, entry);
                 }
@@ -196,9 +208,15 @@ impl Ledger {
             return;
         }
         self.whole = true;
+        self.removed = None;
         if look.whole {
             self.stale = self.watchers == 0;
         }
+    }
+
+    /// Changes whenever all that was known is void: at a clear, and when the catcher is gone.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// The messages that the catcher cannot list.

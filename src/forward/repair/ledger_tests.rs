@@ -170,6 +170,27 @@ fn what_is_removed_while_it_is_looked_at_does_not_come_back() {
 }
 
 #[test]
+fn removals_are_not_remembered_for_ever() {
+    let mut ledger = Ledger::default();
+    (0..20_000).for_each(|id| ledger.removed(id));
+    assert!(ledger.removed.is_none());
+    // A look that was given up.
+    assert!(matches!(ledger.plan(Instant::now()), Plan::Look(_)));
+    (0..20_000).for_each(|id| ledger.removed(id));
+    assert!(ledger.removed.is_none());
+}
+
+#[test]
+fn no_more_text_is_remembered_than_a_list_is_worth() {
+    let long = "\u{e9}".repeat(1 << 20);
+    let many: Vec<String> = (0..10_000).map(|number| format!("<{number}@example.com>")).collect();
+    let entry =
+        Entry { sender: long.as_str().into(), subject: long.into(), recipients: many.into(), ..entry(1, false) };
+    let length = serde_json::to_string(&entry.clipped()).unwrap().len();
+    assert!((6_000..9_000).contains(&length), "{length}");
+}
+
+#[test]
 fn a_bad_message_stands_between_its_neighbours() {
     let at = |id: u64, time: &str, bad| Entry { created_at: time.to_owned(), ..entry(id, bad) };
     let list = [
