@@ -66,11 +66,6 @@ impl Outgoing {
         self.closed = true;
     }
 
-    /// Whether nothing may be added any more.
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed
-    }
-
     /// What waits to be written.
     pub(super) fn waiting(&self) -> &[u8] {
         &self.bytes

@@ -4,10 +4,11 @@ use std::time::SystemTime;
 use ::bytes::BytesMut;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::super::frame::Head;
+use super::super::frame::{self, Head, Opcode};
 use super::super::tunnels::Tunnels;
 use super::*;
 use crate::auth::Identity;
