@@ -6,7 +6,7 @@ use crate::support::catcher::{Catcher, Mail, Options, State};
 use crate::support::gate::{AS_ANNA, Gate};
 use crate::support::patience::{PATIENCE, eventually};
 use crate::support::raw::Client;
-use crate::upgrade::{HANDSHAKE, masked, next, open, text};
+use crate::upgrade::{HANDSHAKE, next, open, text};
 
 /// A catcher that cuts quiet sockets thirty times as soon as the real one does.
 fn hasty() -> Catcher {
@@ -17,24 +17,13 @@ fn pings(state: &State) -> usize {
     state.frames.iter().filter(|frame| frame.opcode == 9).count()
 }
 
-/// Answers pings as a browser does, until a text comes.
-fn text_of_a_browser(socket: &mut Client) -> String {
-    loop {
-        match next(socket) {
-            (0x89, payload) => socket.send(masked(0x8a, &payload)),
-            (0x81, payload) => return String::from_utf8(payload).unwrap(),
-            other => panic!("{other:?}"),
-        };
-    }
-}
-
 #[test]
 fn a_quiet_socket_outlives_the_catchers_patience_many_times() {
     let catcher = hasty();
     let gate = Gate::to(catcher.http_addr()).config(r#"timeouts.ping = "400ms""#).start();
     let mut socket = open(&gate);
     assert!(catcher.wait_until(PATIENCE, |state| state.open_sockets() == 1));
-    let browser = std::thread::spawn(move || (text_of_a_browser(&mut socket), socket));
+    let browser = std::thread::spawn(move || (text(&mut socket), socket));
     // Without pings it would be gone after one or two seconds.
     assert!(catcher.wait_until(PATIENCE, |state| pings(state) >= 15));
     assert_eq!(catcher.open_sockets(), 1);

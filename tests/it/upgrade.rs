@@ -64,8 +64,17 @@ fn length(frame: &mut Vec<u8>, mask: u8, length: usize) {
     }
 }
 
-/// The next frame's first byte and payload.
+/// The next frame's first byte and payload; pings are answered, as a browser does.
 pub(crate) fn next(client: &mut Client) -> (u8, Vec<u8>) {
+    loop {
+        match next_of_any_kind(client) {
+            (0x89, payload) => client.send(masked(0x8a, &payload)),
+            frame => return frame,
+        };
+    }
+}
+
+fn next_of_any_kind(client: &mut Client) -> (u8, Vec<u8>) {
     let head = client.read(2);
     assert_eq!(head.len(), 2, "the socket ended where a frame was expected");
     let length = match head[1] {
