@@ -2,7 +2,7 @@
 //! once.
 //!
 //! There is one feed for a site, whatever the number of sockets and runtimes. Every event of the catcher that a relay
-//! passes on, and every deletion that the gate forwards, is written into the [`Ledger`], which answers when the catcher's
+//! passes on, and every deletion that the gate forwards, is written into the ledger, which answers when the catcher's
 //! own list fails.
 //!
 //! A purge says beforehand which messages it is about to delete ([`Feed::purging`]) and holds what it gets until it is

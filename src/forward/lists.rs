@@ -9,8 +9,8 @@
 //!
 //! - A list that nobody else waits for is passed on as it arrives, as any other answer is.
 //! - One who leaves takes nothing from the others: if it was his request that was on its way, the next one's is sent.
-//! - A request that has been on its way for [`PATIENCE`] holds nobody up any longer.
-//! - A shared list is held in memory once, for all; there is a bound to how much is held ([`MOST`]). Over it each gets an
+//! - A request that has been on its way for 5 s holds nobody up any longer.
+//! - A shared list is held in memory once, for all; there is a bound to how much is held (64 MiB). Over it each gets an
 //!   answer of his own.
 
 use std::pin::Pin;

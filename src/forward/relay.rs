@@ -16,10 +16,10 @@
 //! | the gate stops | 1001 | 1001 |
 //! | its user may not have it any more | 1008 | 1001 |
 //!
-//! What is held for a browser is bounded: over [`Pace::held`] the catcher is not read, and a browser that stays there for
-//! [`Pace::stall`], or takes nothing for so long, is cut off; its page comes back and asks for the list. The catcher's
+//! What is held for a browser is bounded: over 256 KiB the catcher is not read, and a browser that stays there for
+//! twice `timeouts.ping`, or takes nothing for so long, is cut off; its page comes back and asks for the list. The catcher's
 //! `quit` is kept from the page, which would alert and leave the site; `remove` events of our own purge are told in bursts
-//! ([`withheld`]).
+//! (`withheld`).
 
 mod beat;
 mod between;

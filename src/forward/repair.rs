@@ -2,7 +2,7 @@
 //!
 //! One mail whose subject is not text makes MailCatcher's list fail for everybody, and the page's look at that mail too;
 //! its source can be had, and so can every other mail. So when the list fails the messages are asked for one by one: one
-//! prober at a time, for a few seconds at most, and what it finds is remembered in the [`ledger`]. The list that is
+//! prober at a time, for a few seconds at most, and what it finds is remembered in the ledger. The list that is
 //! answered has an entry for each bad message, made of its source and marked. Where that takes too long, the answer is a
 //! page that names the message and says how to be rid of it.
 
