@@ -170,6 +170,20 @@ fn what_is_removed_while_it_is_looked_at_does_not_come_back() {
 }
 
 #[test]
+fn an_id_that_comes_again_is_asked_about_again() {
+    let now = Instant::now();
+    let (mut ledger, mut mail) = (Ledger::default(), mail(1..=3));
+    ledger.watched();
+    ledger.seen(3);
+    look(&mut ledger, &mail, now);
+    // It went unseen, and another came in its place.
+    mail.bad.insert(3);
+    ledger.added(3);
+    look(&mut ledger, &mail, now);
+    assert_eq!(ledger.bad().collect::<Vec<_>>(), [3]);
+}
+
+#[test]
 fn removals_are_not_remembered_for_ever() {
     let mut ledger = Ledger::default();
     (0..20_000).for_each(|id| ledger.removed(id));
