@@ -29,6 +29,7 @@ use crate::client_addr::{self, Client, Peer, X_FORWARDED_FOR};
 use crate::conditions::{Conditions, Seldom};
 use crate::config::model::{Limits, StartConfig, Timeouts};
 use crate::forward::headers::Way;
+use crate::forward::relay::Pace;
 use crate::forward::tunnels::{Rule, Tunnels};
 use crate::forward::{self, Forward};
 use crate::guard::origin::Origin;
@@ -274,6 +275,8 @@ impl App {
             upstream: &site.upstream,
             catcher: site.catcher,
             remote_content: site.remote_content,
+            mailbox: &site.mailbox,
+            pace: Pace::of(self.timeouts.ping),
             tunnels: &self.tunnels,
             read_ahead: &self.read_ahead,
             worker: connected.worker,

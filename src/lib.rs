@@ -26,7 +26,8 @@
 //!   origin     = guard::origin         what another site's page began changes nothing and opens nothing, whoever asks
 //!   page                               the script for the inbox page, and who is asking: below /.mailwarden/
 //!   permit     = access                may this user do that? only access makes a Permit
-//!   response   = forward(permit)       strip, then add; 101 -> a listed tunnel that parses frames
+//!   response   = forward(permit)       strip, then add; 101 -> a listed tunnel that parses frames, pings and tells why it
+//!                                      ends; a list -> shared by those who ask together, mended if it fails
 //!                                      forward::hygiene: what the answer may do in a browser
 //!              = page::enhance         the inbox page is given the script
 //!   any Err(Reject) -> reject -> response

@@ -40,6 +40,7 @@ pub struct Metrics {
     last_reload: Gauge,
     tunnels_opened: IntCounter,
     tunnels_revoked: IntCounter,
+    tunnels_ended: IntCounterVec,
     elsewhere: Mutex<Elsewhere>,
 }
 
@@ -136,6 +137,7 @@ impl Metrics {
                 "tunnels_revoked_total",
                 "WebSockets and event streams that a reload or a logout ended, since their users may not have them any more.",
             )?,
+            tunnels_ended: make.counters("tunnels_ended_total", "WebSockets by why they ended.", "reason")?,
             elsewhere: Mutex::new(Elsewhere::new(&make, started_at)?),
             registry: make.0,
         };
@@ -186,6 +188,11 @@ impl Metrics {
     /// A tunnel was opened.
     pub fn tunnel_opened(&self) {
         self.tunnels_opened.inc();
+    }
+
+    /// A WebSocket ended for this reason.
+    pub fn tunnel_ended(&self, reason: &'static str) {
+        self.tunnels_ended.with_label_values(&[reason]).inc();
     }
 
     /// So many tunnels were ended by a reload.
@@ -357,6 +364,7 @@ mod tests {
         metrics.authenticated(Auth::UnknownUser);
         metrics.upstream_answered(Duration::from_millis(20));
         metrics.upstream_failed("closed");
+        metrics.tunnel_ended("slow");
         metrics.reloaded(false);
         conditions.degraded(Condition::Reload, "x", "");
         let text = text(&metrics, &conditions);
@@ -369,6 +377,7 @@ mod tests {
             "mailwarden_upstream_answer_seconds_bucket{le=\"0.025\"} 1",
             "mailwarden_upstream_answer_seconds_bucket{le=\"0.01\"} 0",
             "mailwarden_upstream_faults_total{fault=\"closed\"} 1",
+            "mailwarden_tunnels_ended_total{reason=\"slow\"} 1",
             "mailwarden_reloads_total{result=\"failed\"} 1",
             "mailwarden_reloads_total{result=\"ok\"} 0",
             "mailwarden_condition_degraded{condition=\"reload\"} 1",

@@ -59,6 +59,8 @@ pub enum Reject {
     MethodNotAllowed(&'static str),
     /// The catcher lives elsewhere: not a refusal, but an answer from here.
     Elsewhere(String),
+    /// The catcher cannot list its messages, because of this one if it was found.
+    BrokenList(Option<u64>),
     /// The body did not arrive in time.
     BodyTimeout,
     /// The body broke off or was not in order.
@@ -178,7 +180,7 @@ impl Reject {
             Reject::Upstream(UpstreamFault::ConnectTimeout(_) | UpstreamFault::AnswerTimeout(_)) => {
                 StatusCode::GATEWAY_TIMEOUT
             }
-            Reject::Upstream(_) => StatusCode::BAD_GATEWAY,
+            Reject::Upstream(_) | Reject::BrokenList(_) => StatusCode::BAD_GATEWAY,
         }
     }
 
@@ -197,6 +199,7 @@ impl Reject {
             Reject::NotFound => "no such route",
             Reject::MethodNotAllowed(_) => "method not allowed",
             Reject::Elsewhere(_) => "outside the prefix",
+            Reject::BrokenList(_) => "broken list",
             Reject::BodyTimeout => "body timeout",
             Reject::BodyBroken => "body broken",
             Reject::BodyTooLarge(_) => "body too large",

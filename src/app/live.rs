@@ -11,6 +11,7 @@ use crate::config::model::{
     AllowedOrigins, CatcherKind, Hosts, LiveConfig, RemoteContent, SiteConfig, StartConfig, TrustedProxies,
     UpstreamConfig,
 };
+use crate::forward::mailbox::Mailbox;
 use crate::forward::upstream::Upstream;
 use crate::page;
 use crate::permission::Permission;
@@ -37,6 +38,7 @@ pub struct Live {
 #[derive(Debug)]
 pub struct Site {
     pub(super) upstream: Arc<Upstream>,
+    pub(super) mailbox: Arc<Mailbox>,
     /// What `upstream` was made of: a reload that does not change it keeps the connections.
     pub(super) made_of: UpstreamConfig,
     pub(super) prefix: String,
@@ -62,6 +64,7 @@ impl Live {
         let mut site = Site::new(&config.site, start);
         if self.site.made_of == site.made_of {
             site.upstream = Arc::clone(&self.site.upstream);
+            site.mailbox = Arc::clone(&self.site.mailbox);
         }
         Self::made(config, users, site)
     }
@@ -129,6 +132,7 @@ impl Site {
                 timeouts.upstream_idle,
                 start.workers.get(),
             )),
+            mailbox: Arc::default(),
             made_of: config.upstream.clone(),
             prefix: config.upstream.prefix.as_str().to_owned(),
             socket_path: match (config.catcher, config.upstream.prefix.as_str()) {

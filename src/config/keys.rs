@@ -111,6 +111,7 @@ pub(super) const KEYS: &[Key] = &[
     key("timeouts.upstream_answer", Kind::Text, r#""60s""#),
     key("timeouts.upstream_clear", Kind::Text, r#""300s""#),
     key("timeouts.upstream_idle", Kind::Text, r#""10s""#),
+    key("timeouts.ping", Kind::Text, r#""15s""#),
     key("timeouts.send", Kind::Text, r#""5m""#),
     key("timeouts.stop", Kind::Text, r#""8s""#),
     key("status.listen", Kind::Text, r#""127.0.0.1:9080""#).flag("status-listen"),

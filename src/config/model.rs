@@ -94,6 +94,8 @@ pub struct Timeouts {
     pub upstream_clear: Duration,
     /// How long an unused connection to the catcher is kept; the catcher closes its end after 30 s.
     pub upstream_idle: Duration,
+    /// How often the catcher's end of a WebSocket is asked whether it is there; it cuts one that is quiet for 30 s.
+    pub ping: Duration,
     /// How long a client may take no byte of an answer that waits for it.
     pub send: Duration,
     /// How long open connections may go on after the daemon was told to stop.

@@ -29,6 +29,8 @@ use crate::path::{self, Slashes};
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// A catcher closes a kept connection after 30 s; one that we keep as long would be closed under a request.
 const LONGEST_UPSTREAM_IDLE: Duration = Duration::from_secs(20);
+/// A catcher cuts a WebSocket on which it has sent nothing for 30 s.
+const LONGEST_PING: Duration = Duration::from_secs(25);
 /// What the HTTP library needs at the least, and what is too much to hold for each connection.
 const HEAD_BYTES: RangeInclusive<u64> = 8 << 10..=1 << 20;
 /// Chunked bodies are held in memory up to the limit.
@@ -184,6 +186,7 @@ impl<'a> Reader<'a> {
         let upstream_answer = self.duration("timeouts.upstream_answer", LONGEST);
         let upstream_clear = self.duration("timeouts.upstream_clear", LONGEST);
         let upstream_idle = self.duration("timeouts.upstream_idle", LONGEST_UPSTREAM_IDLE);
+        let ping = self.duration("timeouts.ping", LONGEST_PING);
         let send = self.duration("timeouts.send", LONGEST);
         let stop = self.duration("timeouts.stop", LONGEST);
         Ok(Timeouts {
@@ -194,6 +197,7 @@ impl<'a> Reader<'a> {
             upstream_answer: upstream_answer?,
             upstream_clear: upstream_clear?,
             upstream_idle: upstream_idle?,
+            ping: ping?,
             send: send?,
             stop: stop?,
         })

@@ -26,6 +26,7 @@ impl StartConfig {
             ("timeouts.upstream_answer", format_duration(times.upstream_answer)),
             ("timeouts.upstream_clear", format_duration(times.upstream_clear)),
             ("timeouts.upstream_idle", format_duration(times.upstream_idle)),
+            ("timeouts.ping", format_duration(times.ping)),
             ("timeouts.send", format_duration(times.send)),
             ("timeouts.stop", format_duration(times.stop)),
             ("status.listen", self.status.as_ref().map_or("off".to_owned(), |status| status.listen.to_string())),

@@ -78,6 +78,7 @@ fn nothing_written_is_the_default() {
             upstream_answer: Duration::from_secs(60),
             upstream_clear: Duration::from_secs(300),
             upstream_idle: Duration::from_secs(10),
+            ping: Duration::from_secs(15),
             send: Duration::from_secs(300),
             stop: Duration::from_secs(8),
         }
@@ -221,6 +222,7 @@ fn every_key_reaches_the_model() {
         upstream_answer = "5s"
         upstream_clear = "6s"
         upstream_idle = "7s"
+        ping = "10s"
         send = "8s"
         stop = "9s"
         [status]
@@ -245,11 +247,12 @@ fn every_key_reaches_the_model() {
         times.upstream_answer,
         times.upstream_clear,
         times.upstream_idle,
+        times.ping,
         times.send,
         times.stop,
     ]
     .map(|time| time.as_secs());
-    assert_eq!(seconds, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(seconds, [1, 2, 3, 4, 5, 6, 7, 10, 8, 9]);
     assert_eq!(start.log, LogConfig { level: LogLevel::Debug, access: false, format: LogFormat::Combined });
     assert!(!start.listen_is_default);
     assert_eq!(start.status, Some(StatusConfig { listen: Listen::Unix("/run/status.sock".into()), configured: true }));

@@ -3,17 +3,24 @@
 //! The upstream request is put together here: method and target from the parsed action, header fields stripped and then
 //! added to ([`headers`]), a body only where the catcher reads one and then with a length, for MailCatcher takes the bytes
 //! of a chunked body for its next request. What comes back is cleaned and passed on as it arrives.
+//! A WebSocket becomes a tunnel ([`upgrade`], [`relay`]); lists that are asked for at the same moment are one request
+//! ([`lists`]), and a list that fails is made here ([`repair`]).
 
 mod answer;
 mod dial;
+pub mod feed;
 pub mod frame;
 pub mod headers;
 pub mod hygiene;
+pub mod lists;
+pub mod mailbox;
 pub mod relay;
+pub mod repair;
 pub mod tunnels;
 pub mod upgrade;
 pub mod upstream;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,6 +33,8 @@ use http_body::Body as _;
 use zeroize::Zeroizing;
 
 use self::headers::{Believed, Way};
+use self::mailbox::Mailbox;
+use self::relay::Pace;
 use self::tunnels::Tunnels;
 use self::upgrade::Socket;
 use self::upstream::Upstream;
@@ -46,6 +55,10 @@ pub struct Forward<'a> {
     pub upstream: &'a Arc<Upstream>,
     /// What reads it there.
     pub catcher: &'a dyn Catcher,
+    /// What is shared by all who ask for its mail.
+    pub mailbox: &'a Mailbox,
+    /// The times of the sockets whose frames are parsed.
+    pub pace: Pace,
     /// The tunnels that an upgrade joins.
     pub tunnels: &'a Tunnels,
     /// The memory for what a client does not take at once.
@@ -89,6 +102,7 @@ impl Forward<'_> {
         let shown = hygiene::admit(operation, &parts.headers)?;
         let says_empty = parts.headers.contains_key(header::CONTENT_LENGTH) && body.is_end_stream();
         let body = self.request_body(body).await?;
+        let many_at_once = upgrade::takes_many_at_once(parts.uri.query());
         self.rewrite(&mut parts, permit, &way);
         if says_empty && self.catcher.reads_bodies() {
             // Some servers want it of a POST without a body (RFC 9110 section 8.6).
@@ -97,10 +111,14 @@ impl Forward<'_> {
         let asked = Instant::now();
         let limit = if operation == Operation::Clear { self.clear_timeout } else { self.answer_timeout };
         let mut response = if operation.is_upgrade() {
-            let socket = Socket::of(&mut parts, permit)?;
+            let feed = Arc::clone(self.mailbox.feed());
+            let socket = Socket::of(&mut parts, permit, feed, self.pace, many_at_once)?;
             self.tunnels.open(self.upstream, Request::from_parts(parts, body), socket, limit).await?
         } else {
-            self.upstream.exchange(Request::from_parts(parts, body), self.worker, limit).await?
+            let request = Request::from_parts(parts, body);
+            let is_shared = operation == Operation::List && lists::is_plain(&request);
+            let asks = pin!(self.ask(request, permit, limit));
+            if is_shared { self.mailbox.lists.get(asks, limit).await? } else { asks.await? }
         };
         let took = asked.elapsed();
         *response.version_mut() = Version::HTTP_11;
@@ -119,6 +137,12 @@ impl Forward<'_> {
         }
         cors::strip(response.headers_mut());
         Ok(Answered { response, is_stream, took })
+    }
+
+    /// Sends a request that is no handshake, and mends an answer that can be.
+    async fn ask(&self, request: Request<Body>, permit: &Permit, limit: Duration) -> Result<Response<Body>, Reject> {
+        let answer = self.upstream.exchange(request, self.worker, limit).await?;
+        self.mailbox.mended(answer, permit.action(), self.upstream, self.worker, limit).await
     }
 
     /// Makes the head of the upstream request out of the client's.

@@ -133,6 +133,11 @@ impl Place {
         self.end.cancelled().await;
         if self.tunnels.stop.is_cancelled() { Leave::Stopping } else { Leave::Revoked }
     }
+
+    /// The tunnel ended, for a reason of [`super::relay::End::REASONS`].
+    pub(super) fn ended(&self, reason: &'static str) {
+        self.tunnels.metrics.tunnel_ended(reason);
+    }
 }
 
 impl Drop for Place {

@@ -18,8 +18,9 @@ use hyper_util::rt::TokioIo;
 use sha1::{Digest as _, Sha1};
 
 use super::answer::fault;
+use super::feed::Feed;
 use super::headers::{self, has_token};
-use super::relay::{self, End};
+use super::relay::{self, End, Pace};
 use super::tunnels::{Place, Tunnels};
 use super::upstream::{Closing, Connection, Upstream};
 use crate::access::Permit;
@@ -36,17 +37,32 @@ pub(super) struct Socket {
     operation: Operation,
     user: Identity,
     permission: Permission,
+    feed: Arc<Feed>,
+    pace: Pace,
+    many_at_once: bool,
+}
+
+/// Whether a page takes many removals in one event: its script said so in the address of the socket, `?mailwarden=1`. The
+/// catcher gets no query.
+pub(super) fn takes_many_at_once(query: Option<&str>) -> bool {
+    query.is_some_and(|query| query.split('&').any(|pair| pair == "mailwarden=1"))
 }
 
 impl Socket {
-    /// Takes it out of the client's request.
+    /// Takes it out of the client's request. The rest is for [`relay::frames`].
     ///
     /// # Errors
     /// When the connection cannot be upgraded.
-    pub(super) fn of(parts: &mut Parts, permit: &Permit) -> Result<Self, Reject> {
+    pub(super) fn of(
+        parts: &mut Parts,
+        permit: &Permit,
+        feed: Arc<Feed>,
+        pace: Pace,
+        many_at_once: bool,
+    ) -> Result<Self, Reject> {
         let client = parts.extensions.remove().ok_or(Reject::Internal("the connection cannot be upgraded"))?;
         let Action { operation, permission, .. } = *permit.action();
-        Ok(Self { client, operation, user: permit.identity().clone(), permission })
+        Ok(Self { client, operation, user: permit.identity().clone(), permission, feed, pace, many_at_once })
     }
 }
 
@@ -147,9 +163,12 @@ async fn run(socket: Socket, catcher: OnUpgrade, _counted: Connection, place: Pl
     };
     let (client, catcher) = (TokioIo::new(client), TokioIo::new(catcher));
     let end = match socket.operation {
-        Operation::Socket => relay::frames(client, catcher, &place).await,
+        Operation::Socket => {
+            relay::frames(client, catcher, &place, &socket.feed, socket.pace, socket.many_at_once).await
+        }
         _ => relay::bytes(client, catcher, &place).await,
     };
+    place.ended(end.reason());
     let seconds = opened.elapsed().as_secs();
     let user = &socket.user;
     match end {

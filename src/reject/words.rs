@@ -51,6 +51,16 @@ impl Reject {
                 if allow.is_empty() { s("The gate never forwards it.") } else { format!("It takes {allow}.") },
             ),
             Reject::Elsewhere(to) => (s("The inbox lives elsewhere."), format!("It is at {to}.")),
+            Reject::BrokenList(Some(id)) => (
+                format!("The mail catcher cannot list its messages: it cannot read the subject of message {id}."),
+                format!("Delete that one with DELETE /messages/{id}, or clear the inbox."),
+            ),
+            Reject::BrokenList(None) => (
+                s(
+                    "The mail catcher cannot list its messages: it cannot read one's subject, which was not found in time.",
+                ),
+                s("Try again in a minute, or clear the inbox."),
+            ),
             Reject::BodyTimeout => (s("The request's body did not arrive in time."), s("Send it again.")),
             Reject::BodyBroken => (s("The request's body broke off or was not in order."), s("Send it again.")),
             Reject::BodyTooLarge(limit) => (

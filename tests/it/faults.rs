@@ -401,11 +401,11 @@ fn a_request_that_the_catcher_falls_over_meets_it_twice_and_not_with_every_conne
     // Twenty at once leave twenty connections behind.
     let hold = crate::support::catcher::Gate::closed();
     for _ in 0..20 {
-        catcher.on("GET /messages", Script::held(&hold));
+        catcher.on("GET /favicon.ico", Script::held(&hold));
     }
     let mut clients: Vec<Client> = (0..20).map(|_| gate.connect()).collect();
     for client in &mut clients {
-        client.send(format!("GET /messages HTTP/1.1\r\nHost: a\r\n{AS_ANNA}\r\n"));
+        client.send(format!("GET /favicon.ico HTTP/1.1\r\nHost: a\r\n{AS_ANNA}\r\n"));
     }
     assert!(catcher.wait_until(PATIENCE, |state| state.requests.len() == 20));
     hold.open();

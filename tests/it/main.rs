@@ -45,6 +45,12 @@ mod page;
 // WebSockets: the tunnel, and every way in which there is none.
 mod upgrade;
 
+// Live updates that stay live: pings, silence, a catcher that restarts.
+mod live;
+
+// Lists: asked for at the same moment, and one that fails.
+mod lists;
+
 // A catcher that is down, slow, gone in mid-answer, or back again.
 mod faults;
 

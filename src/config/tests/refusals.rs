@@ -166,6 +166,7 @@ fn each_mistake_is_answered_with_what_to_do() {
         ("timeouts.send = \"0s\"", "m.toml:1: timeouts.send: \"0s\" is no time at all; write at least \"1ms\""),
         ("timeouts.send = \"8d\"", "m.toml:1: timeouts.send: \"8d\" is too long; at most 7d"),
         ("timeouts.upstream_idle = \"30s\"", "m.toml:1: timeouts.upstream_idle: \"30s\" is too long; at most 20s"),
+        ("timeouts.ping = \"30s\"", "m.toml:1: timeouts.ping: \"30s\" is too long; at most 25s"),
         ("log.level = \"inf\"", "m.toml:1: log.level: \"inf\" is unknown; did you mean \"info\"?"),
         ("log.format = \"xml\"", "m.toml:1: log.format: \"xml\" is unknown; there are text, json, combined"),
         (
