@@ -70,6 +70,9 @@ pub mod permission;
 
 pub mod forward;
 
+// Old mail goes, on schedule or by hand.
+pub mod purge;
+
 pub mod access_log;
 pub mod body;
 pub mod conditions;

@@ -1,0 +1,14 @@
+//! The purge: old mail goes, on schedule or by hand, and it is proven that it went.
+//!
+//! ```text
+//! pure     schedule (cron)  when      retention  what      pace  how fast      ticker  which run is due
+//! edge     store  the catcher, by its own interface      run  list, decide, delete, confirm
+//!          history, lock  what is kept in state_dir      archive  a copy before it goes      alert  a webhook
+//! daemon   task  waits for the next run, tries again, records, tells
+//! command  cli::purge, cli::schedule
+//! ```
+
+pub mod cron;
+pub mod pace;
+pub mod retention;
+pub mod schedule;
