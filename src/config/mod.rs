@@ -10,6 +10,7 @@ mod file;
 mod hosts;
 mod keys;
 pub mod model;
+mod purge;
 mod raw;
 mod read;
 mod reader;

@@ -14,6 +14,7 @@ use ipnet::IpNet;
 
 pub use super::address::{Listen, TrustedProxies};
 pub use super::hosts::Hosts;
+pub use super::purge::{ArchiveConfig, PurgeConfig};
 pub use super::secret::Secret;
 pub use super::upstream::{Prefix, UpstreamConfig, UpstreamCredentials, UpstreamHost};
 use crate::permission::{Permission, PermissionSet};
@@ -223,6 +224,8 @@ pub struct SiteConfig {
     pub catcher: CatcherKind,
     /// What people may do.
     pub access: AccessConfig,
+    /// What goes and when.
+    pub purge: PurgeConfig,
 }
 
 /// Which catcher is behind the gate: it decides the routes and their permissions.

@@ -315,7 +315,8 @@ impl<'a> Reader<'a> {
         let upstream = self.upstream();
         let catcher = self.catcher();
         let access = self.access();
-        Ok(SiteConfig { upstream: upstream?, catcher: catcher?, access: access? })
+        let purge = self.purge(catcher.as_ref().ok().copied());
+        Ok(SiteConfig { upstream: upstream?, catcher: catcher?, access: access?, purge: purge? })
     }
 
     fn catcher(&mut self) -> Read<CatcherKind> {
@@ -510,7 +511,7 @@ fn parse_health_path(text: &str) -> Result<String, String> {
     }
 }
 
-fn parse_path(text: &str) -> Result<PathBuf, String> {
+pub(super) fn parse_path(text: &str) -> Result<PathBuf, String> {
     match text {
         "" => Err("is empty; write the path of a file".to_owned()),
         _ if text.contains('\0') => Err("is no path".to_owned()),

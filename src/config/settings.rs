@@ -49,7 +49,7 @@ mod tests {
     use super::super::{Source, assemble};
 
     /// What a reload takes over. Every other key is named when it changes: none is passed over in silence.
-    const LIVE: [&str; 6] = ["trusted_proxies", "hosts", "health_path", "upstream.", "auth.", "access."];
+    const LIVE: [&str; 7] = ["trusted_proxies", "hosts", "health_path", "upstream.", "auth.", "access.", "purge."];
 
     #[test]
     fn every_key_is_either_taken_over_by_a_reload_or_named_by_it() {

@@ -198,6 +198,16 @@ pub fn client_close(code: u16) -> [u8; 8] {
     [0x80 | Opcode::Close.bits(), 0x80 | 2, 0, 0, 0, 0, high, low]
 }
 
+/// A whole pong frame of a client, which answers a ping of this payload; what is over 125 bytes of it goes.
+#[must_use]
+pub fn client_pong(payload: &[u8]) -> Vec<u8> {
+    let payload = payload.get(..125).unwrap_or(payload);
+    let length = u8::try_from(payload.len()).unwrap_or_default();
+    let mut out = vec![0x80 | Opcode::Pong.bits(), 0x80 | length, 0, 0, 0, 0];
+    out.extend_from_slice(payload);
+    out
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {

@@ -10,6 +10,7 @@ pub mod relay;
 pub mod tunnels;
 pub mod upgrade;
 pub mod upstream;
+pub mod watch;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

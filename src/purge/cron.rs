@@ -131,6 +131,12 @@ impl Cron {
         None
     }
 
+    /// Whether a local time fits.
+    #[cfg(test)]
+    pub(super) fn is_at(&self, at: DateTime) -> bool {
+        self.fits(at.date()) && self.minutes >> at.minute() & 1 == 1 && self.hours >> at.hour() & 1 == 1
+    }
+
     fn fits(&self, date: Date) -> bool {
         let has = |bits: u64, value: i8| bits >> value & 1 == 1;
         let day = has(self.days, date.day());
@@ -318,11 +324,10 @@ mod tests {
             let cron = Cron::parse(&format!("{minute} {hour} {day} * {weekday}")).unwrap();
             let from = datetime(2027, 6, 1, 0, 0, 0, 0).checked_add(start.minutes()).unwrap();
             let found = cron.next(from).unwrap();
-            let fits = |at: DateTime| cron.fits(at.date()) && cron.minutes >> at.minute() & 1 == 1 && cron.hours >> at.hour() & 1 == 1;
-            prop_assert!(fits(found) && found >= from);
+            prop_assert!(cron.is_at(found) && found >= from);
             let mut at = from;
             while at < found.min(from.checked_add(3.days()).unwrap()) {
-                prop_assert!(!fits(at));
+                prop_assert!(!cron.is_at(at));
                 at = at.checked_add(1.minute()).unwrap();
             }
         }

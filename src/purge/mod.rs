@@ -8,7 +8,15 @@
 //! command  cli::purge, cli::schedule
 //! ```
 
+pub mod alert;
+pub mod archive;
 pub mod cron;
+pub mod history;
+pub mod lock;
 pub mod pace;
 pub mod retention;
+pub mod run;
 pub mod schedule;
+pub mod store;
+pub mod ticker;
+pub mod witness;

@@ -90,7 +90,7 @@ fn the_last_run_of_a_long_time_is_found_without_going_through_all() {
 
 /// What each rule says, minute by minute: slow, and with nothing of the code above but the calendar.
 fn expected(cron: &Cron, zone: &TimeZone, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
-    let fits = |local: DateTime| cron.next(local) == Some(local);
+    let fits = |local: DateTime| cron.is_at(local);
     let local_at = |at: Timestamp| zone.to_datetime(at);
     let mut runs = Vec::new();
     let minutes = |from: Timestamp| std::iter::successors(Some(from), |at| at.checked_add(1.minute()).ok());
@@ -140,13 +140,13 @@ fn every_clock_change_of_many_zones_for_years_is_as_the_rules_say() {
         "30 2 * * *", "0 0 * * *", "15 1 * * *", "0,30 0-4 * * *", "59 23 * * *", "0 * * * *", "*/20 * * * *",
         "*/15 2 * * *", "0 */2 * * *", "45 1-3/2 * * 0",
     ];
-    let (first, last) = ("2005-01-01T00:00:00Z".parse().unwrap(), "2030-01-01T00:00:00Z".parse::<Timestamp>().unwrap());
+    let (first, last) = ("2010-01-01T00:00:00Z".parse().unwrap(), "2027-01-01T00:00:00Z".parse::<Timestamp>().unwrap());
     let mut changes = 0;
     for name in zones {
         let zone = TimeZone::get(name).unwrap();
         for change in zone.following(first).take_while(|change| change.timestamp() < last) {
             changes += 1;
-            let (from, to) = (change.timestamp() - 30.hours(), change.timestamp() + 30.hours());
+            let (from, to) = (change.timestamp() - 26.hours(), change.timestamp() + 26.hours());
             for text in expressions {
                 let schedule = cron(text, name);
                 let When::Cron(parsed) = &schedule.when else { unreachable!() };
@@ -155,7 +155,7 @@ fn every_clock_change_of_many_zones_for_years_is_as_the_rules_say() {
             }
         }
     }
-    assert!(changes > 500, "{changes}");
+    assert!(changes > 350, "{changes}");
 }
 
 proptest! {
