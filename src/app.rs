@@ -1,5 +1,6 @@
 //! The story of a request, in order.
 
+mod clear;
 mod entrance;
 mod health;
 mod live;
@@ -238,7 +239,10 @@ impl App {
             answer_timeout: self.timeouts.upstream_answer,
             clear_timeout: self.timeouts.upstream_clear,
         };
-        let answered = forward.forward(&permit, parts, body, way).await;
+        let answered = match self.clear_slowly(live, &permit, body, connected.worker).await {
+            Some(answered) => answered,
+            None => forward.forward(&permit, parts, body, way).await,
+        };
         let mut answered = self.judge(answered)?;
         if by == By::Ticket && answered.response.status() != StatusCode::SWITCHING_PROTOCOLS {
             // A ticket is good for a socket. What the catcher says instead of opening one is not its bearer's to read.

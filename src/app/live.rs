@@ -6,10 +6,13 @@ use http::header::HeaderValue;
 
 use crate::access::Access;
 use crate::auth::{Anonymous, By, Identity, Users, anonymous};
-use crate::catcher::{self, Catcher};
-use crate::config::model::{CatcherKind, Hosts, LiveConfig, SiteConfig, StartConfig, TrustedProxies, UpstreamConfig};
+use crate::catcher::{self, Catcher, Purging};
+use crate::config::model::{
+    CatcherKind, Hosts, LiveConfig, PurgeConfig, SiteConfig, StartConfig, Timeouts, TrustedProxies, UpstreamConfig,
+};
 use crate::forward::upstream::Upstream;
 use crate::permission::Permission;
+use crate::purge::store::Store;
 use crate::reject::Reject;
 
 /// What a reload replaces, whole. A request takes it once and sees one generation of it.
@@ -37,6 +40,8 @@ pub struct Site {
     pub(super) socket_path: String,
     pub(super) catcher: &'static dyn Catcher,
     pub(super) access: Access,
+    pub(super) purge: Arc<PurgeConfig>,
+    pub(super) purging: Arc<Purging>,
 }
 
 impl Live {
@@ -52,6 +57,7 @@ impl Live {
         let mut site = Site::new(&config.site, start);
         if self.site.made_of == site.made_of {
             site.upstream = Arc::clone(&self.site.upstream);
+            site.purging = Arc::clone(&self.site.purging);
         }
         Self::made(config, users, site)
     }
@@ -90,6 +96,31 @@ impl Live {
         format!("{}/", self.site.prefix)
     }
 
+    /// What goes and when.
+    #[must_use]
+    pub fn purge(&self) -> &Arc<PurgeConfig> {
+        &self.site.purge
+    }
+
+    /// What is being purged at this moment.
+    #[must_use]
+    pub fn purging(&self) -> &Arc<Purging> {
+        &self.site.purging
+    }
+
+    /// The catcher as a purge sees it, by `worker`'s connections; none if its interface is not known.
+    #[must_use]
+    pub fn store(&self, worker: usize, timeouts: &Timeouts) -> Option<Store> {
+        Some(Store {
+            upstream: Arc::clone(&self.site.upstream),
+            mailbox: self.site.catcher.mailbox()?,
+            prefix: self.site.prefix.clone(),
+            worker,
+            answer_timeout: timeouts.upstream_answer,
+            clear_timeout: timeouts.upstream_clear,
+        })
+    }
+
     /// Whether there is a page to log in.
     #[must_use]
     pub fn has_login_page(&self) -> bool {
@@ -121,15 +152,14 @@ impl Site {
                 (CatcherKind::Generic, "") => "/".to_owned(),
                 (CatcherKind::Generic, prefix) => prefix.to_owned(),
             },
-            catcher: match config.catcher {
-                CatcherKind::MailCatcher => &catcher::MailCatcher,
-                CatcherKind::Generic => &catcher::Generic,
-            },
+            catcher: catcher::of(config.catcher),
             access: Access::new(
                 config.access.default.unwrap_or(config.catcher.default_permissions()),
                 config.access.users.iter().map(|(name, permissions)| (name.clone(), *permissions)),
                 config.access.anonymous,
             ),
+            purge: Arc::new(config.purge.clone()),
+            purging: Arc::default(),
         }
     }
 }

@@ -16,6 +16,7 @@ pub use mailbox::{Call, Event, Feed, Mailbox, Message, MessageId, Page, time};
 pub use mailcatcher::MailCatcher;
 pub use purging::{Doomed, Purging};
 
+use crate::config::model::CatcherKind;
 use crate::path::{self, PathError, Slashes};
 use crate::permission::Permission;
 
@@ -122,6 +123,15 @@ pub trait Catcher: Send + Sync + std::fmt::Debug {
     /// How mail is listed and deleted there; none if that is not known.
     fn mailbox(&self) -> Option<&'static dyn Mailbox> {
         None
+    }
+}
+
+/// The interface of a kind of catcher.
+#[must_use]
+pub fn of(kind: CatcherKind) -> &'static dyn Catcher {
+    match kind {
+        CatcherKind::MailCatcher => &MailCatcher,
+        CatcherKind::Generic => &Generic,
     }
 }
 

@@ -86,7 +86,8 @@ impl Reader<'_> {
                 }
             }
         }
-        let limits = Limits { max_age: max_age?, max_messages: max_messages?.map(|count| count as u64), max_size: max_size? };
+        let limits =
+            Limits { max_age: max_age?, max_messages: max_messages?.map(|count| count as u64), max_size: max_size? };
         Ok(PurgeConfig {
             schedule: schedule?,
             zone: zone?,
@@ -112,7 +113,9 @@ impl Reader<'_> {
         const EVERY: &str = "purge.every";
         let zone = || zone.cloned().unwrap_or(TimeZone::UTC);
         match (self.raw.get(CRON), self.raw.get(EVERY)) {
-            (Some(_), Some(entry)) => Err(self.fault(entry, EVERY, format!("is there beside {CRON}; remove one of them"))),
+            (Some(_), Some(entry)) => {
+                Err(self.fault(entry, EVERY, format!("is there beside {CRON}; remove one of them")))
+            }
             (Some(_), None) => self.parsed(CRON, |text| Schedule::cron(text, zone())).map(Some),
             (None, Some(_)) => self.parsed(EVERY, |text| match parse_duration(text)? {
                 interval if interval < Duration::from_secs(1) => Err("is too short; at least \"1s\"".to_owned()),
@@ -131,7 +134,9 @@ impl Reader<'_> {
         let max_size = self.given(SIZE_KEY, |reader, path| reader.size(path, 1..=1 << 50));
         let Some(entry) = self.raw.get(DIR) else {
             return match [AGE, SIZE_KEY].into_iter().find_map(|path| Some((path, self.raw.get(path)?))) {
-                Some((path, entry)) => Err(self.fault(entry, path, format!("is there without {DIR}; give both or none"))),
+                Some((path, entry)) => {
+                    Err(self.fault(entry, path, format!("is there without {DIR}; give both or none")))
+                }
                 None => Ok(None),
             };
         };

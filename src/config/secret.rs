@@ -49,7 +49,8 @@ impl Secret {
     /// As [`Self::read`], and for what is no URL; the text does not repeat it.
     pub(super) fn read_url(path: &Path) -> Result<Self, String> {
         let secret = Self::read(path).map_err(|reason| reason.replace("the password", "the address"))?;
-        crate::purge::alert::Address::parse(secret.expose()).map_err(|reason| format!("holds no address of a webhook: {reason}"))?;
+        crate::purge::alert::Address::parse(secret.expose())
+            .map_err(|reason| format!("holds no address of a webhook: {reason}"))?;
         Ok(secret)
     }
 

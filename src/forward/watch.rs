@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::frame::{self, Head, Opcode, Order, Sender};
-use super::upgrade::{ready, verify, accept_value};
+use super::upgrade::{accept_value, ready, verify};
 use super::upstream::{Connection, Upstream, fault};
 use crate::body::Body;
 use crate::catcher::Operation;

@@ -143,7 +143,9 @@ fn trust() -> io::Result<ClientConfig> {
     let found = rustls_native_certs::load_native_certs();
     let (added, _) = roots.add_parsable_certificates(found.certs);
     if added == 0 {
-        return Err(io::Error::other("this machine has no certificates of authorities (ca-certificates, or SSL_CERT_FILE)"));
+        return Err(io::Error::other(
+            "this machine has no certificates of authorities (ca-certificates, or SSL_CERT_FILE)",
+        ));
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
@@ -172,7 +174,17 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused_without_being_repeated() {
-        for url in ["", "s3cret", "ftp://s3cret", "https://", "https:///s3cret", "https://a:b@s3cret/", "https://h/s3 cret", "https://h:0/s3cret", "https://h/x#s3cret"] {
+        for url in [
+            "",
+            "s3cret",
+            "ftp://s3cret",
+            "https://",
+            "https:///s3cret",
+            "https://a:b@s3cret/",
+            "https://h/s3 cret",
+            "https://h:0/s3cret",
+            "https://h/x#s3cret",
+        ] {
             let reason = Address::parse(url.as_bytes()).unwrap_err();
             assert!(!reason.contains("s3cret"), "{url}");
         }

@@ -221,7 +221,8 @@ mod tests {
         assert_eq!(archive(dir.path(), None, Some(150)).sweep(start).unwrap(), 1);
         assert_eq!(found(dir.path()).len(), 1);
         assert_eq!(by_age.sweep(start + Duration::from_secs(1000)).unwrap(), 1);
-        let left: Vec<_> = fs::read_dir(dir.path().join("archive")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let left: Vec<_> =
+            fs::read_dir(dir.path().join("archive")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["notes.eml"]);
         assert_eq!(archive(&dir.path().join("nowhere"), None, Some(1)).sweep(start).unwrap(), 0);
     }

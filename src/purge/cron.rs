@@ -44,12 +44,8 @@ const MONTH: Field = Field {
     names: &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
 };
 /// 0 and 7 are Sunday.
-const WEEKDAY: Field = Field {
-    name: "day of the week",
-    least: 0,
-    most: 7,
-    names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
-};
+const WEEKDAY: Field =
+    Field { name: "day of the week", least: 0, most: 7, names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"] };
 
 /// The names that stand for five fields.
 const NICKNAMES: [(&str, &str); 7] = [

@@ -217,7 +217,16 @@ mod tests {
     }
 
     fn done(second: i64) -> Record {
-        Record { state: State::Done, decided: 3, deleted: 3, confirmed: 3, attempts: 1, took_ms: 12, left: Some((4, 9)), ..begun(second) }
+        Record {
+            state: State::Done,
+            decided: 3,
+            deleted: 3,
+            confirmed: 3,
+            attempts: 1,
+            took_ms: 12,
+            left: Some((4, 9)),
+            ..begun(second)
+        }
     }
 
     #[test]

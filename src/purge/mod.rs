@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! pure     schedule (cron)  when      retention  what      pace  how fast      ticker  which run is due
-//! edge     store  the catcher, by its own interface      run  list, decide, delete, confirm
+//! edge     store, witness  the catcher, by its own interface and its socket      run  list, decide, delete, confirm
 //!          history, lock  what is kept in state_dir      archive  a copy before it goes      alert  a webhook
-//! daemon   task  waits for the next run, tries again, records, tells
+//!          work  attempts until one succeeds, with a line of history before and after
+//! daemon   task  waits for the next run, and tells how it went
 //! command  cli::purge, cli::schedule
 //! ```
 
@@ -18,5 +19,7 @@ pub mod retention;
 pub mod run;
 pub mod schedule;
 pub mod store;
+pub mod task;
 pub mod ticker;
 pub mod witness;
+pub mod work;

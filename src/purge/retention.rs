@@ -108,8 +108,7 @@ pub fn decide(messages: Vec<Message>, rule: &Rule, now: Timestamp) -> Decision {
         }
         // What came before a message that is old enough is old enough.
         at_the_latest = [at_the_latest, message.received].into_iter().flatten().min();
-        let is_protected =
-            !rule.min_age.is_zero() && at_the_latest.is_none_or(|received| age(received) < rule.min_age);
+        let is_protected = !rule.min_age.is_zero() && at_the_latest.is_none_or(|received| age(received) < rule.min_age);
         let reason = if rule.limits.is_empty() {
             Some(Over::All)
         } else if max_age.is_some_and(|limit| message.received.is_some_and(|received| age(received) > limit)) {

@@ -137,7 +137,11 @@ pub async fn plan(store: &Store, rule: &Rule, known: Option<(u64, u64)>) -> Resu
 }
 
 /// One attempt. What was done is told even when it failed.
-pub async fn attempt(store: &Store, job: &Job<'_>, progress: &mut dyn FnMut(Step)) -> (Tally, Result<(), Failure>) {
+pub async fn attempt(
+    store: &Store,
+    job: &Job<'_>,
+    progress: &mut (dyn FnMut(Step) + Send),
+) -> (Tally, Result<(), Failure>) {
     let mut tally = Tally::default();
     let result = attempted(store, job, progress, &mut tally).await;
     (tally, result)
@@ -146,7 +150,7 @@ pub async fn attempt(store: &Store, job: &Job<'_>, progress: &mut dyn FnMut(Step
 async fn attempted(
     store: &Store,
     job: &Job<'_>,
-    progress: &mut dyn FnMut(Step),
+    progress: &mut (dyn FnMut(Step) + Send),
     tally: &mut Tally,
 ) -> Result<(), Failure> {
     // Before the list, so that nothing happens unseen between the two.
@@ -163,7 +167,11 @@ async fn attempted(
         && job.archive.is_none()
         && (going.len() <= SMALL || store.mailbox.deletes_all_quickly());
     let deleted = if in_one_call {
-        store.delete_all().await.map_err(|fault| Failure::of(fault, Failure::Delete)).map(|()| tally.deleted = going.len())
+        store
+            .delete_all()
+            .await
+            .map_err(|fault| Failure::of(fault, Failure::Delete))
+            .map(|()| tally.deleted = going.len())
     } else {
         delete(store, job, witness.as_ref(), &going, progress, tally).await
     };
@@ -183,7 +191,7 @@ async fn delete(
     job: &Job<'_>,
     witness: Option<&Witness>,
     going: &[(Message, Over)],
-    progress: &mut dyn FnMut(Step),
+    progress: &mut (dyn FnMut(Step) + Send),
     tally: &mut Tally,
 ) -> Result<(), Failure> {
     let mut pace = Pace::default();

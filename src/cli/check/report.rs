@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::UsersReport;
 use crate::auth::how_to_make;
 use crate::cli::Exit;
-use crate::config::model::{CatcherKind, Config, Listen, UsersFile};
+use crate::config::model::{CatcherKind, Config, Listen, PurgeConfig, UsersFile};
 use crate::config::{self, ConfigError, Place};
 use crate::permission::PermissionSet;
 use crate::session::page;
@@ -41,6 +41,7 @@ pub(super) struct Plan {
     pub(super) upstream: UpstreamPlan,
     pub(super) auth: AuthPlan,
     pub(super) access: AccessPlan,
+    pub(super) purge: PurgePlan,
     /// Every limit, timeout and the like by its key.
     pub(super) settings: BTreeMap<&'static str, String>,
     /// Those of them that are not as by default, with the default.
@@ -76,6 +77,33 @@ pub(super) struct AccessPlan {
     pub(super) default: Vec<&'static str>,
     pub(super) users: BTreeMap<String, Vec<&'static str>>,
     pub(super) anonymous: Vec<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct PurgePlan {
+    /// When, if anything is purged by itself.
+    pub(super) schedule: Option<String>,
+    /// What goes, in words.
+    pub(super) rule: Option<String>,
+    /// The next run.
+    pub(super) next: Option<String>,
+    pub(super) catch_up: bool,
+    pub(super) archive_dir: Option<String>,
+    pub(super) alerts: bool,
+}
+
+impl PurgePlan {
+    fn new(config: &PurgeConfig) -> Self {
+        let next = config.schedule.as_ref().and_then(|schedule| schedule.after(jiff::Timestamp::now()));
+        PurgePlan {
+            schedule: config.schedule.as_ref().map(ToString::to_string),
+            rule: config.rule().map(|rule| rule.to_string()),
+            next: next.map(|next| next.to_string()),
+            catch_up: config.catch_up,
+            archive_dir: config.archive.as_ref().map(|archive| archive.dir.display().to_string()),
+            alerts: config.alert.is_some(),
+        }
+    }
 }
 
 /// One reason why the daemon would not start.
@@ -229,6 +257,7 @@ impl Plan {
                 users: access.users.iter().map(|(name, set)| (shown(name), names(*set))).collect(),
                 anonymous: names(access.anonymous),
             },
+            purge: PurgePlan::new(&live.site.purge),
             differs_from_default: usual.into_iter().filter(|(key, value)| settings.get(key) != Some(value)).collect(),
             settings,
         }

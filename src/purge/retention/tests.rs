@@ -35,7 +35,8 @@ fn ids(messages: &[Message], rule: &Rule) -> Vec<String> {
 
 #[test]
 fn each_limit_takes_what_is_over_it_and_any_is_enough() {
-    let mail = [message(1, Some(500), 10), message(2, Some(300), 10), message(3, Some(200), 10), message(4, Some(100), 10)];
+    let mail =
+        [message(1, Some(500), 10), message(2, Some(300), 10), message(3, Some(200), 10), message(4, Some(100), 10)];
     assert_eq!(going(&mail, &rule(Some(300), None, None, 0)), [("1".to_owned(), Over::Age)]);
     assert_eq!(ids(&mail, &rule(None, Some(1), None, 0)), ["1", "2", "3"]);
     assert_eq!(ids(&mail, &rule(None, None, Some(29), 0)), ["1", "2"]);
@@ -93,8 +94,14 @@ fn an_id_that_is_listed_twice_is_one_message() {
 fn the_rule_is_said_in_words() {
     for (rule, words) in [
         (rule(None, None, None, 60), "every message goes; none younger than 1m"),
-        (rule(Some(86_400), Some(500), None, 60), "a message goes when it is older than 1d, or not among the 500 newest; none younger than 1m"),
-        (rule(None, Some(1), Some(1 << 20), 0), "a message goes when it is not the newest, or not among the newest 1MiB"),
+        (
+            rule(Some(86_400), Some(500), None, 60),
+            "a message goes when it is older than 1d, or not among the 500 newest; none younger than 1m",
+        ),
+        (
+            rule(None, Some(1), Some(1 << 20), 0),
+            "a message goes when it is not the newest, or not among the newest 1MiB",
+        ),
         (Rule::EVERYTHING, "every message goes"),
     ] {
         assert_eq!(rule.to_string(), words);

@@ -17,7 +17,10 @@ fn runs(text: &str, zone: &str, from: &str, count: usize) -> Vec<String> {
 #[test]
 fn a_fixed_time_that_is_skipped_runs_at_the_first_instant_after() {
     let paris = "Europe/Paris";
-    assert_eq!(runs("30 2 * * *", paris, "2026-03-28T12:00:00Z", 2), ["2026-03-29 03:00 +0200", "2026-03-30 02:30 +0200"]);
+    assert_eq!(
+        runs("30 2 * * *", paris, "2026-03-28T12:00:00Z", 2),
+        ["2026-03-29 03:00 +0200", "2026-03-30 02:30 +0200"]
+    );
     // Two that fall together are one.
     assert_eq!(
         runs("0,30 2,3 * * *", paris, "2026-03-28T12:00:00Z", 3),
@@ -26,7 +29,10 @@ fn a_fixed_time_that_is_skipped_runs_at_the_first_instant_after() {
     assert_eq!(runs("0 0 * * *", "America/Santiago", "2026-09-05T12:00:00Z", 1), ["2026-09-06 01:00 -0300"]);
     assert_eq!(runs("15 2 * * *", "Australia/Lord_Howe", "2026-10-03T12:00:00Z", 1), ["2026-10-04 02:30 +1100"]);
     // A whole day was skipped.
-    assert_eq!(runs("0 3 30 12 *", "Pacific/Apia", "2011-12-28T12:00:00Z", 2), ["2011-12-31 00:00 +1400", "2012-12-30 03:00 +1400"]);
+    assert_eq!(
+        runs("0 3 30 12 *", "Pacific/Apia", "2011-12-28T12:00:00Z", 2),
+        ["2011-12-31 00:00 +1400", "2012-12-30 03:00 +1400"]
+    );
 }
 
 #[test]
@@ -137,8 +143,16 @@ fn every_clock_change_of_many_zones_for_years_is_as_the_rules_say() {
         "UTC",
     ];
     let expressions = [
-        "30 2 * * *", "0 0 * * *", "15 1 * * *", "0,30 0-4 * * *", "59 23 * * *", "0 * * * *", "*/20 * * * *",
-        "*/15 2 * * *", "0 */2 * * *", "45 1-3/2 * * 0",
+        "30 2 * * *",
+        "0 0 * * *",
+        "15 1 * * *",
+        "0,30 0-4 * * *",
+        "59 23 * * *",
+        "0 * * * *",
+        "*/20 * * * *",
+        "*/15 2 * * *",
+        "0 */2 * * *",
+        "45 1-3/2 * * 0",
     ];
     let (first, last) = ("2010-01-01T00:00:00Z".parse().unwrap(), "2027-01-01T00:00:00Z".parse::<Timestamp>().unwrap());
     let mut changes = 0;
