@@ -51,6 +51,9 @@ mod timeouts;
 // What the access log says.
 mod access_log;
 
+// Old mail goes, by hand and on schedule, and nothing else does.
+mod purge;
+
 // Stopping.
 mod stop;
 
