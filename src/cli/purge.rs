@@ -172,7 +172,7 @@ async fn purge(
     flags: &Flags,
 ) -> Exit {
     let dir = &config.start.state_dir;
-    let _lock = match lock::take(dir) {
+    let lock = match lock::take(dir) {
         Ok(lock) => Some(lock),
         Err(NoLock::Busy) => {
             out::error("another purge runs at this moment, the daemon's or somebody's; nothing was done\n");
@@ -203,7 +203,7 @@ async fn purge(
     let mut progress = Progress::new(!flags.quiet && flags.format == Format::Text && std::io::stderr().is_terminal());
     let ended = work.run(&mut |step| progress.at(step)).await;
     progress.end();
-    if _lock.is_some() {
+    if lock.is_some() {
         for warning in &ended.warnings {
             out::error(&format!("warning: {warning}\n"));
         }

@@ -168,6 +168,7 @@ impl Purges {
     /// The lock; none where there is no place for one. Another purge is waited for.
     async fn lock(&self, patience: Duration) -> Result<Option<Lock>, &'static str> {
         let began = Instant::now();
+        let mut told = false;
         loop {
             match lock::take(&self.state_dir) {
                 Ok(lock) => return Ok(Some(lock)),
@@ -175,10 +176,15 @@ impl Purges {
                 Err(NoLock::Busy) if began.elapsed() > patience => {
                     return Err("`mailwarden purge` has been at it all the time, so this run is left out");
                 }
-                Err(NoLock::Busy) => tokio::select! {
-                    () = tokio::time::sleep(TICK) => {}
-                    () = self.ends.stop.cancelled() => return Err("the daemon stops"),
-                },
+                Err(NoLock::Busy) => {
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::info!("another purge runs, and is waited for");
+                    }
+                    tokio::select! {
+                        () = tokio::time::sleep(TICK) => {}
+                        () = self.ends.stop.cancelled() => return Err("the daemon stops"),
+                    }
+                }
             }
         }
     }
