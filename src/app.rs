@@ -22,7 +22,7 @@ pub use self::live::{Live, Site};
 use crate::access_log::{AccessLog, Record, no_answer};
 use crate::auth::{Authenticator, By};
 use crate::body::Body;
-use crate::catcher::{self, Asked, NoRoute};
+use crate::catcher::{self, Asked, NoRoute, Operation};
 use crate::client_addr::{self, Client, Peer, X_FORWARDED_FOR};
 use crate::conditions::{Conditions, Seldom};
 use crate::config::model::{Limits, StartConfig, Timeouts};
@@ -239,7 +239,13 @@ impl App {
             answer_timeout: self.timeouts.upstream_answer,
             clear_timeout: self.timeouts.upstream_clear,
         };
-        let answered = match self.clear_slowly(live, &permit, body, connected.worker).await {
+        // Apart, so that only who clears carries what clearing takes.
+        let clears = permit.action().operation == Operation::Clear;
+        let cleared = match clears.then(|| Box::pin(self.clear_slowly(live, &permit, body, connected.worker))) {
+            Some(clearing) => clearing.await,
+            None => None,
+        };
+        let answered = match cleared {
             Some(answered) => answered,
             None => forward.forward(&permit, parts, body, way).await,
         };

@@ -73,7 +73,8 @@ pub enum Event {
     Other,
 }
 
-/// Where a catcher tells what happens.
+/// Where a catcher tells what happens. Only a feed that tells of all three, arrivals, deletions and clears, is one: by it is
+/// judged which messages somebody else deleted, and whether an id still means the same message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Feed {
     /// On a WebSocket, an event a text message.
@@ -130,8 +131,8 @@ pub trait Mailbox: Send + Sync + fmt::Debug {
     /// Whether an id can come back for another message: after the newest went, or all did.
     fn reuses_ids(&self) -> bool;
 
-    /// The ids to look at one by one when the list cannot be had (MailCatcher's fails as a whole over one subject that is
-    /// not UTF-8); none where that does not happen.
+    /// Whether ids can be looked at one by one when the list cannot be had: MailCatcher's fails as a whole over one subject
+    /// that is not UTF-8. Ids are numbers from 1 on then, and [`Self::one`] is there.
     fn can_be_probed(&self) -> bool;
 }
 

@@ -172,7 +172,7 @@ async fn purge(
     flags: &Flags,
 ) -> Exit {
     let dir = &config.start.state_dir;
-    let lock = match lock::take(dir) {
+    let lock = match lock::take_soon(dir) {
         Ok(lock) => Some(lock),
         Err(NoLock::Busy) => {
             out::error("another purge runs at this moment, the daemon's or somebody's; nothing was done\n");

@@ -198,6 +198,12 @@ pub fn client_close(code: u16) -> [u8; 8] {
     [0x80 | Opcode::Close.bits(), 0x80 | 2, 0, 0, 0, 0, high, low]
 }
 
+/// A whole ping frame of a client, with nothing in it.
+#[must_use]
+pub fn client_ping() -> [u8; 6] {
+    [0x80 | Opcode::Ping.bits(), 0x80, 0, 0, 0, 0]
+}
+
 /// A whole pong frame of a client, which answers a ping of this payload; what is over 125 bytes of it goes.
 #[must_use]
 pub fn client_pong(payload: &[u8]) -> Vec<u8> {

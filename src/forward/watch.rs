@@ -26,6 +26,10 @@ use crate::reject::{Reject, UpstreamFault};
 /// The longest event that is read, in bytes. A subject has what a mail's header can hold.
 const LONGEST: u64 = 1 << 20;
 
+/// After so long without a word the catcher is asked whether it is there: MailCatcher cuts a socket on which it sent
+/// nothing for 30 s.
+const QUIET: Duration = Duration::from_secs(15);
+
 /// A followed socket.
 pub struct Watch {
     io: TokioIo<Upgraded>,
@@ -117,8 +121,13 @@ impl Watch {
                     }
                 }
             }
-            if self.io.read_buf(&mut self.input).await? == 0 {
-                return Ok(None);
+            match tokio::time::timeout(QUIET, self.io.read_buf(&mut self.input)).await {
+                Ok(read) => {
+                    if read? == 0 {
+                        return Ok(None);
+                    }
+                }
+                Err(_elapsed) => self.io.write_all(&frame::client_ping()).await?,
             }
         }
     }

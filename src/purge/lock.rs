@@ -7,6 +7,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::time::Duration;
 
 const LOCK_FILE: &str = "purge.lock";
 
@@ -36,6 +37,20 @@ pub fn take(dir: &Path) -> Result<Lock, NoLock> {
         Err(TryLockError::WouldBlock) => Err(NoLock::Busy),
         Err(TryLockError::Error(error)) => Err(NoLock::Failed(error)),
     }
+}
+
+/// The same, and waits for a moment: whoever only looks whether a purge runs has the lock for that long.
+///
+/// # Errors
+/// [`NoLock`].
+pub fn take_soon(dir: &Path) -> Result<Lock, NoLock> {
+    for _ in 0..10 {
+        match take(dir) {
+            Err(NoLock::Busy) => std::thread::sleep(Duration::from_millis(50)),
+            done => return done,
+        }
+    }
+    take(dir)
 }
 
 /// Opens a file of the state directory, which is made if it is not there. No link is followed: the directory may be another

@@ -26,7 +26,7 @@ const ENOUGH_FAILED: usize = 10;
 /// How late news from the socket may be.
 const NEWS: Duration = Duration::from_millis(500);
 /// When the list cannot be had and nothing is known of the ids, so many in a row that are not there end the search.
-const FAR: u64 = 5000;
+const FAR: u64 = 2000;
 
 /// What is asked of an attempt.
 #[derive(Clone, Debug)]

@@ -77,7 +77,8 @@ impl Work<'_> {
                 break Some(Failure::Stopped);
             }
             let wait = run::delay(record.attempts);
-            if began.elapsed() + wait > self.retry_for {
+            // What is lost is not found by trying again.
+            if matches!(failure, Failure::Lost(_)) || began.elapsed() + wait > self.retry_for {
                 break Some(failure);
             }
             tracing::warn!(attempt = record.attempts, again_in = ?wait, "purge: {failure}");

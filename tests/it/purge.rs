@@ -2,6 +2,7 @@
 
 mod daemon;
 mod hand;
+mod hook;
 mod interrupted;
 
 use std::path::PathBuf;

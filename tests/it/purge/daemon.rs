@@ -1,11 +1,9 @@
 //! The daemon's purge, and what people see of it; a user's own Clear.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
-use std::sync::mpsc;
 use std::time::Duration;
 
 use super::HOUR;
+use super::hook::{Authority, Hook};
 use crate::support::catcher::{Catcher, Gate as Hold, Mail, Options, Script};
 use crate::support::gate::{AS_ANNA, Gate};
 use crate::support::patience::eventually;
@@ -79,7 +77,7 @@ fn a_schedule_changes_at_a_reload() {
 #[test]
 fn a_failure_is_told_once_everywhere_and_so_is_the_end_of_it() {
     let catcher = Catcher::start(Options::default());
-    let (dir, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let (dir, hook) = (tempfile::tempdir().unwrap(), Hook::start("204 No Content"));
     std::fs::write(dir.path().join("alert"), format!("{}/hooks/s3cret\n", hook.url)).unwrap();
     old(&catcher, 3);
     catcher.always("DELETE /messages/2", Script::reply("500 Internal Server Error", &[], "no"));
@@ -104,6 +102,48 @@ fn a_failure_is_told_once_everywhere_and_so_is_the_end_of_it() {
     assert_eq!(body["event"], "purge_recovered");
     eventually("the condition to end", || gate.status("/readyz").1.contains("purge: ok\n").then_some(()));
     assert!(!gate.log().iter().any(|line| line.contains("s3cret")));
+}
+
+/// A daemon whose catcher is down, and which is to tell so at `url`; `SSL_CERT_FILE` is what it trusts.
+fn tells(dir: &tempfile::TempDir, url: &str, trusted: &std::path::Path) -> Gate {
+    std::fs::write(dir.path().join("alert"), url).unwrap();
+    let catcher = Catcher::start(Options::default());
+    let alert = format!("alert_url_file = {:?}", dir.path().join("alert"));
+    Gate::to(catcher.http_addr())
+        .config(&every_second(dir, &alert))
+        .env("SSL_CERT_FILE", trusted.to_str().unwrap())
+        .start()
+}
+
+#[test]
+fn an_alert_goes_by_tls_to_whom_the_machine_trusts_and_to_nobody_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new(&dir.path().join("authority"));
+    let hook = Hook::with_tls(&authority, "204 No Content");
+    let _gate = tells(&dir, &format!("{}/x", hook.url), &authority.certificate());
+    assert_eq!(hook.news().1["event"], "purge_failed");
+
+    let dir = tempfile::tempdir().unwrap();
+    let other = Authority::new(&dir.path().join("other"));
+    let gate = tells(&dir, &format!("{}/s3cret", hook.url), &other.certificate());
+    let line = gate.log_line("nobody was told");
+    assert!(line.contains("certificate") && !line.contains("s3cret"), "{line}");
+    assert!(hook.is_silent());
+}
+
+#[test]
+fn an_alert_follows_no_redirect_and_is_told_again_until_it_arrives() {
+    let dir = tempfile::tempdir().unwrap();
+    let elsewhere = Hook::start("204 No Content");
+    let hook = Hook::start(&format!("302 Found\r\nLocation: {}/y", elsewhere.url));
+    let gate = tells(&dir, &format!("{}/s3cret", hook.url), dir.path());
+    let line = gate.log_line("nobody was told");
+    assert!(line.contains("it answered 302") && !line.contains("s3cret"), "{line}");
+    assert_eq!(
+        (hook.news().1["event"].clone(), hook.news().1["event"].clone()),
+        ("purge_failed".into(), "purge_failed".into())
+    );
+    assert!(elsewhere.is_silent());
 }
 
 #[test]
@@ -211,39 +251,4 @@ fn a_large_clear_goes_on_when_its_client_leaves() {
     drop(client);
     hold.open();
     is_empty(&catcher);
-}
-
-/// A webhook that takes what it is told.
-struct Hook {
-    url: String,
-    told: mpsc::Receiver<(String, serde_json::Value)>,
-}
-
-impl Hook {
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let (tell, told) = mpsc::channel();
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut stream = BufReader::new(stream.unwrap());
-                let mut head = String::new();
-                while !head.ends_with("\r\n\r\n") {
-                    stream.read_line(&mut head).unwrap();
-                }
-                let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap();
-                let mut body = vec![0; length.parse().unwrap()];
-                stream.read_exact(&mut body).unwrap();
-                stream.get_mut().write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").unwrap();
-                if tell.send((head, serde_json::from_slice(&body).unwrap())).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { url, told }
-    }
-
-    fn news(&self) -> (String, serde_json::Value) {
-        self.told.recv_timeout(Duration::from_secs(20)).unwrap()
-    }
 }
