@@ -28,7 +28,7 @@ use crate::purge::work::{Ended, Work};
 use progress::Progress;
 
 const EXAMPLES: &str = "\
-Without a flag it goes by [purge] of the configuration; flags replace its limits.
+Without a flag it goes by [purge] of the configuration; flags replace limits.
 purge.min_age protects the youngest from everything but --all.
 
 Examples:
@@ -36,8 +36,8 @@ Examples:
   mailwarden purge --max-age 24h --max-messages 500
   mailwarden purge --all
 
-Exit codes: 0 what had to go is gone, 1 not all of it, 2 wrong usage or no rule,
-69 the catcher cannot be reached, 78 bad configuration";
+Exit codes: 0 what had to go is gone, 1 not all of it, 2 wrong usage or no
+rule, 69 the catcher cannot be reached, 78 bad configuration";
 
 /// How long a failure is tried again, for somebody waits; a catcher that takes no connections is not tried again.
 const RETRY_FOR: Duration = Duration::from_secs(10);
