@@ -1,13 +1,13 @@
 //! How fast messages are deleted: by how long the catcher takes for each, so that it has time for others. Pure.
 //!
 //! A catcher with one thread serves others between two deletes anyway; what a pause adds is room for whoever asks for more
-//! than one thing at a time. It rests for half as long as it worked, so that all of it takes one and a half times as long as
+//! than one thing at a time. It rests for a third of the time that it worked, so that all of it takes a third longer than
 //! without a pause. One that has become slow is busy for somebody else, and rests longer.
 
 use std::time::Duration;
 
 /// No pause is shorter: timers go by milliseconds, and a pause of each delete's own would be mostly rounding.
-const SHORTEST: Duration = Duration::from_millis(4);
+const SHORTEST: Duration = Duration::from_millis(5);
 /// Nor longer: a catcher that takes seconds for a delete is not helped by waiting for more.
 const LONGEST: Duration = Duration::from_millis(500);
 
@@ -25,7 +25,7 @@ impl Pace {
         let usual = self.usual.get_or_insert(took);
         let is_slow = took > *usual * 4 && took > Duration::from_millis(2);
         *usual = (*usual * 31 + took.min(*usual * 4)) / 32;
-        self.owed = self.owed.saturating_add(if is_slow { took } else { took / 2 });
+        self.owed = self.owed.saturating_add(if is_slow { took } else { took / 3 });
         (self.owed >= SHORTEST).then(|| std::mem::take(&mut self.owed).min(LONGEST))
     }
 }
@@ -41,10 +41,10 @@ mod tests {
     }
 
     #[test]
-    fn it_rests_for_half_as_long_as_the_catcher_worked() {
+    fn it_rests_for_a_third_of_the_time_that_the_catcher_worked() {
         let mut pace = Pace::default();
         let rested: Duration = (0..10_000).filter_map(|_| pace.took(Duration::from_micros(300))).sum();
-        assert!((millis(1450)..=millis(1500)).contains(&rested), "{rested:?}");
+        assert!((millis(950)..=millis(1000)).contains(&rested), "{rested:?}");
     }
 
     #[test]
