@@ -5,6 +5,7 @@
 //! daemon binds (or takes over what the service manager bound), starts all of these, and stops them in order
 //!   |- net::listener -> net::workers (one current-thread runtime a core) -> net::connection -> hyper -> App::handle
 //!   |- reload    a thread: SIGHUP, or a users file that changed and stands still -> App::replace, whole or not at all
+//!   |- purge     a thread: waits for the next run, deletes what goes by the catcher's own interface, tells how it went
 //!   |- status    a thread with a port of its own: /livez /readyz /metrics; asks App, changes nothing
 //!   |- systemd   ready, reloading, stopping, a line about how it goes, the watchdog
 //!   `- signals
@@ -24,12 +25,13 @@
 //!              | anonymous             the network
 //!   permit     = access                may this user do that? only access makes a Permit
 //!   response   = forward(permit)       strip, then add; 101 -> a listed tunnel that parses frames
+//!              | clear                 everything at once, where that is much: one by one, by the purge's own way
 //!   any Err(Reject) -> reject -> response
 //! ```
 //!
-//! A row uses only the rows below it: `main cli` / `daemon signals` / `reload status systemd` / `net` / `app` / `guard auth
-//! session access forward catcher client_addr` / `reject body access_log metrics conditions vitals in_flight sink path
-//! permission authority config::model`.
+//! A row uses only the rows below it: `main cli` / `daemon signals` / `reload status systemd purge::task` / `net` / `app` /
+//! `purge` / `guard auth session access forward catcher client_addr` / `reject body access_log metrics conditions vitals
+//! in_flight sink path permission authority config::model purge::schedule purge::retention purge::history`.
 //!
 //! What holds everywhere, mostly by absence:
 //! - only `access` makes a [`access::Permit`], so that an unauthorised forward does not compile;
@@ -39,8 +41,10 @@
 //! - who may try a password is decided by `auth::throttle`, for which time is an argument, and a refusal leaves by
 //!   `auth::late`, which says when;
 //! - only `net`, `status`, `forward` and `body` name hyper; the rest speaks `http` types and is called from plain unit tests;
-//! - only `daemon`, `net::workers` and `status` start long-lived tasks; only these, `forward::upstream` and
+//! - only `daemon`, `net::workers`, `status` and `purge::task` start long-lived tasks; only these, `forward::upstream` and
 //!   `forward::upgrade` start tasks of a connection, and what stopping waits for is on one tracker;
+//! - nothing is deleted under a rule but by the id of a message that the rule takes, and the catcher's own way to delete
+//!   everything is used only where everything is meant;
 //! - no globals; no method and no path on the main port skips authentication, but for `health_path`, the login page and
 //!   the networks of `auth.anonymous_from`;
 //! - a ticket opens the catcher's socket and nothing else, and no cookie of ours reaches the catcher;

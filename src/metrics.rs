@@ -136,7 +136,7 @@ impl Metrics {
                 "WebSockets and event streams that a reload or a logout ended, since their users may not have them any more.",
             )?,
             purges: ["ok", "failed", "stopped"].map(|result| purges.with_label_values(&[result])),
-            purged: make.counter("purge_deleted_messages_total", "Messages that scheduled purges deleted.")?,
+            purged: make.counter("purge_deleted_mails_total", "Mails that scheduled purges deleted.")?,
             last_purge: make.seconds(
                 "purge_last_success_timestamp_seconds",
                 "When a scheduled purge last ended well; 0 if none has since the start.",

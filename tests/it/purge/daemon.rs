@@ -35,7 +35,7 @@ fn on_schedule_old_mail_goes_and_it_is_counted() {
     let gate = Gate::to(catcher.http_addr()).config(&every_second(&dir, "")).with_status().start();
     gate.log_line("every 1s: a message goes when it is older than 1h");
     eventually("the mail to go", || (catcher.message_ids() == [6]).then_some(()));
-    eventually("the count", || (gate.metric("mailwarden_purge_deleted_messages_total") == Some(5.0)).then_some(()));
+    eventually("the count", || (gate.metric("mailwarden_purge_deleted_mails_total") == Some(5.0)).then_some(()));
     assert!(gate.metric("mailwarden_purge_runs_total{result=\"ok\"}").unwrap() >= 1.0);
     assert!(gate.metric("mailwarden_purge_last_success_timestamp_seconds").unwrap() > 1.7e9);
     assert!(gate.status("/readyz").1.contains("purge: ok\n"));
