@@ -1,5 +1,6 @@
 //! The story of a request, in order.
 
+mod clear;
 mod entrance;
 mod health;
 mod live;
@@ -285,7 +286,16 @@ impl App {
             clear_timeout: self.timeouts.upstream_clear,
         };
         let is_head = parts.method == Method::HEAD;
-        let answered = forward.forward(&permit, parts, body, way).await;
+        // Apart, so that only who clears carries what clearing takes.
+        let clears = permit.action().operation == Operation::Clear;
+        let cleared = match clears.then(|| Box::pin(self.clear_slowly(live, &permit, body, connected.worker))) {
+            Some(clearing) => clearing.await,
+            None => None,
+        };
+        let answered = match cleared {
+            Some(answered) => answered,
+            None => forward.forward(&permit, parts, body, way).await,
+        };
         let mut answered = self.judge(answered)?;
         if let Some(reject) = no_stream.filter(|_| answered.is_stream) {
             return Err(reject);

@@ -5,6 +5,7 @@
 //! daemon binds (or takes over what the service manager bound), starts all of these, and stops them in order
 //!   |- net::listener -> net::workers (one current-thread runtime a core) -> net::connection -> hyper -> App::handle
 //!   |- reload    a thread: SIGHUP, or a users file that changed and stands still -> App::replace, whole or not at all
+//!   |- purge     a thread: waits for the next run, deletes what goes by the catcher's own interface, tells how it went
 //!   |- status    a thread with a port of its own: /livez /readyz /metrics; asks App, changes nothing
 //!   |- systemd   ready, reloading, stopping, a line about how it goes, the watchdog
 //!   `- signals
@@ -30,12 +31,14 @@
 //!                                      ends; a list -> shared by those who ask together, mended if it fails
 //!                                      forward::hygiene: what the answer may do in a browser
 //!              = page::enhance         the inbox page is given the script
+//!              | clear                 everything at once, where that is much: one by one, by the purge's own way
 //!   any Err(Reject) -> reject -> response
 //! ```
 //!
-//! A row uses only the rows below it: `main cli` / `daemon signals` / `reload status systemd` / `net` / `app` / `guard auth
-//! session access forward page catcher client_addr` / `reject body access_log metrics conditions vitals in_flight sink
-//! state_dir path permission authority config::model`.
+//! A row uses only the rows below it: `main cli` / `daemon signals` / `reload status systemd purge::task` / `net` / `app` /
+//! `purge` / `guard auth session access forward page catcher client_addr` / `reject body access_log metrics conditions
+//! vitals in_flight sink state_dir path permission authority config::model purge::schedule purge::retention
+//! purge::history`.
 //!
 //! What holds everywhere, mostly by absence:
 //! - only `access` makes a [`access::Permit`], so that an unauthorised forward does not compile;
@@ -45,8 +48,10 @@
 //! - who may try a password is decided by `auth::throttle`, for which time is an argument, and a refusal leaves by
 //!   `auth::late`, which says when;
 //! - only `net`, `status`, `forward` and `body` name hyper; the rest speaks `http` types and is called from plain unit tests;
-//! - only `daemon`, `net::workers` and `status` start long-lived tasks; only these, `forward::upstream` and
+//! - only `daemon`, `net::workers`, `status` and `purge::task` start long-lived tasks; only these, `forward::upstream` and
 //!   `forward::upgrade` start tasks of a connection, and what stopping waits for is on one tracker;
+//! - nothing is deleted under a rule but by the id of a message that the rule takes, and the catcher's own way to delete
+//!   everything is used only where everything is meant;
 //! - what a client does not take of an answer is read ahead by his connection's own task, charged to one budget for all
 //!   (`body::budget`) before it is there; an answer that is too short never ends well;
 //! - no globals; no method and no path on the main port skips authentication, but for `health_path`, the login page, the
@@ -115,6 +120,9 @@ pub mod permission;
 
 pub mod forward;
 pub mod page;
+
+// Old mail goes, on schedule or by hand.
+pub mod purge;
 
 pub mod access_log;
 pub mod body;

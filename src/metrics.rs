@@ -15,6 +15,7 @@ use prometheus::{Result, TextEncoder};
 
 use crate::access_log::Auth;
 use crate::conditions::{Condition, Conditions};
+use crate::purge::history::State;
 
 /// The content type of the text.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -39,6 +40,9 @@ pub struct Metrics {
     reloads: [IntCounter; 2],
     last_reload: Gauge,
     tunnels_opened: IntCounter,
+    purges: [IntCounter; 3],
+    purged: IntCounter,
+    last_purge: Gauge,
     tunnels_revoked: IntCounter,
     tunnels_ended: IntCounterVec,
     elsewhere: Mutex<Elsewhere>,
@@ -104,6 +108,7 @@ impl Metrics {
         let auths = make.counters("authentications_total", "Requests by how their credentials were.", "result")?;
         let reloads =
             make.counters("reloads_total", "Times the configuration or the users file was read again.", "result")?;
+        let purges = make.counters("purge_runs_total", "Scheduled purges by how they ended.", "result")?;
         let info = make.gauges("build_info", "The version that runs; always 1.", "version")?;
         info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let upstream_seconds = HistogramOpts::new(
@@ -138,6 +143,12 @@ impl Metrics {
                 "WebSockets and event streams that a reload or a logout ended, since their users may not have them any more.",
             )?,
             tunnels_ended: make.counters("tunnels_ended_total", "WebSockets by why they ended.", "reason")?,
+            purges: ["ok", "failed", "stopped"].map(|result| purges.with_label_values(&[result])),
+            purged: make.counter("purge_deleted_mails_total", "Mails that scheduled purges deleted.")?,
+            last_purge: make.seconds(
+                "purge_last_success_timestamp_seconds",
+                "When a scheduled purge last ended well; 0 if none has since the start.",
+            )?,
             elsewhere: Mutex::new(Elsewhere::new(&make, started_at)?),
             registry: make.0,
         };
@@ -183,6 +194,20 @@ impl Metrics {
     /// What was read last is all that was written, and without a fault.
     pub fn all_is_read(&self) {
         self.last_reload.set(seconds(SystemTime::now()));
+    }
+
+    /// A scheduled purge ended so, after it had deleted so many messages.
+    pub fn purged(&self, state: State, deleted: usize) {
+        let [ok, failed, stopped] = &self.purges;
+        self.purged.inc_by(deleted as u64);
+        match state {
+            State::Done => {
+                ok.inc();
+                self.last_purge.set(seconds(SystemTime::now()));
+            }
+            State::Failed => failed.inc(),
+            State::Stopped | State::Begun => stopped.inc(),
+        }
     }
 
     /// A tunnel was opened.

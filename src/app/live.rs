@@ -6,15 +6,16 @@ use http::header::HeaderValue;
 
 use crate::access::Access;
 use crate::auth::{Anonymous, By, Identity, Users, anonymous};
-use crate::catcher::{self, Catcher};
+use crate::catcher::{self, Catcher, Purging};
 use crate::config::model::{
-    AllowedOrigins, CatcherKind, Hosts, LiveConfig, RemoteContent, SiteConfig, StartConfig, TrustedProxies,
-    UpstreamConfig,
+    AllowedOrigins, CatcherKind, Hosts, LiveConfig, PurgeConfig, RemoteContent, SiteConfig, StartConfig, Timeouts,
+    TrustedProxies, UpstreamConfig,
 };
 use crate::forward::mailbox::Mailbox;
 use crate::forward::upstream::Upstream;
 use crate::page;
 use crate::permission::Permission;
+use crate::purge::store::Store;
 use crate::reject::Reject;
 
 /// What a reload replaces, whole. A request takes it once and sees one generation of it.
@@ -49,6 +50,8 @@ pub struct Site {
     pub(super) catcher: &'static dyn Catcher,
     pub(super) access: Access,
     pub(super) remote_content: RemoteContent,
+    pub(super) purge: Arc<PurgeConfig>,
+    pub(super) purging: Arc<Purging>,
 }
 
 impl Live {
@@ -65,6 +68,7 @@ impl Live {
         if self.site.made_of == site.made_of {
             site.upstream = Arc::clone(&self.site.upstream);
             site.mailbox = Arc::clone(&self.site.mailbox);
+            site.purging = Arc::clone(&self.site.purging);
         }
         Self::made(config, users, site)
     }
@@ -106,6 +110,31 @@ impl Live {
         format!("{}/", self.site.prefix)
     }
 
+    /// What goes and when.
+    #[must_use]
+    pub fn purge(&self) -> &Arc<PurgeConfig> {
+        &self.site.purge
+    }
+
+    /// What is being purged at this moment.
+    #[must_use]
+    pub fn purging(&self) -> &Arc<Purging> {
+        &self.site.purging
+    }
+
+    /// The catcher as a purge sees it, by `worker`'s connections; none if its interface is not known.
+    #[must_use]
+    pub fn store(&self, worker: usize, timeouts: &Timeouts) -> Option<Store> {
+        Some(Store {
+            upstream: Arc::clone(&self.site.upstream),
+            mailbox: self.site.catcher.mailbox()?,
+            prefix: self.site.prefix.clone(),
+            worker,
+            answer_timeout: timeouts.upstream_answer,
+            clear_timeout: timeouts.upstream_clear,
+        })
+    }
+
     /// Whether there is a page to log in.
     #[must_use]
     pub fn has_login_page(&self) -> bool {
@@ -142,16 +171,15 @@ impl Site {
                 (CatcherKind::Generic, prefix) => prefix.to_owned(),
             },
             own_area: page::area(config.upstream.prefix.as_str()),
-            catcher: match config.catcher {
-                CatcherKind::MailCatcher => &catcher::MailCatcher,
-                CatcherKind::Generic => &catcher::Generic,
-            },
+            catcher: catcher::of(config.catcher),
             access: Access::new(
                 config.access.default.unwrap_or(config.catcher.default_permissions()),
                 config.access.named().into_iter().filter_map(|name| Some((name.to_vec(), config.access.of(name)?))),
                 config.access.anonymous,
             ),
             remote_content: config.remote_content,
+            purge: Arc::new(config.purge.clone()),
+            purging: Arc::default(),
         }
     }
 }

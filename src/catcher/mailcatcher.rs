@@ -3,9 +3,11 @@
 //! Its own routing is loose: it resolves dots and decodes slashes before it looks, reads `1abc` as 1, and every spelling
 //! of `DELETE /` ends it. Here a path is parsed strictly into an [`Action`] and the request is written anew.
 
+mod mailbox;
+
 use http::Method;
 
-use super::{Action, Asked, Catcher, Format, NoRoute, Operation, is_read, target};
+use super::{Action, Asked, Catcher, Format, Mailbox, NoRoute, Operation, is_read, target};
 use crate::path::{Slashes, has_escaped_slash};
 use crate::permission::Permission;
 
@@ -49,6 +51,10 @@ impl Catcher for MailCatcher {
             method: asked.method.clone(),
             target: target(resource.write(prefix))?,
         })
+    }
+
+    fn mailbox(&self) -> Option<&'static dyn Mailbox> {
+        Some(&MailCatcher)
     }
 }
 

@@ -4,6 +4,8 @@ pub mod check;
 pub mod healthcheck;
 mod out;
 pub mod pages;
+pub mod purge;
+pub mod schedule;
 pub mod serve;
 pub mod user;
 
@@ -25,6 +27,8 @@ pub enum Exit {
     Problem = 1,
     /// The command line is wrong.
     Usage = 2,
+    /// The catcher cannot be reached (EX_UNAVAILABLE).
+    Unavailable = 69,
     /// The configuration is wrong (EX_CONFIG).
     Config = 78,
     /// SIGHUP ended it: the number of the signal and 128, as shells count.
@@ -51,7 +55,7 @@ Examples:
   mailwarden serve --listen 127.0.0.1:8080 --upstream http://127.0.0.1:1080
 
 Exit codes:
-   0  success        2  wrong usage
+   0  success        2  wrong usage     69  the catcher cannot be reached
    1  it failed     78  the configuration is wrong";
 
 /// Mailwarden stands in front of a mail catcher and makes it safe to share
@@ -73,6 +77,10 @@ enum Command {
     Check(check::Flags),
     /// Keep the users file: add, passwd, remove, list, verify
     User(user::Flags),
+    /// Delete old mail now, or list what would go
+    Purge(purge::Flags),
+    /// Tell when the next purges are, or how the past ones went
+    Schedule(schedule::Flags),
     /// Ask the running daemon whether it lives
     Healthcheck(healthcheck::Flags),
     /// Print completions for a shell
@@ -99,6 +107,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             check::run(&Source::of_process(cli.config, keys), form)
         }
         Command::User(flags) => user::run(cli.config, flags),
+        Command::Purge(mut flags) => {
+            let keys = flags.take_keys();
+            purge::run(&Source::of_process(cli.config, keys), &flags)
+        }
+        Command::Schedule(flags) => schedule::run(&Source::of_process(cli.config, Vec::new()), &flags),
         Command::Healthcheck(flags) => {
             let (keys, ready) = flags.take_keys();
             healthcheck::run(&Source::of_process(cli.config, keys), ready)

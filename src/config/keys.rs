@@ -99,6 +99,19 @@ pub(super) const KEYS: &[Key] = &[
     key("access.anonymous", Kind::List, r#"["view"]"#),
     key("mail.remote_content", Kind::Text, r#""allow""#),
     key("page.enhance", Kind::Bool, "true"),
+    unset("purge.schedule", Kind::Text, r#""0 3 * * *" # nothing is purged by itself"#),
+    unset("purge.every", Kind::Text, r#""1h" # nothing is purged by itself"#),
+    key("purge.timezone", Kind::Text, r#""UTC""#),
+    key("purge.catch_up", Kind::Bool, "false"),
+    unset("purge.max_age", Kind::Text, r#""24h" # no limit"#),
+    unset("purge.max_messages", Kind::Integer, "500 # no limit"),
+    unset("purge.max_size", Kind::Text, r#""500MiB" # no limit"#),
+    key("purge.min_age", Kind::Text, r#""1m""#),
+    key("purge.retry_for", Kind::Text, r#""10m""#),
+    unset("purge.archive_dir", Kind::Text, r#""/var/lib/mailwarden/archive" # no copies"#),
+    unset("purge.archive_max_age", Kind::Text, r#""30d" # no limit"#),
+    unset("purge.archive_max_size", Kind::Text, r#""1GiB" # no limit"#),
+    unset("purge.alert_url_file", Kind::Text, r#""/etc/mailwarden/alert-url" # nobody is told"#),
     key("limits.body", Kind::Text, r#""1MiB""#),
     key("limits.head", Kind::Text, r#""64KiB""#),
     key("limits.connections", Kind::Integer, "4096"),
@@ -123,7 +136,6 @@ pub(super) const KEYS: &[Key] = &[
 /// Keys and tables of capabilities that this version does not have, and what it does not do. To accept and ignore one
 /// would be to promise what does not happen.
 const NOT_YET: &[(&str, &str)] = &[
-    ("purge", "this version does not purge yet"),
     ("redirect", "this version does not redirect yet"),
     ("site", "this version serves one catcher only yet"),
     ("tls", "this version does not speak TLS yet"),
@@ -270,7 +282,7 @@ mod tests {
     #[test]
     fn paths_are_found_whole() {
         assert_eq!(find("upstream"), Known::Table);
-        assert_eq!(find("purge.archive.max_age"), Known::NotYet("this version does not purge yet"));
+        assert_eq!(find("tls.acme.email"), Known::NotYet("this version does not speak TLS yet"));
         for path in ["", "upstream.", "upstream.url.x", "purger", "Listen", "sites"] {
             assert_eq!(find(path), Known::Unknown, "{path}");
         }

@@ -12,6 +12,7 @@ mod hosts;
 mod keys;
 pub mod model;
 mod origins;
+mod purge;
 mod raw;
 mod read;
 mod reader;

@@ -15,6 +15,7 @@ use ipnet::IpNet;
 pub use super::address::{Listen, TrustedProxies};
 pub use super::hosts::Hosts;
 pub use super::origins::AllowedOrigins;
+pub use super::purge::{ArchiveConfig, PurgeConfig};
 pub use super::secret::Secret;
 pub use super::upstream::{Prefix, UpstreamConfig, UpstreamCredentials, UpstreamHost};
 use crate::permission::{Permission, PermissionSet};
@@ -242,6 +243,8 @@ pub struct SiteConfig {
     pub access: AccessConfig,
     /// What a mail may have a browser load from elsewhere.
     pub remote_content: RemoteContent,
+    /// What goes and when.
+    pub purge: PurgeConfig,
 }
 
 /// Which catcher is behind the gate: it decides the routes and their permissions.

@@ -351,7 +351,7 @@ fn parse_health_path(text: &str) -> Result<String, String> {
     }
 }
 
-fn parse_path(text: &str) -> Result<PathBuf, String> {
+pub(super) fn parse_path(text: &str) -> Result<PathBuf, String> {
     match text {
         "" => Err("is empty; write the path of a file".to_owned()),
         _ if text.contains('\0') => Err("is no path".to_owned()),

@@ -51,7 +51,7 @@ mod tests {
     use super::super::{Source, assemble};
 
     /// What a reload takes over. Every other key is named when it changes: none is passed over in silence.
-    const LIVE: [&str; 9] = [
+    const LIVE: [&str; 10] = [
         "trusted_proxies",
         "hosts",
         "allowed_origins",
@@ -61,6 +61,7 @@ mod tests {
         "access.",
         "mail.",
         "page.",
+        "purge.",
     ];
 
     #[test]

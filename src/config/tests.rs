@@ -168,13 +168,69 @@ fn what_the_example_comments_out_is_right_too() {
             Some(rest) if rest.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')) => rest,
             _ => line,
         })
+        // One of two that exclude each other.
+        .filter(|line| !line.starts_with("every ="))
         .collect();
+    let alert = dir.path().join("alert-url");
+    std::fs::write(&alert, "https://chat.test/hooks/x\n").unwrap();
     let text = text.join("\n").replace("/etc/mailwarden/catcher-password", password.to_str().unwrap());
+    let text = text.replace("/etc/mailwarden/alert-url", alert.to_str().unwrap());
     let config = load_toml(&text);
     assert_eq!(config.start.workers.get(), 4);
     assert_eq!(config.live.health_path.as_deref(), Some("/healthz"));
     assert_eq!(config.live.site.upstream.credentials.unwrap().username, "mailwarden");
     assert_eq!(config.live.site.access.default, Some(CatcherKind::MailCatcher.default_permissions()));
+    let purge = config.live.site.purge;
+    assert_eq!(purge.schedule.unwrap().to_string(), "\"0 3 * * *\" in UTC");
+    assert!(purge.archive.is_some() && purge.alert.is_some());
+}
+
+#[test]
+fn the_keys_of_the_purge_reach_the_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let alert = dir.path().join("alert-url");
+    std::fs::write(&alert, "https://chat.test/hooks/x\n").unwrap();
+    let config = load_toml(&format!(
+        r#"
+        [purge]
+        every = "2h"
+        timezone = "Europe/Helsinki"
+        catch_up = true
+        max_age = "24h"
+        max_messages = 500
+        max_size = "1MiB"
+        min_age = "0s"
+        retry_for = "3m"
+        archive_dir = "/srv/archive"
+        archive_max_age = "30d"
+        archive_max_size = "1GiB"
+        alert_url_file = {alert:?}
+        "#
+    ));
+    let purge = config.live.site.purge;
+    let limits = crate::purge::retention::Limits {
+        max_age: Some(Duration::from_secs(86_400)),
+        max_messages: Some(500),
+        max_size: Some(1 << 20),
+    };
+    assert_eq!(purge.rule(), Some(crate::purge::retention::Rule { limits, min_age: Duration::ZERO }));
+    assert_eq!(purge.schedule.unwrap().to_string(), "every 2h");
+    assert_eq!(purge.zone.iana_name(), Some("Europe/Helsinki"));
+    assert!(purge.catch_up);
+    assert_eq!(purge.retry_for, Duration::from_secs(180));
+    let archive = ArchiveConfig {
+        dir: "/srv/archive".into(),
+        max_age: Some(Duration::from_secs(30 * 86_400)),
+        max_size: Some(1 << 30),
+    };
+    assert_eq!(purge.archive, Some(archive));
+    assert_eq!(purge.alert.unwrap().expose(), b"https://chat.test/hooks/x");
+    // Without limits a schedule takes all; without either nothing is said of what goes.
+    assert_eq!(load_toml("").live.site.purge.rule(), None);
+    let all = load_toml("purge.schedule = '@daily'").live.site.purge.rule().unwrap();
+    assert!(all.limits.is_empty() && all.min_age == Duration::from_secs(60));
+    let by_hand = load_toml("purge.max_age = '1d'").live.site.purge;
+    assert!(by_hand.rule().is_some() && by_hand.schedule.is_none());
 }
 
 #[test]

@@ -265,6 +265,22 @@ pub fn unmask(payload: &mut [u8], mask: Option<[u8; 4]>) {
     }
 }
 
+/// A whole ping frame of a client, with nothing in it.
+#[must_use]
+pub fn client_ping() -> [u8; 6] {
+    [0x80 | Opcode::Ping.bits(), 0x80, 0, 0, 0, 0]
+}
+
+/// A whole pong frame of a client, which answers a ping of this payload; what is over 125 bytes of it goes.
+#[must_use]
+pub fn client_pong(payload: &[u8]) -> Vec<u8> {
+    let payload = payload.get(..125).unwrap_or(payload);
+    let length = u8::try_from(payload.len()).unwrap_or_default();
+    let mut out = vec![0x80 | Opcode::Pong.bits(), 0x80 | length, 0, 0, 0, 0];
+    out.extend_from_slice(payload);
+    out
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests;

@@ -19,6 +19,7 @@ pub mod repair;
 pub mod tunnels;
 pub mod upgrade;
 pub mod upstream;
+pub mod watch;
 
 use std::pin::pin;
 use std::sync::Arc;

@@ -112,7 +112,8 @@ impl Tunnels {
         self.len() == 0
     }
 
-    pub(super) fn tracker(&self) -> &TaskTracker {
+    /// Where the work is tracked that stopping waits for.
+    pub(crate) fn tracker(&self) -> &TaskTracker {
         &self.tracker
     }
 

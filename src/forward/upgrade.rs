@@ -106,7 +106,7 @@ impl Tunnels {
 
 /// Readies the request for the catcher: exactly one `Connection` and one `Upgrade` line (of several, MailCatcher obeys
 /// the last), and no extensions where frames are parsed.
-fn ready(mut request: Request<Body>, operation: Operation) -> Request<Body> {
+pub(super) fn ready(mut request: Request<Body>, operation: Operation) -> Request<Body> {
     let fields = request.headers_mut();
     fields.insert(header::CONNECTION, const { HeaderValue::from_static("Upgrade") });
     fields.insert(header::UPGRADE, const { HeaderValue::from_static("websocket") });
@@ -117,7 +117,7 @@ fn ready(mut request: Request<Body>, operation: Operation) -> Request<Body> {
 }
 
 /// Checks that a 101 answers what was asked (RFC 6455 section 4.1).
-fn verify(answer: &HeaderMap, expected: Option<&HeaderValue>, operation: Operation) -> Result<(), Reject> {
+pub(super) fn verify(answer: &HeaderMap, expected: Option<&HeaderValue>, operation: Operation) -> Result<(), Reject> {
     let malformed = |why: &str| Err(Reject::Upstream(UpstreamFault::Malformed(why.to_owned())));
     if !has_token(answer, header::UPGRADE, "websocket") {
         return malformed("it switched to another protocol than was asked");
@@ -132,7 +132,7 @@ fn verify(answer: &HeaderMap, expected: Option<&HeaderValue>, operation: Operati
 }
 
 /// RFC 6455 section 4.2.2: the hash of the key and a fixed text.
-fn accept_value(key: &HeaderValue) -> HeaderValue {
+pub(super) fn accept_value(key: &HeaderValue) -> HeaderValue {
     let mut hash = Sha1::new();
     hash.update(key.as_bytes());
     hash.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");

@@ -38,10 +38,10 @@ fn check_of_the_example_says_what_it_does() {
 
 #[test]
 fn a_bad_configuration_is_78_with_every_error_on_standard_error() {
-    let (_dir, path) = config("workers = 0\n[purge]\nschedule = \"0 3 * * *\"\n");
+    let (_dir, path) = config("workers = 0\n[tls]\ncert = \"x\"\n");
     let expected = format!(
         "{path}:1: workers: 0 is out of range; it goes from 1 to 1024\n\
-         {path}:3: purge.schedule: this version does not purge yet; remove the key\n"
+         {path}:3: tls.cert: this version does not speak TLS yet; remove the key\n"
     );
     for command in ["check", "serve"] {
         let output = run(&[command, "--config", &path]);

@@ -69,6 +69,9 @@ mod hygiene;
 // What the access log says.
 mod access_log;
 
+// Old mail goes, by hand and on schedule, and nothing else does.
+mod purge;
+
 // Stopping.
 mod stop;
 

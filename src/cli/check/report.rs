@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{LineProblem, UsersReport};
 use crate::auth::how_to_make;
 use crate::cli::Exit;
-use crate::config::model::{AccessConfig, CatcherKind, Config, Listen, RemoteContent, UsersFile};
+use crate::config::model::{AccessConfig, CatcherKind, Config, Listen, PurgeConfig, RemoteContent, UsersFile};
 use crate::config::{self, ConfigError, Place};
 use crate::page::script_path;
 use crate::permission::PermissionSet;
@@ -47,6 +47,7 @@ pub(super) struct Plan {
     pub(super) mail: MailPlan,
     /// Where the script is that the inbox page is given, if it is.
     pub(super) page_script: Option<String>,
+    pub(super) purge: PurgePlan,
     /// Every limit, timeout and the like by its key.
     pub(super) settings: BTreeMap<&'static str, String>,
     /// Those of them that are not as by default, with the default.
@@ -123,6 +124,33 @@ impl AccessPlan {
 pub(super) struct MailPlan {
     /// `allow` or `block`; none where mails are shown as an unknown catcher shows them.
     pub(super) remote_content: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct PurgePlan {
+    /// When, if anything is purged by itself.
+    pub(super) schedule: Option<String>,
+    /// What goes, in words.
+    pub(super) rule: Option<String>,
+    /// The next run.
+    pub(super) next: Option<String>,
+    pub(super) catch_up: bool,
+    pub(super) archive_dir: Option<String>,
+    pub(super) alerts: bool,
+}
+
+impl PurgePlan {
+    fn new(config: &PurgeConfig) -> Self {
+        let next = config.schedule.as_ref().and_then(|schedule| schedule.after(jiff::Timestamp::now()));
+        PurgePlan {
+            schedule: config.schedule.as_ref().map(ToString::to_string),
+            rule: config.rule().map(|rule| rule.to_string()),
+            next: next.map(|next| next.to_string()),
+            catch_up: config.catch_up,
+            archive_dir: config.archive.as_ref().map(|archive| archive.dir.display().to_string()),
+            alerts: config.alert.is_some(),
+        }
+    }
 }
 
 /// One reason why the daemon would not start.
@@ -307,6 +335,7 @@ impl Plan {
             },
             page_script: (live.page.enhance && live.site.catcher == CatcherKind::MailCatcher)
                 .then(|| script_path(live.site.upstream.prefix.as_str())),
+            purge: PurgePlan::new(&live.site.purge),
             differs_from_default: usual.into_iter().filter(|(key, value)| settings.get(key) != Some(value)).collect(),
             settings,
         }

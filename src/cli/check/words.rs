@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Write as _};
 
 use super::UsersReport;
-use super::report::{AccessPlan, Plan, Report};
+use super::report::{AccessPlan, Plan, PurgePlan, Report};
 
 /// The report for a person: what the daemon will do, then warnings and errors.
 pub(super) fn tell(report: &Report) -> String {
@@ -89,6 +89,7 @@ fn write_plan(plan: &Plan, out: &mut String) -> fmt::Result {
         Some(_) => line(out, "Mails", "run no scripts, and may load pictures and styles from other servers")?,
         None => line(out, "Mails", "as the catcher shows them: of a generic one nothing is known")?,
     }
+    write_purge(&plan.purge, out)?;
     for (index, (key, usual)) in plan.differs_from_default.iter().enumerate() {
         let label = if index == 0 { "Other than usual" } else { "" };
         let value = plan.settings.get(key).map_or("", String::as_str);
@@ -114,6 +115,27 @@ fn write_access(access: &AccessPlan, out: &mut String) -> fmt::Result {
     for (name, permissions) in &access.users {
         let cells = &mut access.grantable.iter().map(|one| if permissions.contains(one) { "yes" } else { "-" });
         line(out, "", row(name, cells, access.by.get(name).map_or("", String::as_str)))?;
+    }
+    Ok(())
+}
+
+fn write_purge(plan: &PurgePlan, out: &mut String) -> fmt::Result {
+    match (&plan.schedule, &plan.rule, &plan.next) {
+        (Some(schedule), Some(rule), next) => {
+            line(out, "Purges", format_args!("{schedule}; next {}", next.as_deref().unwrap_or("never")))?;
+            line(out, "", rule)?;
+        }
+        (_, Some(rule), _) => line(out, "Purges", format_args!("by hand only, with `mailwarden purge`: {rule}"))?,
+        _ => return line(out, "Purges", "nothing"),
+    }
+    if plan.catch_up {
+        line(out, "", "a run that was due while it was not running is made up for at its start")?;
+    }
+    if let Some(dir) = &plan.archive_dir {
+        line(out, "", format_args!("after a copy into {dir}"))?;
+    }
+    if plan.alerts {
+        line(out, "", "a webhook is told when one fails")?;
     }
     Ok(())
 }

@@ -15,7 +15,14 @@ impl Reader<'_> {
         let catcher = self.catcher();
         let access = self.access();
         let remote_content = self.named("mail.remote_content", RemoteContent::NAMES);
-        Ok(SiteConfig { upstream: upstream?, catcher: catcher?, access: access?, remote_content: remote_content? })
+        let purge = self.purge(catcher.as_ref().ok().copied());
+        Ok(SiteConfig {
+            upstream: upstream?,
+            catcher: catcher?,
+            access: access?,
+            remote_content: remote_content?,
+            purge: purge?,
+        })
     }
 
     fn catcher(&mut self) -> Read<CatcherKind> {

@@ -28,11 +28,47 @@ fn each_mistake_is_answered_with_what_to_do() {
         ("\"a\\nb\" = 1", "m.toml:1: \"a\\nb\": unknown key; remove it"),
         // Not built yet
         (
-            "[purge]\nschedule = \"0 3 * * *\"\nmax_age = \"24h\"",
-            "m.toml:2: purge.schedule: this version does not purge yet; remove the key\n\
-             m.toml:3: purge.max_age: this version does not purge yet; remove the key",
+            "[tls]\ncert = \"x\"\nkey = \"24h\"",
+            "m.toml:2: tls.cert: this version does not speak TLS yet; remove the key\n\
+             m.toml:3: tls.key: this version does not speak TLS yet; remove the key",
         ),
-        ("[purge]", "m.toml:1: purge: this version does not purge yet; remove the table"),
+        ("[tls]", "m.toml:1: tls: this version does not speak TLS yet; remove the table"),
+        // Purge
+        (
+            "[purge]\nschedule = \"0 3 * * *\"\nevery = \"1h\"",
+            "m.toml:3: purge.every: is there beside purge.schedule; remove one of them",
+        ),
+        (
+            "purge.schedule = \"0 0 31 2 *\"",
+            "m.toml:1: purge.schedule: \"0 0 31 2 *\" never fires: there is no such day",
+        ),
+        (
+            "purge.schedule = \"0 25 * * *\"",
+            "m.toml:1: purge.schedule: \"0 25 * * *\" has \"25\" for its hour, which goes from 0 to 23",
+        ),
+        ("purge.every = \"100ms\"", "m.toml:1: purge.every: \"100ms\" is too short; at least \"1s\""),
+        (
+            "purge.timezone = \"Helsinki\"",
+            "m.toml:1: purge.timezone: \"Helsinki\" is no time zone; write a name such as \"Europe/Helsinki\"",
+        ),
+        ("purge.max_messages = -1", "m.toml:1: purge.max_messages: -1 is out of range; it goes from 0 to 1000000000"),
+        ("purge.max_age = \"0s\"", "m.toml:1: purge.max_age: \"0s\" is no time at all; write at least \"1ms\""),
+        (
+            "upstream.catcher = \"generic\"\npurge.max_age = \"1d\"",
+            "m.toml:2: purge.max_age: needs a catcher whose interface is known; upstream.catcher is \"generic\"",
+        ),
+        (
+            "purge.archive_dir = \"/srv/archive\"",
+            "m.toml:1: purge.archive_dir: needs purge.archive_max_age or purge.archive_max_size: whoever sends mail would fill the disk",
+        ),
+        (
+            "purge.archive_max_age = \"1d\"",
+            "m.toml:1: purge.archive_max_age: is there without purge.archive_dir; give both or none",
+        ),
+        (
+            "purge.alert_url_file = \"/nowhere/alert\"",
+            "m.toml:1: purge.alert_url_file: \"/nowhere/alert\" cannot be read: No such file or directory",
+        ),
         (
             "[status]\nlisten = \"9080\"",
             "m.toml:2: status.listen: \"9080\" has no address; write \"0.0.0.0:9080\" for all of IPv4, \"127.0.0.1:9080\" for this machine only",
@@ -227,7 +263,7 @@ fn a_password_in_a_url_is_not_repeated() {
 fn all_mistakes_are_told_at_once_from_top_to_bottom() {
     let toml =
         "workers = 0\nlistne = []\n[timeouts]\nsend = \"0s\"\nstop = \"1\"\n[log]\nlevel = \"loud\"\nacess = true\n";
-    let env = [("MAILWARDEN_LOG__FORMAT", "xml"), ("MAILWARDEN_CONFIG", "/x"), ("MAILWARDEN_PURGE__EVERY", "1h")];
+    let env = [("MAILWARDEN_LOG__FORMAT", "xml"), ("MAILWARDEN_CONFIG", "/x"), ("MAILWARDEN_TLS__CERT", "x")];
     let flags = [("listen", "8080"), ("upstream", "x")];
     assert_eq!(
         errors_with(toml, &env, &flags),
@@ -239,7 +275,7 @@ fn all_mistakes_are_told_at_once_from_top_to_bottom() {
          m.toml:8: log.acess: unknown key; did you mean log.access?\n\
          environment MAILWARDEN_CONFIG: unknown variable; remove it\n\
          environment MAILWARDEN_LOG__FORMAT: \"xml\" is unknown; there are text, json, combined\n\
-         environment MAILWARDEN_PURGE__EVERY: this version does not purge yet; remove the variable\n\
+         environment MAILWARDEN_TLS__CERT: this version does not speak TLS yet; remove the variable\n\
          --listen: \"8080\" has no address; write \"0.0.0.0:8080\" for all of IPv4, \
          \"127.0.0.1:8080\" for this machine only\n\
          --upstream: \"x\" is not a URL; write it as \"http://127.0.0.1:1080\""
