@@ -288,7 +288,7 @@ impl App {
         let is_head = parts.method == Method::HEAD;
         // Apart, so that only who clears carries what clearing takes.
         let clears = permit.action().operation == Operation::Clear;
-        let cleared = match clears.then(|| Box::pin(self.clear_slowly(live, &permit, body, connected.worker))) {
+        let cleared = match clears.then(|| Box::pin(self.clear_slowly(live, &forward, &permit, body))) {
             Some(clearing) => clearing.await,
             None => None,
         };

@@ -86,6 +86,10 @@
 //! asked        =/ token SP prefix *( "/" segment ) [ "?" *( %x21-22 / %x24-7E ) ]
 //! body         = *OCTET                         ; as many as content-length says; chunks never
 //!
+//! ; the gate's own, to MailCatcher: the list before a Clear, and what a purge, a failing list and a purge's socket take.
+//! request      =/ own SP "HTTP/1.1" CRLF "host: " authority CRLF *( field CRLF ) CRLF
+//! own          = "GET" SP prefix ( "/messages" / "/messages/" id "." format ) / "DELETE" SP prefix "/messages" [ "/" id ]
+//!
 //! segment      = *( pchar / "%" 2UPHEX )        ; escaped only where it must be: no control, no "\", not "." or ".."
 //!
 //! field        = name ": " value

@@ -13,7 +13,7 @@ use super::{App, Live};
 use crate::access::Permit;
 use crate::body::Body;
 use crate::catcher::Operation;
-use crate::forward::Answered;
+use crate::forward::{Answered, Forward};
 use crate::purge::retention::Rule;
 use crate::purge::run::{self, Failure, Job, SMALL};
 use crate::purge::store::Fault;
@@ -24,18 +24,21 @@ impl App {
     pub(super) async fn clear_slowly(
         &self,
         live: &Live,
+        forward: &Forward<'_>,
         permit: &Permit,
         body: &mut Body,
-        worker: usize,
     ) -> Option<Result<Answered, Reject>> {
         if permit.action().operation != Operation::Clear {
             return None;
         }
-        let store = live.store(worker, &self.timeouts).filter(|store| !store.mailbox.deletes_all_quickly())?;
+        let store = live.store(forward.worker, &self.timeouts).filter(|store| !store.mailbox.deletes_all_quickly())?;
+        if let Err(reject) = forward.request_body(body).await {
+            return Some(Err(reject));
+        }
         let asked = Instant::now();
         // Whatever is wrong with the list is not what was asked about: the catcher's own call then says what it says.
-        let count = store.list().await.ok().filter(|messages| messages.len() > SMALL)?.len();
-        let _ = body.drained(self.limits.body).await;
+        let list = tokio::time::timeout(LIST, store.list()).await;
+        let count = list.ok()?.ok().filter(|messages| messages.len() > SMALL)?.len();
         tracing::info!(count, user = %permit.identity(), "clearing one by one");
         let limit = self.timeouts.upstream_clear;
         let purging = Arc::clone(live.purging());
@@ -66,6 +69,9 @@ impl App {
         })
     }
 }
+
+/// How long the list may take that says how much there is: 40,000 messages take MailCatcher 1.2 s.
+const LIST: Duration = Duration::from_secs(10);
 
 /// How long a clearing may go on beyond the time that its client waits.
 const GRACE: Duration = Duration::from_secs(5);

@@ -176,7 +176,10 @@ impl Forward<'_> {
     }
 
     /// The body as the catcher gets it: none, one of known length as it arrives, or a chunked one collected.
-    async fn request_body(&self, body: &mut Body) -> Result<Body, Reject> {
+    ///
+    /// # Errors
+    /// When it is too long, stops coming or is none.
+    pub async fn request_body(&self, body: &mut Body) -> Result<Body, Reject> {
         if body.is_end_stream() {
             return Ok(Body::empty());
         }

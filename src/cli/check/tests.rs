@@ -46,6 +46,7 @@ Believes          nobody's X-Forwarded-* headers
 Lets in           the users of /srv/htpasswd, realm \"Restricted\"
                   12 users: 8 apr1, 4 bcrypt
 They may          view, delete, clear
+Inbox page        is given /.mailwarden/live.js, which keeps live updates alive
 Mails             run no scripts, and may load pictures and styles from other servers
 ";
     let said = said(text, loaded);
