@@ -12,12 +12,13 @@ const { chromium } = createRequire(join(tools, "playwright", "package.json"))("p
  * knows, each with the port that is asked whatever port an address says.
  */
 export async function withBrowser(seconds, work, elsewhere = {}) {
-  const names = Object.entries(elsewhere).map(([name, port]) => `,MAP ${name} 127.0.0.1:${port}`);
+  const names = Object.entries(elsewhere).map(([name, port]) => `MAP ${name} 127.0.0.1:${port},`);
   const browser = await chromium.launch({
     executablePath: find("chromium"),
     args: [
       // Browsers send no Sec-Fetch-* to a plain name, unlike to loopback: people reach the gate by name, so do tests.
-      `--host-resolver-rules=MAP *.test 127.0.0.1${names.join("")}`,
+      // The first rule that fits is taken.
+      `--host-resolver-rules=${names.join("")}MAP *.test 127.0.0.1`,
       "--no-sandbox", // it refuses to run as root otherwise, and CI is root
       "--disable-gpu",
       "--disable-quic",

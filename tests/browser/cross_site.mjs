@@ -87,7 +87,9 @@ async function aHostilePageChangesNothingReadsNothingAndOpensNothing(inbox, host
   for (const name of ["read", "delete", "clear", "quit", "delete by a password", "delete blindly", "socket", "stream"]) {
     assert.equal(outcome[name], "refused", name);
   }
-  for (const name of ["read blindly", "write blindly"]) assert.equal(outcome[name], "opaque", name);
+  // MailCatcher's mail cannot even be embedded by a page that the browser lends the password to; else it is opaque to it.
+  assert.ok(["opaque", "refused"].includes(outcome["read blindly"]), outcome["read blindly"]);
+  assert.equal(outcome["write blindly"], "opaque", "write blindly");
   assert.equal(outcome.names, 0, "a script made of the list defines nothing");
 
   await page.evaluate((address) => {
