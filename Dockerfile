@@ -3,7 +3,7 @@
 #   docker build --tag mailwarden .
 #   podman build --format docker --tag mailwarden .       (an OCI image has no place for a health check)
 
-# Any image with Rust 1.95 or later, glibc's static libraries and a C linker; Debian's libc6-dev has the former.
+# Any image with Rust 1.95 or later, glibc's static libraries and a C compiler; Debian's libc6-dev has the former.
 ARG BUILD_IMAGE=rust:1.95-bookworm
 # The binary needs nothing of it. `debian:bookworm-slim`, say, gives a shell to look around with.
 ARG RUNTIME_IMAGE=scratch

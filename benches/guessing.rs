@@ -117,52 +117,101 @@ fn first_page() -> bool {
     told(hashes == 1, &format!("{hashes} hash for the eight requests of a first page (bound 1), in {took:.0?}"))
 }
 
-/// How others fare while one client guesses as fast as it can, with eight connections, against bcrypt of cost 12.
-fn guesses() -> bool {
-    let mut good = true;
-    for (what, new_names) in [("at one name", false), ("at a new name each time", true)] {
-        let names = ["anna", "bert", "carl", "dora"];
-        let users: String = names.iter().map(|name| format!("{name}:{BCRYPT_12}\n")).collect();
-        let gate = Gate::start(&users);
-        let mut anna = gate.client();
-        assert_eq!(anna.ask("anna", "secret", ELSEWHERE), 200);
-        let quiet = sample(1000, || anna.ask("anna", "secret", ELSEWHERE));
+/// How somebody guesses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Attack {
+    /// At one name.
+    OneName,
+    /// At a new name each time.
+    NewNames,
+    /// The same, hanging up long before the answer.
+    HangUp,
+    /// At new names, each connection from a subnet of its own of an IPv6 /48.
+    Subnets,
+}
 
-        let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let guessers: Vec<_> = (0..8)
-            .map(|_| {
-                let (stop, count, mut client) = (Arc::clone(&stop), Arc::clone(&count), gate.client());
-                thread::spawn(move || {
-                    while !stop.load(Ordering::Relaxed) {
-                        let guess = count.fetch_add(1, Ordering::Relaxed);
-                        let name = if new_names { format!("x{guess}") } else { "dora".to_owned() };
-                        client.ask(&name, &format!("guess {guess}"), GUESSER);
-                    }
-                })
-            })
-            .collect();
-        thread::sleep(Duration::from_secs(3));
-        let busy = sample(1000, || anna.ask("anna", "secret", ELSEWHERE));
-        let login = |name: &str, from: &str| {
-            let start = Instant::now();
-            let status = gate.client().ask(name, "secret", from);
-            (status, start.elapsed())
-        };
-        let (other, own) = (login("bert", ELSEWHERE), login("carl", GUESSER));
-        stop.store(true, Ordering::Relaxed);
-        for guesser in guessers {
-            guesser.join().unwrap();
+impl Attack {
+    /// Where connection `number` comes from.
+    fn from(self, number: usize) -> String {
+        match self {
+            Self::Subnets => format!("2001:db8:0:{number:x}::1"),
+            _ => GUESSER.to_owned(),
         }
-        let (quiet, busy) = (quantile(&quiet, 99), quantile(&busy, 99));
-        println!("    guessing {what}: {} guesses answered", count.load(Ordering::Relaxed));
-        good &= told(
-            busy <= 3 * quiet,
-            &format!("p99 of a verified user {quiet:.0?} at rest, {busy:.0?} (bound three times)"),
-        );
-        for (who, (status, took)) in [("another", other), ("the guesser's own", own)] {
+    }
+
+    fn name(self, guess: u64) -> String {
+        match self {
+            Self::OneName => "dora".to_owned(),
+            _ => format!("x{guess}"),
+        }
+    }
+}
+
+/// How others fare while one client guesses as fast as it can against bcrypt of cost 12.
+fn guesses() -> bool {
+    let attacks = [
+        ("at one name over 8 connections", 8, Attack::OneName),
+        ("at new names over 8 connections", 8, Attack::NewNames),
+        ("at one name over 64 connections", 64, Attack::OneName),
+        ("at new names over 64 connections", 64, Attack::NewNames),
+        ("at new names over 64 connections, hanging up", 64, Attack::HangUp),
+        ("at new names from 80 subnets of a /48", 80, Attack::Subnets),
+    ];
+    attacks.map(|(what, connections, attack)| guesses_by(what, connections, attack)).iter().all(|good| *good)
+}
+
+fn guesses_by(what: &str, connections: usize, attack: Attack) -> bool {
+    let names = ["anna", "bert", "carl", "dora", "emil", "fred"];
+    let users: String = names.iter().map(|name| format!("{name}:{BCRYPT_12}\n")).collect();
+    let gate = Gate::start(&users);
+    let mut anna = gate.client();
+    assert_eq!(anna.ask("anna", "secret", ELSEWHERE), 200);
+    let quiet = sample(1000, || anna.ask("anna", "secret", ELSEWHERE));
+
+    let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let guessers: Vec<_> = (0..connections)
+        .map(|number| {
+            let (stop, count, mut client) = (Arc::clone(&stop), Arc::clone(&count), gate.client());
+            let (addr, from) = (gate.addr, attack.from(number));
+            thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let guess = count.fetch_add(1, Ordering::Relaxed);
+                    let (name, password) = (attack.name(guess), format!("guess {guess}"));
+                    if attack == Attack::HangUp {
+                        client.send(&name, &password, &from);
+                        thread::sleep(Duration::from_millis(60));
+                        client = Client::to(addr);
+                    } else {
+                        client.ask(&name, &password, &from);
+                    }
+                }
+            })
+        })
+        .collect();
+    let own_address = attack.from(0xffff);
+    let login = |name: &str, from: &str| {
+        let start = Instant::now();
+        let status = gate.client().ask(name, "secret", from);
+        (status, start.elapsed())
+    };
+    thread::sleep(Duration::from_millis(100));
+    let begins = [("another", login("emil", ELSEWHERE)), ("the guesser's own", login("fred", &own_address))];
+    thread::sleep(Duration::from_secs(3));
+    let busy = sample(1000, || anna.ask("anna", "secret", ELSEWHERE));
+    let goes_on = [("another", login("bert", ELSEWHERE)), ("the guesser's own", login("carl", &own_address))];
+    stop.store(true, Ordering::Relaxed);
+    for guesser in guessers {
+        guesser.join().unwrap();
+    }
+    let (quiet, busy) = (quantile(&quiet, 99), quantile(&busy, 99));
+    println!("    guessing {what}: {} guesses", count.load(Ordering::Relaxed));
+    let mut good =
+        told(busy <= 3 * quiet, &format!("p99 of a verified user {quiet:.0?} at rest, {busy:.0?} (bound three times)"));
+    for (when, logins) in [("as it begins", begins), ("as it goes on", goes_on)] {
+        for (who, (status, took)) in logins {
             let fine = status == 200 && took < Duration::from_secs(2);
-            good &=
-                told(fine, &format!("{status} for a first right login from {who} address, in {took:.0?} (bound 2 s)"));
+            let text = format!("{status} for a first right login from {who} address {when}, in {took:.0?} (bound 2 s)");
+            good &= told(fine, &text);
         }
     }
     good
@@ -303,9 +352,7 @@ impl Gate {
     }
 
     fn client(&self) -> Client {
-        let stream = TcpStream::connect(self.addr).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Client(stream)
+        Client::to(self.addr)
     }
 
     fn metric(&self, name: &str) -> u64 {
@@ -334,13 +381,23 @@ impl Drop for Gate {
 struct Client(TcpStream);
 
 impl Client {
-    /// One request for that address; the status of its answer, whose body is read too.
-    fn ask(&mut self, user: &str, password: &str, from: &str) -> u16 {
+    fn to(addr: SocketAddr) -> Self {
+        let stream = TcpStream::connect(addr).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self(stream)
+    }
+
+    fn send(&mut self, user: &str, password: &str, from: &str) {
         let credentials = basic(user, password);
         let request = format!(
             "GET /messages HTTP/1.1\r\nHost: dev.test\r\nX-Forwarded-For: {from}\r\nAuthorization: {credentials}\r\n\r\n"
         );
         self.0.write_all(request.as_bytes()).unwrap();
+    }
+
+    /// One request for that address; the status of its answer, whose body is read too.
+    fn ask(&mut self, user: &str, password: &str, from: &str) -> u16 {
+        self.send(user, password, from);
         let (mut answer, mut chunk) = (Vec::new(), [0; 4096]);
         loop {
             let count = self.0.read(&mut chunk).unwrap();

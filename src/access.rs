@@ -15,7 +15,7 @@ pub struct Access {
 }
 
 impl Access {
-    /// `users` have their own list, which replaces `default`; whoever has no name has `anonymous`.
+    /// `users` have a list, their own or their groups', which replaces `default`; whoever has no name has `anonymous`.
     #[must_use]
     pub fn new(
         default: PermissionSet,
@@ -37,19 +37,25 @@ impl Access {
     /// Permits `identity` to do `action`.
     ///
     /// # Errors
-    /// [`Missing`] names the permission that he would need.
+    /// [`Missing`] names the permission that he would need, and those that he has.
     pub fn permit(&self, identity: Identity, action: Action) -> Result<Permit, Missing> {
-        if self.of(&identity).contains(action.permission) {
+        let has = self.of(&identity);
+        if has.contains(action.permission) {
             Ok(Permit { identity, action })
         } else {
-            Err(Missing(action.permission))
+            Err(Missing { permission: action.permission, has })
         }
     }
 }
 
-/// The permission that somebody lacks.
+/// What somebody lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Missing(pub Permission);
+pub struct Missing {
+    /// The permission that it takes.
+    pub permission: Permission,
+    /// Those that he has.
+    pub has: PermissionSet,
+}
 
 /// Somebody may do something: what forwarding asks for.
 #[derive(Debug)]

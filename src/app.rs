@@ -1,11 +1,14 @@
 //! The story of a request, in order.
 
+mod clear;
 mod entrance;
 mod health;
 mod live;
+mod own;
 mod password;
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -13,24 +16,28 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 use http::header::HeaderValue;
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 
 use self::entrance::Asks;
 pub use self::health::NotReady;
 pub use self::live::{Live, Site};
 use crate::access_log::{AccessLog, Record, no_answer};
-use crate::auth::{Authenticator, By};
+use crate::auth::{Authenticator, By, Proven, Users};
 use crate::body::Body;
 use crate::body::budget::ReadAhead;
-use crate::catcher::{self, Asked, NoRoute};
+use crate::catcher::{self, Asked, NoRoute, Operation};
 use crate::client_addr::{self, Client, Peer, X_FORWARDED_FOR};
 use crate::conditions::{Conditions, Seldom};
 use crate::config::model::{Limits, StartConfig, Timeouts};
 use crate::forward::headers::Way;
+use crate::forward::relay::Pace;
 use crate::forward::tunnels::{Rule, Tunnels};
 use crate::forward::{self, Forward};
-use crate::guard;
+use crate::guard::origin::Origin;
+use crate::guard::{self, cors};
 use crate::metrics::Metrics;
+use crate::page;
+use crate::page::served::Own;
 use crate::reject::{Form, Reject};
 use crate::session::{Given, Seconds, Sessions};
 use crate::vitals::Vitals;
@@ -66,20 +73,22 @@ pub struct Connected {
     /// Its other end.
     pub peer: Peer,
     /// This end, if it has an address.
-    pub local: Option<IpAddr>,
+    pub local: Option<SocketAddr>,
     /// The other end as a header value.
     pub peer_value: Option<HeaderValue>,
     /// The worker that serves it.
     pub worker: usize,
     /// The ticket that was given out on it last.
     pub given: Mutex<Option<Given>>,
+    /// The credentials that were right on it last.
+    pub proven: Proven,
 }
 
 impl Connected {
     /// Whether it comes from this machine's own address, other than loopback: what hands connections on here, a container
     /// engine's forwarder say, has that address, and who is behind it could be anybody.
     fn is_own(&self) -> bool {
-        matches!(self.peer, Peer::Tcp(ip) if self.local == Some(ip) && !ip.is_loopback())
+        matches!(self.peer, Peer::Tcp(ip) if self.local.is_some_and(|local| local.ip() == ip) && !ip.is_loopback())
     }
 
     fn given(&self) -> MutexGuard<'_, Option<Given>> {
@@ -127,6 +136,11 @@ impl App {
         self.tunnels.allow_only(rule(&live, &self.sessions))
     }
 
+    /// Readies what unknown names will mimic in `users`, before they hold.
+    pub fn keep_mimics(&self, users: &Users, state_dir: &Path) {
+        self.auth.keep_mimics(users, state_dir);
+    }
+
     /// The sessions and their keys.
     #[must_use]
     pub fn sessions(&self) -> &Sessions {
@@ -148,7 +162,8 @@ impl App {
         let expects = request.headers().contains_key(http::header::EXPECT);
         let (parts, mut body) = request.into_parts();
         let live = self.live.load_full();
-        let response = match self.decide_and_forward(&live, parts, &mut body, connected, &mut record).await {
+        let reader = cors::reader(&parts.headers, &live.allowed_origins).cloned();
+        let mut response = match self.decide_and_forward(&live, parts, &mut body, connected, &mut record).await {
             Ok(response) => {
                 if let Some(record) = &mut record {
                     record.answer(response.status(), "");
@@ -174,6 +189,9 @@ impl App {
                 response
             }
         };
+        if !live.allowed_origins.is_empty() {
+            cors::tell(response.headers_mut(), reader);
+        }
         counted.status = response.status();
         match record {
             Some(record) => response.map(|body| body.recorded(record)),
@@ -210,31 +228,56 @@ impl App {
         let action = catcher::route(site.catcher, &site.prefix, &asked);
 
         let socket = action.as_ref().is_ok_and(|action| action.operation.is_upgrade());
-        let asks = Asks { parts: &parts, client, from_here: connected.is_own(), socket };
+        let listening = connected.local.map(|local| local.port());
+        let (from_here, proven) = (connected.is_own(), &connected.proven);
+        let asks = Asks { parts: &parts, client, from_here, listening, proven, socket };
+        if cors::reader(&parts.headers, &live.allowed_origins).is_some()
+            && let Some(answer) = cors::preflight(&parts)
+        {
+            return Ok(answer);
+        }
         if let Some(answer) = self.entrance(live, asks, body, record).await {
             return answer;
         }
-        let identity = self.identity(live, asks, record).await?;
+        let own = if live.enhance { Own::of(parts.uri.path(), &site.own_area) } else { None };
+        let identity = self.identity(live, asks, record).await;
+        let identity = identity.map_err(|reject| own::without_question(live, own, reject))?;
+        if let Some(own) = own {
+            return self.own(live, own, asks, &identity, connected);
+        }
 
         // Only who is let in learns what there is.
-        let action = action.map_err(no_route)?;
+        let mut action = action.map_err(no_route)?;
+        entrance::check_origin(live, asks)?;
+        let is_page = live.enhance && action.operation == Operation::Page;
+        if is_page {
+            // How long it will be is only known when it is there.
+            action.method = Method::GET;
+        }
         let by = identity.by();
         let permit = site.access.permit(identity, action).map_err(|missing| match by {
             // He may have a name that is allowed to.
             By::Network => entrance::or_login_page(live, asks, live.unauthorized("no credentials")),
-            _ => Reject::Forbidden(missing.0),
+            _ => Reject::Forbidden { missing: missing.permission, has: missing.has },
         })?;
         if permit.action().operation.is_upgrade() {
             // Elsewhere a handshake is an ordinary request, and its faults are nobody's concern.
             handshake?;
         }
 
-        let ticket = self.new_ticket(live, &permit, asks, connected);
+        let (identity, operation) = (permit.identity(), permit.action().operation);
+        let ticket = self.new_ticket(live, identity, operation, asks, connected);
+        // Only the answer shows whether it is a stream: as much of a tunnel as a WebSocket.
+        let no_stream = permit.action().operation == Operation::Other && asks.origin(live) == Origin::Other;
+        let no_stream = no_stream.then(|| asks.cross_site());
         let host = guard::host(&parts);
         let way = Way { peer: connected.peer, peer_value: connected.peer_value.as_ref(), client, host: host.as_ref() };
         let forward = Forward {
             upstream: &site.upstream,
             catcher: site.catcher,
+            remote_content: site.remote_content,
+            mailbox: &site.mailbox,
+            pace: Pace::of(self.timeouts.ping),
             tunnels: &self.tunnels,
             read_ahead: &self.read_ahead,
             worker: connected.worker,
@@ -242,8 +285,21 @@ impl App {
             answer_timeout: self.timeouts.upstream_answer,
             clear_timeout: self.timeouts.upstream_clear,
         };
-        let answered = forward.forward(&permit, parts, body, way).await;
+        let is_head = parts.method == Method::HEAD;
+        // Apart, so that only who clears carries what clearing takes.
+        let clears = permit.action().operation == Operation::Clear;
+        let cleared = match clears.then(|| Box::pin(self.clear_slowly(live, &forward, &permit, body))) {
+            Some(clearing) => clearing.await,
+            None => None,
+        };
+        let answered = match cleared {
+            Some(answered) => answered,
+            None => forward.forward(&permit, parts, body, way).await,
+        };
         let mut answered = self.judge(answered)?;
+        if let Some(reject) = no_stream.filter(|_| answered.is_stream) {
+            return Err(reject);
+        }
         if by == By::Ticket && answered.response.status() != StatusCode::SWITCHING_PROTOCOLS {
             // A ticket is good for a socket. What the catcher says instead of opening one is not its bearer's to read.
             return Err(live.unauthorized("no credentials"));
@@ -251,6 +307,10 @@ impl App {
         self.metrics.upstream_answered(answered.took);
         if let Some(record) = record {
             record.upstream(answered.took);
+        }
+        if is_page {
+            let enhanced = page::enhance(answered.response, &site.own_area, is_head).await;
+            answered.response = self.judge(enhanced)?;
         }
         entrance::add_ticket(&mut answered.response, ticket);
         Ok(answered.response)
@@ -309,6 +369,12 @@ impl App {
     #[must_use]
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// The daemon stops: what is being served is finished, and nobody is kept waiting for a refusal.
+    pub fn drain(&self) {
+        self.vitals.draining();
+        self.auth.drain();
     }
 
     /// Whether it lives, and where in its life it is.

@@ -14,11 +14,13 @@ pub enum Condition {
     Upstream,
     /// What was last written, configuration and users, is what holds.
     Reload,
+    /// What had to go is gone.
+    Purge,
 }
 
 impl Condition {
     /// Every condition, in the order in which they are told.
-    pub const ALL: [Condition; 2] = [Condition::Reload, Condition::Upstream];
+    pub const ALL: [Condition; 3] = [Condition::Reload, Condition::Upstream, Condition::Purge];
 
     /// Its name for scripts: in `/readyz` and as a label.
     #[must_use]
@@ -26,6 +28,7 @@ impl Condition {
         match self {
             Condition::Upstream => "upstream",
             Condition::Reload => "reload",
+            Condition::Purge => "purge",
         }
     }
 
@@ -33,6 +36,7 @@ impl Condition {
         match self {
             Condition::Upstream => "the catcher cannot be reached",
             Condition::Reload => "the reload failed, and what held before goes on",
+            Condition::Purge => "the purge failed",
         }
     }
 
@@ -40,6 +44,7 @@ impl Condition {
         match self {
             Condition::Upstream => "the catcher answers again",
             Condition::Reload => "a reload succeeded again",
+            Condition::Purge => "a purge succeeded again",
         }
     }
 }
@@ -59,6 +64,7 @@ pub struct Degraded {
 pub struct Conditions {
     upstream: State,
     reload: State,
+    purge: State,
 }
 
 #[derive(Debug, Default)]
@@ -112,6 +118,7 @@ impl Conditions {
         match condition {
             Condition::Upstream => &self.upstream,
             Condition::Reload => &self.reload,
+            Condition::Purge => &self.purge,
         }
     }
 }

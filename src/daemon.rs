@@ -27,6 +27,7 @@ use crate::net::inherited::Inherited;
 use crate::net::limits::Connections;
 use crate::net::listener::{self, Acceptor, BindError, Bound, Listener};
 use crate::net::workers::{self, Inbox, Lifetime, Workers};
+use crate::purge::task;
 use crate::reload::{self, Reloader};
 use crate::session::{Seconds, Sessions};
 use crate::signals::{Request, Signals};
@@ -115,6 +116,7 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
     let app = {
         let auth = Authenticator::new(&AuthLimits::default())
             .map_err(system("draw a random key and start the threads that check passwords"))?;
+        auth.keep_mimics(&users, &config.start.state_dir);
         let metrics = Metrics::new(SystemTime::now()).map_err(|error| system("count")(io::Error::other(error)))?;
         let metrics = Arc::new(metrics);
         let tunnels = Tunnels::new(lifetime.tasks.clone(), lifetime.stop.clone(), Arc::clone(&metrics));
@@ -141,6 +143,9 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
     let start = config.start.clone();
     let reloader = Reloader::start(Arc::clone(&app), source, config, &mark, manager.clone());
     let reloader = reloader.map_err(system("start the thread that reads files again"))?;
+    let ends = task::Ends { stop: lifetime.stop.clone(), tasks: lifetime.tasks.clone(), end: lifetime.end.clone() };
+    let purge =
+        task::start(Arc::clone(&app), start.state_dir.clone(), ends).map_err(system("start the thread that purges"))?;
     tokio::spawn(watch(Arc::clone(&app)));
     tokio::spawn(manager.clone().report(Arc::clone(&app)));
 
@@ -148,13 +153,13 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
     while signals.next().await == Request::Reload {
         reloader.ask();
     }
-    app.vitals().draining();
+    app.drain();
     manager.stopping();
     reloader.stop();
     accepting.end().await;
     stop(&start, &lifetime, &mut signals).await;
     let _ = own.await;
-    join(threads.into_iter().chain(status));
+    join(threads.into_iter().chain(status).chain([purge]));
     app.sessions().flush(LAST_LINES);
     Ok(())
 }

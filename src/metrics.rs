@@ -15,6 +15,7 @@ use prometheus::{Result, TextEncoder};
 
 use crate::access_log::Auth;
 use crate::conditions::{Condition, Conditions};
+use crate::purge::history::State;
 
 /// The content type of the text.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -39,7 +40,11 @@ pub struct Metrics {
     reloads: [IntCounter; 2],
     last_reload: Gauge,
     tunnels_opened: IntCounter,
+    purges: [IntCounter; 3],
+    purged: IntCounter,
+    last_purge: Gauge,
     tunnels_revoked: IntCounter,
+    tunnels_ended: IntCounterVec,
     elsewhere: Mutex<Elsewhere>,
 }
 
@@ -103,6 +108,7 @@ impl Metrics {
         let auths = make.counters("authentications_total", "Requests by how their credentials were.", "result")?;
         let reloads =
             make.counters("reloads_total", "Times the configuration or the users file was read again.", "result")?;
+        let purges = make.counters("purge_runs_total", "Scheduled purges by how they ended.", "result")?;
         let info = make.gauges("build_info", "The version that runs; always 1.", "version")?;
         info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let upstream_seconds = HistogramOpts::new(
@@ -135,6 +141,13 @@ impl Metrics {
             tunnels_revoked: make.counter(
                 "tunnels_revoked_total",
                 "WebSockets and event streams that a reload or a logout ended, since their users may not have them any more.",
+            )?,
+            tunnels_ended: make.counters("tunnels_ended_total", "WebSockets by why they ended.", "reason")?,
+            purges: ["ok", "failed", "stopped"].map(|result| purges.with_label_values(&[result])),
+            purged: make.counter("purge_deleted_mails_total", "Mails that scheduled purges deleted.")?,
+            last_purge: make.seconds(
+                "purge_last_success_timestamp_seconds",
+                "When a scheduled purge last ended well; 0 if none has since the start.",
             )?,
             elsewhere: Mutex::new(Elsewhere::new(&make, started_at)?),
             registry: make.0,
@@ -183,9 +196,28 @@ impl Metrics {
         self.last_reload.set(seconds(SystemTime::now()));
     }
 
+    /// A scheduled purge ended so, after it had deleted so many messages.
+    pub fn purged(&self, state: State, deleted: usize) {
+        let [ok, failed, stopped] = &self.purges;
+        self.purged.inc_by(deleted as u64);
+        match state {
+            State::Done => {
+                ok.inc();
+                self.last_purge.set(seconds(SystemTime::now()));
+            }
+            State::Failed => failed.inc(),
+            State::Stopped | State::Begun => stopped.inc(),
+        }
+    }
+
     /// A tunnel was opened.
     pub fn tunnel_opened(&self) {
         self.tunnels_opened.inc();
+    }
+
+    /// A WebSocket ended for this reason.
+    pub fn tunnel_ended(&self, reason: &'static str) {
+        self.tunnels_ended.with_label_values(&[reason]).inc();
     }
 
     /// So many tunnels were ended by a reload.
@@ -357,6 +389,7 @@ mod tests {
         metrics.authenticated(Auth::UnknownUser);
         metrics.upstream_answered(Duration::from_millis(20));
         metrics.upstream_failed("closed");
+        metrics.tunnel_ended("slow");
         metrics.reloaded(false);
         conditions.degraded(Condition::Reload, "x", "");
         let text = text(&metrics, &conditions);
@@ -369,6 +402,7 @@ mod tests {
             "mailwarden_upstream_answer_seconds_bucket{le=\"0.025\"} 1",
             "mailwarden_upstream_answer_seconds_bucket{le=\"0.01\"} 0",
             "mailwarden_upstream_faults_total{fault=\"closed\"} 1",
+            "mailwarden_tunnels_ended_total{reason=\"slow\"} 1",
             "mailwarden_reloads_total{result=\"failed\"} 1",
             "mailwarden_reloads_total{result=\"ok\"} 0",
             "mailwarden_condition_degraded{condition=\"reload\"} 1",

@@ -89,6 +89,12 @@ impl PermissionSet {
         PermissionSet(self.0 | permission.bit())
     }
 
+    /// What is in either.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        PermissionSet(self.0 | other.0)
+    }
+
     /// Whether `permission` is in the set.
     pub fn contains(self, permission: Permission) -> bool {
         self.0 & permission.bit() != 0

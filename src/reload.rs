@@ -260,6 +260,7 @@ impl Reload {
             // The page is there, and says that no session can be begun.
             tracing::error!(%error, "the login page cannot be readied");
         }
+        self.app.keep_mimics(&users, &self.start.state_dir);
         let next = self.app.live().followed_by(&live, users, &self.start);
         let revoked = self.app.replace(next);
         self.holds = Held { live, watch: mark.watch(), digest: mark.digest(), failed: None };

@@ -144,6 +144,8 @@ async fn look(app: &Arc<App>) {
     let _ = tokio::time::timeout(WAIT_FOR_LOOK, looking).await;
 }
 
+const ASK_BY_ADDRESS: &str = "Ask by address or as localhost: a name could be anybody's.";
+
 fn check(parts: &Parts) -> Result<(), (StatusCode, &'static str)> {
     if parts.method != Method::GET && parts.method != Method::HEAD {
         return Err((StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are answered here."));
@@ -153,7 +155,8 @@ fn check(parts: &Parts) -> Result<(), (StatusCode, &'static str)> {
             Err((StatusCode::BAD_REQUEST, "The request has more than one Host."))
         }
         Some(host) if is_nobody_elses(host.as_bytes()) => Ok(()),
-        Some(_) => Err((StatusCode::MISDIRECTED_REQUEST, "Ask by address or as localhost: a name could be anybody's.")),
+        Some(_) => Err((StatusCode::MISDIRECTED_REQUEST, ASK_BY_ADDRESS)),
+        None if parts.headers.contains_key(header::HOST) => Err((StatusCode::MISDIRECTED_REQUEST, ASK_BY_ADDRESS)),
         // A browser always sends one, and a probe of HTTP/1.0 never does.
         None if parts.version == Version::HTTP_10 => Ok(()),
         None => Err((StatusCode::BAD_REQUEST, "The request has no Host.")),

@@ -1,15 +1,16 @@
 //! How people get in: by `Authorization`, by what a cookie holds, or by where they are; and the login page.
 
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 
-use super::{App, Connected, Live};
-use crate::access::Permit;
+use super::password::Shown;
+use super::{App, Connected, Live, password};
 use crate::access_log::{Auth, Record};
-use crate::auth::{By, Identity};
+use crate::auth::{AuthFailure, By, Identity, Proven, User};
 use crate::body::{Body, Unread};
 use crate::catcher::Operation;
 use crate::client_addr::Client;
@@ -31,17 +32,21 @@ pub(super) struct Asks<'a> {
     pub(super) client: Client,
     /// Whether it comes from this machine's own address.
     pub(super) from_here: bool,
+    /// The port that it came to.
+    pub(super) listening: Option<u16>,
+    /// The credentials that were right on its connection last.
+    pub(super) proven: &'a Proven,
     /// Whether it asks for the catcher's socket: what the route says, not the fields alone.
     pub(super) socket: bool,
 }
 
-impl Asks<'_> {
-    fn fields(&self) -> &HeaderMap {
+impl<'a> Asks<'a> {
+    pub(super) fn fields(&self) -> &'a HeaderMap {
         &self.parts.headers
     }
 
     fn public(&self) -> Public {
-        Public::of(self.parts, self.client)
+        Public::of(self.parts, self.client, self.listening)
     }
 
     fn agent(&self) -> &[u8] {
@@ -53,6 +58,16 @@ impl Asks<'_> {
         self.socket || !is_read(&self.parts.method)
     }
 
+    /// Who began it.
+    pub(super) fn origin(&self, live: &Live) -> Origin {
+        self.public().origin(self.fields(), &live.allowed_origins)
+    }
+
+    /// The refusal of what another site began.
+    pub(super) fn cross_site(&self) -> Reject {
+        Reject::CrossSite(Box::new(self.public().foreign(self.fields())))
+    }
+
     /// Whether a person follows a link with it, who can be shown a form instead.
     fn is_navigation(&self) -> bool {
         is_read(&self.parts.method)
@@ -62,6 +77,12 @@ impl Asks<'_> {
             && !self.fields().contains_key(header::UPGRADE)
             && Form::preferred(self.fields()) == Form::Html
     }
+}
+
+/// Refuses what another site's page had a browser ask, where that could do harm. Whoever asks: a browser adds a password
+/// that it was given as readily as a cookie. Programs say nothing of a site, and pass.
+pub(super) fn check_origin(live: &Live, asks: Asks<'_>) -> Result<(), Reject> {
+    if asks.is_dangerous() && asks.origin(live) == Origin::Other { Err(asks.cross_site()) } else { Ok(()) }
 }
 
 impl App {
@@ -90,16 +111,16 @@ impl App {
         self.by_password(live, asks, record).await.map_err(|reject| or_login_page(live, asks, reject))
     }
 
-    /// Who it is from by what the browser adds by itself, whoever made it ask. So what could do harm has to come from a
-    /// page of this site; by a session that has to be proven, as it is with a password that somebody typed.
+    /// Who it is from by what the browser adds by itself, whoever made it ask. Another site's page is refused later what
+    /// could do harm; by a session it has to be proven that there is none, for programs have no sessions.
     fn without_password(&self, live: &Live, asks: Asks<'_>, now: Seconds) -> Result<Option<Identity>, Reject> {
         let has_cookies = asks.fields().contains_key(header::COOKIE);
         if has_cookies
             && live.login_page
             && let Some(identity) = self.session(live, asks, now)
         {
-            return match asks.public().origin(asks.fields()) {
-                Origin::Other | Origin::Unsaid if asks.is_dangerous() => Err(Reject::CrossSite),
+            return match asks.origin(live) {
+                Origin::Other | Origin::Unsaid if asks.is_dangerous() => Err(asks.cross_site()),
                 _ => Ok(Some(identity)),
             };
         }
@@ -110,15 +131,7 @@ impl App {
             return Ok(Some(identity));
         }
         let anonymous = live.anonymous.as_ref().filter(|_| !asks.from_here);
-        let Some(identity) = anonymous.and_then(|who| who.identity(asks.client, asks.fields(), &live.trusted_proxies))
-        else {
-            return Ok(None);
-        };
-        // A program says nothing of a site and is nobody's tool; a browser does, and could be another site's.
-        match asks.public().origin(asks.fields()) {
-            Origin::Other if asks.is_dangerous() => Err(Reject::CrossSite),
-            _ => Ok(Some(identity)),
-        }
+        Ok(anonymous.and_then(|who| who.identity(asks.client, asks.fields(), &live.trusted_proxies)))
     }
 
     fn session(&self, live: &Live, asks: Asks<'_>, now: Seconds) -> Option<Identity> {
@@ -128,27 +141,39 @@ impl App {
 
     /// A ticket is worth something for the socket only, and only when a page of this site opens it.
     fn ticket(&self, live: &Live, asks: Asks<'_>, now: Seconds) -> Option<Identity> {
-        let public = asks.public();
-        if !asks.fields().contains_key(header::ORIGIN) || public.origin(asks.fields()) != Origin::Same {
+        if !asks.fields().contains_key(header::ORIGIN) || asks.origin(live) != Origin::Same {
             return None;
         }
-        let (signer, prefix) = (self.sessions.tickets(), Prefix::of(asks.client.addr));
-        let name = cookie::ticket_name(&public);
-        let user = cookie::values(asks.fields(), &name)
-            .find_map(|value| Ticket::read(value)?.user(signer, &live.users, prefix, asks.agent(), now))?;
+        let user = self.good_tickets(live, asks, now).next()?.1;
         Some(crate::session::of_ticket(user))
+    }
+
+    /// The tickets that a request holds and that are good here and now, with the user of each.
+    pub(super) fn good_tickets<'a>(
+        &'a self,
+        live: &'a Live,
+        asks: Asks<'a>,
+        now: Seconds,
+    ) -> impl Iterator<Item = (&'a [u8], &'a Arc<User>)> {
+        let (signer, prefix) = (self.sessions.tickets(), Prefix::of(asks.client.addr));
+        let name = cookie::ticket_name(&asks.public());
+        let values: Vec<_> = cookie::values(asks.fields(), &name).collect();
+        values.into_iter().filter_map(move |value| {
+            let user = Ticket::read(value)?.user(signer, &live.users, prefix, asks.agent(), now)?;
+            Some((value, user))
+        })
     }
 
     /// A new ticket as a cookie, for whoever was let in by a password and has none that is fresh.
     pub(super) fn new_ticket(
         &self,
         live: &Live,
-        permit: &Permit,
+        identity: &Identity,
+        operation: Operation,
         asks: Asks<'_>,
         connected: &Connected,
     ) -> Option<HeaderValue> {
-        let user = permit.identity().user().filter(|_| permit.identity().by() == By::Password)?;
-        let operation = permit.action().operation;
+        let user = identity.user().filter(|_| identity.by() == By::Password)?;
         // What caches keep, and what has no answer that a cookie could stand in.
         if matches!(operation, Operation::Asset) || operation.is_upgrade() {
             return None;
@@ -216,8 +241,8 @@ impl App {
         record: &mut Option<Box<Record>>,
     ) -> Result<Response<Body>, Reject> {
         let public = asks.public();
-        if public.origin(asks.fields()) != Origin::Same {
-            return Err(Reject::CrossSite);
+        if asks.origin(live) != Origin::Same {
+            return Err(asks.cross_site());
         }
         if !asks.fields().get(header::CONTENT_TYPE).is_some_and(|kind| form::is_form(kind.as_bytes())) {
             return Err(Reject::BadRequest("the login is not sent as a form"));
@@ -225,11 +250,17 @@ impl App {
         let form = LoginForm::read(&body.collected(form::LONGEST).await.map_err(unread)?);
         let result = match form.credentials() {
             Ok(credentials) => {
-                self.auth.authenticate_with(&credentials, asks.client.addr, &live.users, Instant::now()).await
+                let shown = Shown { app: self, live, asks };
+                self.auth.authenticate_with(&credentials, shown.sender(), &live.users, Instant::now()).await
             }
             Err(malformed) => Err(malformed.into()),
         };
-        let identity = self.judged(live, asks, result, record).map_err(|why| again(live, &form, why))?;
+        let throttled = result.as_ref().is_err_and(|refusal| refusal.failure == AuthFailure::Throttled);
+        let judged = self.judged(live, asks, result, record);
+        if let Some(record) = record.as_mut().filter(|_| throttled) {
+            record.auth(Auth::Throttled, password::known(live, &form.user));
+        }
+        let identity = judged.map_err(|why| again(live, &form, why))?;
         let now = Seconds::of(SystemTime::now());
         let value = identity.user().and_then(|user| self.sessions.begin(user, now));
         let value = value.ok_or(Reject::Internal("no session can be begun"))?;
@@ -241,8 +272,8 @@ impl App {
 
     fn log_out(&self, live: &Live, asks: Asks<'_>) -> Result<Response<Body>, Reject> {
         let public = asks.public();
-        if public.origin(asks.fields()) != Origin::Same {
-            return Err(Reject::CrossSite);
+        if asks.origin(live) != Origin::Same {
+            return Err(asks.cross_site());
         }
         if let Some(identity) = self.session(live, asks, Seconds::of(SystemTime::now())) {
             self.sessions.end(&identity);
@@ -307,7 +338,8 @@ fn again(live: &Live, form: &LoginForm, why: Reject) -> Reject {
         other => other.sentences(),
     };
     let say = Some(Say::Fault(&say));
-    let page = page::Form { realm: &live.realm, user: &form.user, to: form.to.as_ref(), say }.page();
+    let user = String::from_utf8_lossy(&form.user);
+    let page = page::Form { realm: &live.realm, user: &user, to: form.to.as_ref(), say }.page();
     Reject::LoginAgain(Box::new(LoginAgain { why, page }))
 }
 

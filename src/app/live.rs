@@ -6,10 +6,16 @@ use http::header::HeaderValue;
 
 use crate::access::Access;
 use crate::auth::{Anonymous, By, Identity, Users, anonymous};
-use crate::catcher::{self, Catcher};
-use crate::config::model::{CatcherKind, Hosts, LiveConfig, SiteConfig, StartConfig, TrustedProxies, UpstreamConfig};
+use crate::catcher::{self, Catcher, Purging};
+use crate::config::model::{
+    AllowedOrigins, CatcherKind, Hosts, LiveConfig, PurgeConfig, RemoteContent, SiteConfig, StartConfig, Timeouts,
+    TrustedProxies, UpstreamConfig,
+};
+use crate::forward::mailbox::Mailbox;
 use crate::forward::upstream::Upstream;
+use crate::page;
 use crate::permission::Permission;
+use crate::purge::store::Store;
 use crate::reject::Reject;
 
 /// What a reload replaces, whole. A request takes it once and sees one generation of it.
@@ -18,11 +24,14 @@ pub struct Live {
     pub(super) users: Users,
     pub(super) trusted_proxies: TrustedProxies,
     pub(super) hosts: Hosts,
+    pub(super) allowed_origins: AllowedOrigins,
     pub(super) health_path: Option<String>,
     pub(super) realm: String,
     pub(super) challenge: HeaderValue,
     pub(super) login_page: bool,
     pub(super) anonymous: Option<Anonymous>,
+    /// Whether the inbox page is given a script.
+    pub(super) enhance: bool,
     pub(super) site: Site,
 }
 
@@ -30,13 +39,19 @@ pub struct Live {
 #[derive(Debug)]
 pub struct Site {
     pub(super) upstream: Arc<Upstream>,
+    pub(super) mailbox: Arc<Mailbox>,
     /// What `upstream` was made of: a reload that does not change it keeps the connections.
     pub(super) made_of: UpstreamConfig,
     pub(super) prefix: String,
     /// Where its sockets are: what a ticket is sent to.
     pub(super) socket_path: String,
+    /// Where the gate's own things for the inbox page are, below the prefix and with a slash at the end.
+    pub(super) own_area: String,
     pub(super) catcher: &'static dyn Catcher,
     pub(super) access: Access,
+    pub(super) remote_content: RemoteContent,
+    pub(super) purge: Arc<PurgeConfig>,
+    pub(super) purging: Arc<Purging>,
 }
 
 impl Live {
@@ -52,6 +67,8 @@ impl Live {
         let mut site = Site::new(&config.site, start);
         if self.site.made_of == site.made_of {
             site.upstream = Arc::clone(&self.site.upstream);
+            site.mailbox = Arc::clone(&self.site.mailbox);
+            site.purging = Arc::clone(&self.site.purging);
         }
         Self::made(config, users, site)
     }
@@ -61,11 +78,14 @@ impl Live {
             users,
             trusted_proxies: config.trusted_proxies.clone(),
             hosts: config.hosts.clone(),
+            allowed_origins: config.allowed_origins.clone(),
             health_path: config.health_path.clone(),
             realm: config.auth.realm.clone(),
             challenge: challenge(&config.auth.realm),
             login_page: config.auth.login_page,
             anonymous: anonymous(config),
+            // What a page of another catcher looks like is not known.
+            enhance: config.page.enhance && config.site.catcher == CatcherKind::MailCatcher,
             site,
         }
     }
@@ -90,6 +110,31 @@ impl Live {
         format!("{}/", self.site.prefix)
     }
 
+    /// What goes and when.
+    #[must_use]
+    pub fn purge(&self) -> &Arc<PurgeConfig> {
+        &self.site.purge
+    }
+
+    /// What is being purged at this moment.
+    #[must_use]
+    pub fn purging(&self) -> &Arc<Purging> {
+        &self.site.purging
+    }
+
+    /// The catcher as a purge sees it, by `worker`'s connections; none if its interface is not known.
+    #[must_use]
+    pub fn store(&self, worker: usize, timeouts: &Timeouts) -> Option<Store> {
+        Some(Store {
+            upstream: Arc::clone(&self.site.upstream),
+            mailbox: self.site.catcher.mailbox()?,
+            prefix: self.site.prefix.clone(),
+            worker,
+            answer_timeout: timeouts.upstream_answer,
+            clear_timeout: timeouts.upstream_clear,
+        })
+    }
+
     /// Whether there is a page to log in.
     #[must_use]
     pub fn has_login_page(&self) -> bool {
@@ -106,6 +151,9 @@ impl Live {
 impl Site {
     fn new(config: &SiteConfig, start: &StartConfig) -> Self {
         let timeouts = &start.timeouts;
+        for group in config.access.group_lists.keys().filter(|group| !config.access.groups.contains_key(*group)) {
+            tracing::warn!(%group, "access.users has a list for a group that access.groups does not have");
+        }
         Self {
             upstream: Arc::new(Upstream::new(
                 &config.upstream,
@@ -113,6 +161,7 @@ impl Site {
                 timeouts.upstream_idle,
                 start.workers.get(),
             )),
+            mailbox: Arc::default(),
             made_of: config.upstream.clone(),
             prefix: config.upstream.prefix.as_str().to_owned(),
             socket_path: match (config.catcher, config.upstream.prefix.as_str()) {
@@ -121,15 +170,16 @@ impl Site {
                 (CatcherKind::Generic, "") => "/".to_owned(),
                 (CatcherKind::Generic, prefix) => prefix.to_owned(),
             },
-            catcher: match config.catcher {
-                CatcherKind::MailCatcher => &catcher::MailCatcher,
-                CatcherKind::Generic => &catcher::Generic,
-            },
+            own_area: page::area(config.upstream.prefix.as_str()),
+            catcher: catcher::of(config.catcher),
             access: Access::new(
                 config.access.default.unwrap_or(config.catcher.default_permissions()),
-                config.access.users.iter().map(|(name, permissions)| (name.clone(), *permissions)),
+                config.access.named().into_iter().filter_map(|name| Some((name.to_vec(), config.access.of(name)?))),
                 config.access.anonymous,
             ),
+            remote_content: config.remote_content,
+            purge: Arc::new(config.purge.clone()),
+            purging: Arc::default(),
         }
     }
 }

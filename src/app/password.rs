@@ -1,14 +1,17 @@
 //! By a password: what became of credentials, for the log, the metrics and the answer.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use http::HeaderValue;
 
 use super::entrance::Asks;
 use super::{App, Live};
 use crate::access_log::{Auth, Record};
-use crate::auth::{AuthFailure, Identity, Malformed, Refusal, UserName};
+use crate::auth::{
+    AuthFailure, Credentials, Evidence, Identity, Malformed, Refusal, Sender, User, UserName, is_a_proxys,
+};
 use crate::reject::Reject;
+use crate::session::Seconds;
 
 impl App {
     /// Who the user is by the password in his request.
@@ -18,8 +21,8 @@ impl App {
         asks: Asks<'_>,
         record: &mut Option<Box<Record>>,
     ) -> Result<Identity, Reject> {
-        let fields = &asks.parts.headers;
-        let result = self.auth.authenticate(fields, asks.client.addr, &live.users, Instant::now()).await;
+        let shown = Shown { app: self, live, asks };
+        let result = self.auth.authenticate(asks.fields(), shown.sender(), &live.users, Instant::now()).await;
         self.judged(live, asks, result, record)
     }
 
@@ -41,7 +44,7 @@ impl App {
             Err(AuthFailure::UnknownUser) => (Auth::UnknownUser, None, "unknown user"),
             Err(AuthFailure::RefusedLine { user }) => (Auth::RefusedLine, named(user), "refused line"),
             Err(AuthFailure::WrongPassword { user }) => (Auth::WrongPassword, named(user), "wrong password"),
-            Err(AuthFailure::Throttled) => (Auth::Throttled, None, "throttled"),
+            Err(AuthFailure::Throttled) => (Auth::Throttled, sent(live, &asks.parts.headers), "throttled"),
             Err(AuthFailure::Busy) => (Auth::Busy, None, "verification busy"),
             Err(_) => (Auth::Busy, None, "password could not be checked"),
         };
@@ -64,12 +67,50 @@ impl App {
     }
 }
 
+/// What a request shows beside its password.
+pub(super) struct Shown<'a> {
+    pub(super) app: &'a App,
+    pub(super) live: &'a Live,
+    pub(super) asks: Asks<'a>,
+}
+
+impl Shown<'_> {
+    /// Who sends it.
+    pub(super) fn sender(&self) -> Sender<'_> {
+        Sender { client: self.asks.client.addr, proven: Some(self.asks.proven), evidence: Some(self) }
+    }
+}
+
+impl Evidence for Shown<'_> {
+    fn is_alone(&self) -> bool {
+        // A proxy that nobody listed as trusted has its clients' requests on one connection as well as one that is.
+        !self.asks.client.peer_is_trusted && !self.asks.fields().keys().any(is_a_proxys)
+    }
+
+    fn ticket(&self, user: &User) -> Option<Vec<u8>> {
+        let now = Seconds::of(SystemTime::now());
+        let mut tickets = self.app.good_tickets(self.live, self.asks, now);
+        tickets.find(|(_, holder)| holder.name() == user.name()).map(|(value, _)| value.to_vec())
+    }
+}
+
 /// Whether a script of a page asks, as jQuery marks it, or as browsers do where they mark it at all.
 fn is_script(headers: &http::HeaderMap) -> bool {
     let is = |name: &str, value: &str| {
         headers.get(name).is_some_and(|sent| sent.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
     };
     !is("sec-fetch-mode", "navigate") && (is("x-requested-with", "XMLHttpRequest") || is("sec-fetch-dest", "empty"))
+}
+
+/// The name in a request's credentials, if the file has it: others are not logged, people type passwords there.
+fn sent(live: &Live, fields: &http::HeaderMap) -> Option<HeaderValue> {
+    known(live, Credentials::from_headers(fields).ok()??.user())
+}
+
+/// The name, if the file has it, for the log.
+pub(super) fn known(live: &Live, name: &[u8]) -> Option<HeaderValue> {
+    let user = live.users.get(name).map(|user| user.name());
+    user.or_else(|| live.users.refused(name)).and_then(named)
 }
 
 /// The name of a user whom the file has, for the log.

@@ -4,18 +4,42 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::HeaderMap;
-use http::header::{self, HeaderName};
+use http::header::HeaderName;
 use ipnet::IpNet;
 
 use super::identity::Identity;
 use crate::client_addr::{self, Client, Peer};
 use crate::config::model::TrustedProxies;
-use crate::forward::headers::X_REAL_IP;
+
+/// Names of fields that proxies add, but for `X-Forwarded-…`: the standard's, nginx's, and those of content networks and
+/// load balancers.
+const A_PROXYS: [&[u8]; 10] = [
+    b"forwarded",
+    b"via",
+    b"x-forwarded",
+    b"x-real-ip",
+    b"x-client-ip",
+    b"x-cluster-client-ip",
+    b"x-original-forwarded-for",
+    b"cf-connecting-ip",
+    b"true-client-ip",
+    b"fastly-client-ip",
+];
 
 /// Whether it is something that proxies add. From a peer that is not trusted it means a proxy that nobody listed, and
-/// then the peer's address is not the client's: everybody who can reach that proxy would be let in.
-fn is_a_proxys(name: &HeaderName) -> bool {
-    name.as_str().starts_with("x-forwarded-") || [header::FORWARDED, header::VIA, X_REAL_IP].contains(name)
+/// then the peer's address is not the client's: everybody who can reach that proxy would be let in. An underscore or a
+/// dot is taken for a dash, as many programs take it.
+pub(crate) fn is_a_proxys(name: &HeaderName) -> bool {
+    let name = name.as_str().as_bytes();
+    // All of them begin so, and nearly nothing else does.
+    if !matches!(name.first(), Some(b'x' | b'f' | b'v' | b'c' | b't')) {
+        return false;
+    }
+    let begins_with = |claim: &[u8]| {
+        let same = |(a, b): (&u8, &u8)| a == b || (*b == b'-' && matches!(a, b'_' | b'.'));
+        name.len() >= claim.len() && name.iter().zip(claim).all(same)
+    };
+    begins_with(b"x-forwarded-") || A_PROXYS.iter().any(|claim| claim.len() == name.len() && begins_with(claim))
 }
 
 /// The networks that are let in, and the addresses in them that are nobody's own.
@@ -132,8 +156,30 @@ mod tests {
 
     #[test]
     fn what_looks_like_a_proxy_that_nobody_listed_is_nobody() {
-        for name in ["x-forwarded-for", "forwarded", "via", "x-real-ip", "x-forwarded-host", "x-forwarded-user"] {
-            assert!(!is_let_in(Peer::Tcp(ip("172.17.0.2")), &[(name, "172.17.0.3")]), "{name}");
+        let peer = Peer::Tcp(ip("172.17.0.2"));
+        for name in [
+            "x-forwarded-for",
+            "x-forwarded-host",
+            "x-forwarded-user",
+            "x_forwarded_for",
+            "x.forwarded.for",
+            "x-forwarded",
+            "forwarded",
+            "via",
+            "x-real-ip",
+            "x_real_ip",
+            "x-client-ip",
+            "x-cluster-client-ip",
+            "x-original-forwarded-for",
+            "cf-connecting-ip",
+            "true-client-ip",
+            "fastly-client-ip",
+        ] {
+            assert!(!is_let_in(peer, &[(name, "172.17.0.3")]), "{name}");
+            assert!(is_let_in(Peer::Unix, &[("x-forwarded-for", "172.17.0.3"), (name, "172.17.0.3")]), "{name}");
+        }
+        for name in ["x-forwarder", "x-requested-with", "forwarded-by", "viaduct", "cookie", "te", "x-client"] {
+            assert!(is_let_in(peer, &[(name, "172.17.0.3")]), "{name}");
         }
     }
 

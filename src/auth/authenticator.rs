@@ -1,14 +1,16 @@
 //! The answer to who a request is from: the order of the steps, and that an unknown user takes the same ones.
 //!
-//! What was verified lately is answered at once, whoever guesses meanwhile: neither the throttle nor the pool is asked.
+//! What was verified from the same network lately is answered at once: neither the throttle nor the pool is asked. Only
+//! while a name is guessed at somewhere the throttle is, since then an answer at once may be what a guesser waits for.
+
+mod limits;
 
 use std::fmt;
 use std::io;
-use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::available_parallelism;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use http::HeaderMap;
 
@@ -19,49 +21,20 @@ use super::hash::StoredHash;
 use super::identity::Identity;
 use super::keyed::{ProcessKey, Purpose};
 use super::late::Late;
-use super::throttle::{Admission, Attempt, Penalty, Throttle, Ticket};
+use super::network::Network;
+use super::sender::Sender;
+use super::throttle::{Admission, Attempt, Leaves, Penalty, Standing, Throttle, Ticket};
 use super::users::{User, Users};
-use super::verify::{Asked, Lane, NoAnswer, PoolLimits, Verifier};
-use crate::client_addr::Peer;
-
-/// How much work and memory logins may take. The default is what the daemon uses.
-#[derive(Debug, Clone)]
-pub struct AuthLimits {
-    /// Hashes that are computed at once: the number of cores.
-    pub threads: NonZeroUsize,
-    /// What they take together, in KiB: 256 MiB, which is also the most that one may take.
-    pub memory: u64,
-    /// Passwords that wait for a thread; one more is told that the gate is busy: 64.
-    pub waiting: usize,
-    /// Refusals that are held back for longer than a tick: 4096, as many as there may be connections.
-    pub late: usize,
-    /// Verified credentials that are remembered: 4096.
-    pub remembered: usize,
-    /// For how long after its verification a credential is remembered: an hour.
-    pub lifetime: Duration,
-    /// For how long without a request it is remembered, to an eighth: 15 minutes.
-    pub idle: Duration,
-}
-
-impl Default for AuthLimits {
-    fn default() -> Self {
-        Self {
-            threads: available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            memory: 256 * 1024,
-            waiting: 64,
-            late: 4096,
-            remembered: 4096,
-            lifetime: Duration::from_secs(60 * 60),
-            idle: Duration::from_secs(15 * 60),
-        }
-    }
-}
+use super::verify::{Asked, Claim, NoAnswer, Verifier};
+pub use limits::{AuthLimits, AuthLoad};
 
 /// Answers who a request is from. One for the whole process.
 pub struct Authenticator {
     key: ProcessKey,
+    /// Which hash a name mimics, where that is kept over a restart.
+    mimic: OnceLock<ProcessKey>,
     cache: VerifiedCache,
-    throttle: Mutex<Throttle>,
+    throttle: Throttle,
     verifier: Verifier,
     late: Late,
     hits: AtomicU64,
@@ -78,24 +51,24 @@ impl Authenticator {
 
     fn with_verifier(limits: &AuthLimits, verifier: Verifier, key: ProcessKey) -> Self {
         let cache = VerifiedCache::new(limits.remembered, limits.lifetime, limits.idle);
-        let (throttle, late) = (Mutex::new(Throttle::new(Instant::now())), Late::new(limits.late));
-        Self { key, cache, throttle, verifier, late, hits: AtomicU64::new(0) }
+        let (throttle, late) = (Throttle::new(Instant::now()), Late::new(limits.late));
+        Self { key, mimic: OnceLock::new(), cache, throttle, verifier, late, hits: AtomicU64::new(0) }
     }
 
-    /// Who the request is from. For credentials that were verified before it is ready at once, without a hash and
-    /// without another thread.
+    /// Who the request is from. For credentials that were verified from there before it is ready at once, without a hash
+    /// and without another thread.
     ///
     /// # Errors
     /// When the request has no identity, and why.
     pub async fn authenticate(
         &self,
         headers: &HeaderMap,
-        client: Peer,
+        sender: impl Into<Sender<'_>>,
         users: &Users,
         now: Instant,
     ) -> Result<Identity, Refusal> {
         let credentials = Credentials::from_headers(headers)?.ok_or(AuthFailure::NoCredentials)?;
-        self.authenticate_with(&credentials, client, users, now).await
+        self.authenticate_with(&credentials, sender, users, now).await
     }
 
     /// Whose the credentials are, wherever they came from.
@@ -105,25 +78,27 @@ impl Authenticator {
     pub async fn authenticate_with(
         &self,
         credentials: &Credentials,
-        client: Peer,
+        sender: impl Into<Sender<'_>>,
         users: &Users,
         now: Instant,
     ) -> Result<Identity, Refusal> {
-        match self.remembered(credentials, users, now) {
-            Some(identity) => {
-                self.hits.fetch_add(1, Ordering::Relaxed);
-                Ok(identity)
-            }
-            None => self.verify(credentials, client, users, now).await,
+        let sender = sender.into();
+        let question = self.question(credentials, &sender, users);
+        if let Some(question) = &question
+            && (!self.throttle.is_guarded(now) || sender.has_proven(&question.key))
+            && let Some(identity) = self.remembered(question, now)
+        {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+            sender.proves(&question.key);
+            return Ok(identity);
         }
+        self.verify(question, credentials, &sender, users, now).await
     }
 
-    /// The user of credentials that were verified before and still count. Never waits; takes no hash.
-    #[must_use]
-    pub fn remembered(&self, credentials: &Credentials, users: &Users, now: Instant) -> Option<Identity> {
-        let question = self.question(credentials, users)?;
-        let known = self.cache.contains(&question.key, now);
-        question.user.filter(|_| known).map(Identity::of)
+    /// The user of credentials that were verified before from there and still count. Never waits; takes no hash.
+    fn remembered(&self, question: &Question<'_>, now: Instant) -> Option<Identity> {
+        let user = question.user?;
+        self.cache.contains(&question.key, now).then(|| Identity::of(user))
     }
 
     /// Verifies the credentials by computing the hash, and remembers them when they are right; or does not look at
@@ -132,72 +107,137 @@ impl Authenticator {
     /// An unknown name takes the same way as a known one, with one of the file's own hashes, so that neither the time
     /// nor a full queue tells which names exist. Its result is dropped: the password of the user whose hash is
     /// mimicked opens nothing under another name.
-    ///
-    /// # Errors
-    /// When they are wrong, or when that cannot be told.
-    pub async fn verify(
+    async fn verify(
         &self,
+        question: Option<Question<'_>>,
         credentials: &Credentials,
-        client: Peer,
+        sender: &Sender<'_>,
         users: &Users,
         now: Instant,
     ) -> Result<Identity, Refusal> {
-        let arrived = tokio::time::Instant::now();
-        let (user, password) = (credentials.user(), credentials.password());
-        let Some(question) = self.question(credentials, users) else {
+        let clock = Clock { now, arrived: tokio::time::Instant::now() };
+        let Some(question) = question else {
             // Without users there is nobody to be told apart from, and nobody gets in.
-            self.late.leave(arrived, Duration::ZERO).await;
+            self.late.leave(clock.arrived, clock.arrived).await;
             return Err(AuthFailure::UnknownUser.into());
         };
-        let attempt = Attempt::new(&self.key, client, user, password, question.hash.as_bytes());
-        let admission = self.throttle().admit(&attempt, now);
-        let ticket = match admission {
-            Admission::Open(ticket) => ticket,
-            Admission::Closed(penalty) => return self.refuse(arrived, penalty, AuthFailure::Throttled).await,
-        };
-        let asked = Asked::new(&self.key, question.hash.clone(), user, password);
-        let lane = Lane { network: attempt.network(), class: ticket.class };
-        let mut pending = Pending { gate: self, attempt: &attempt, ticket, now, arrived, is_judged: false };
-        let answer = self.verifier.verify(lane, asked).await;
-        pending.is_judged = true;
-        let now = pending.moment();
-        let right = match answer {
-            Ok(right) => right,
-            Err(NoAnswer::Crowded) => {
-                let penalty = self.throttle().crowded_out(&attempt, now);
-                return self.refuse(arrived, penalty, AuthFailure::Throttled).await;
+        let standing = Standing { exists: question.user.is_some(), proven: sender.has_proven(&question.key) };
+        if !standing.proven {
+            sender.disproves();
+        }
+        let attempt = self.attempt(&question, credentials, sender, now);
+        let admit = |now| self.throttle.admit(&attempt, standing, || self.remembered(&question, now).is_some(), now);
+        let mut admission = admit(now);
+        if let Admission::Unseen(penalty) = admission {
+            self.wait(penalty, clock).await;
+            if !self.late.is_drained() {
+                admission = admit(clock.now());
             }
-            Err(failure) => return Err(AuthFailure::from(failure).into()),
-        };
-        let failure = match question.user {
-            Some(user) if right => {
-                self.throttle().right(&attempt, ticket, now);
-                self.cache.insert(question.key, now);
+        }
+        let ticket = match (admission, question.user) {
+            (Admission::Right, Some(user)) => {
+                self.hits.fetch_add(1, Ordering::Relaxed);
+                sender.proves(&question.key);
                 return Ok(Identity::of(user));
             }
-            Some(user) => AuthFailure::WrongPassword { user: user.name().clone() },
-            None => match users.refused(user) {
-                Some(user) => AuthFailure::RefusedLine { user: user.clone() },
-                None => AuthFailure::UnknownUser,
-            },
+            (Admission::Right, None) => return Err(AuthFailure::UnknownUser.into()),
+            (Admission::Open(ticket), _) => ticket,
+            (Admission::Closed(penalty) | Admission::Unseen(penalty), _) => {
+                self.wait(penalty, clock).await;
+                return Err(Refusal { failure: AuthFailure::Throttled, retry_after: penalty.retry_after });
+            }
         };
-        let penalty = self.throttle().wrong(&attempt, ticket, now);
-        self.refuse(arrived, penalty, failure).await
+        let answer = self.answer(&question, credentials, &attempt, ticket, clock).await;
+        let now = clock.now();
+        let (penalty, failure) = match (answer, question.user) {
+            (Ok(true), Some(user)) => {
+                self.throttle.right(&attempt, ticket, now);
+                self.cache.insert(question.key, now);
+                sender.proves(&question.key);
+                return Ok(Identity::of(user));
+            }
+            (Ok(_), Some(user)) => {
+                let failure = AuthFailure::WrongPassword { user: user.name().clone() };
+                (self.throttle.wrong(&attempt, ticket, now), failure)
+            }
+            // Whether it was looked at or not: there was nothing to see.
+            (Ok(_) | Err(NoAnswer::Crowded), None) => {
+                let failure = match users.refused(credentials.user()) {
+                    Some(user) => AuthFailure::RefusedLine { user: user.clone() },
+                    None => AuthFailure::UnknownUser,
+                };
+                (self.throttle.wrong(&attempt, ticket, now), failure)
+            }
+            (Err(NoAnswer::Crowded), Some(_)) => (self.throttle.unseen(&attempt, ticket, now), AuthFailure::Throttled),
+            (Err(reason), _) => {
+                self.throttle.unseen(&attempt, ticket, now);
+                self.late.leave(clock.arrived, clock.arrived).await;
+                return Err(AuthFailure::from(reason).into());
+            }
+        };
+        self.wait(penalty, clock).await;
+        let mut retry_after = penalty.retry_after;
+        if let Leaves::FromArrival(_) = penalty.leaves {
+            let by_now = self.throttle.retry_after(&attempt, ticket, clock.now());
+            retry_after = by_now.or(retry_after.filter(|_| failure == AuthFailure::Throttled));
+        }
+        Err(Refusal { failure, retry_after })
     }
 
-    async fn refuse(
+    /// What is counted: by the network, or by a ticket of the user's where his name is guessed at from there.
+    fn attempt(
         &self,
-        arrived: tokio::time::Instant,
-        penalty: Penalty,
-        failure: AuthFailure,
-    ) -> Result<Identity, Refusal> {
-        self.late.leave(arrived, penalty.delay).await;
-        Err(Refusal { failure, retry_after: penalty.retry_after })
+        question: &Question<'_>,
+        credentials: &Credentials,
+        sender: &Sender<'_>,
+        now: Instant,
+    ) -> Attempt {
+        let (user, network) = (credentials.user(), &question.network);
+        let stored = question.hash.as_bytes();
+        let attempt = Attempt::new(&self.key, network, user, credentials.password(), stored);
+        let closed = |attempt: &Attempt| self.throttle.is_closed(attempt, now);
+        let ticket = question.user.filter(|_| self.throttle.is_guarded(now) && closed(&attempt));
+        let ticket = ticket.and_then(|user| sender.ticket(user));
+        let by_ticket = ticket.map(|ticket| attempt.by_ticket(&self.key, network, user, &ticket));
+        by_ticket.filter(|by_ticket| !closed(by_ticket)).unwrap_or(attempt)
     }
 
-    /// Nothing that can panic happens under the lock.
-    fn throttle(&self) -> MutexGuard<'_, Throttle> {
-        self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether the password is right, as far as there is an answer before a refusal has to leave.
+    async fn answer(
+        &self,
+        question: &Question<'_>,
+        credentials: &Credentials,
+        attempt: &Attempt,
+        ticket: Ticket,
+        clock: Clock,
+    ) -> Result<bool, NoAnswer> {
+        let asked = Asked::new(&self.key, question.hash.clone(), credentials.user(), credentials.password());
+        let claim = Claim { network: attempt.turn(), name: attempt.name(), class: ticket.class };
+        let mut pending = Pending { gate: self, attempt, ticket, clock, is_judged: false };
+        let answer = self.verifier.verify(claim, asked);
+        let answer = match ticket.patience() {
+            Some(patience) => {
+                let answer = tokio::time::timeout_at(clock.arrived + patience, answer).await;
+                answer.unwrap_or(Err(NoAnswer::Crowded))
+            }
+            None => answer.await,
+        };
+        pending.is_judged = true;
+        answer
+    }
+
+    async fn wait(&self, penalty: Penalty, clock: Clock) {
+        let earliest = match penalty.leaves {
+            Leaves::FromNow(delay) => tokio::time::Instant::now() + delay,
+            Leaves::FromArrival(delay) => clock.arrived + delay,
+        };
+        self.late.leave(clock.arrived, earliest).await;
+    }
+
+    /// The daemon stops: refusals leave at the next tick, and no password is looked at that was not right lately.
+    pub fn drain(&self) {
+        self.late.drain();
+        self.verifier.drain();
     }
 
     /// Drops what is remembered and has ended; to be called now and then.
@@ -217,20 +257,37 @@ impl Authenticator {
     }
 
     /// Finds the stored hash that the password is held against. None only when there are no users.
-    fn question<'a>(&self, credentials: &Credentials, users: &'a Users) -> Option<Question<'a>> {
+    fn question<'a>(&self, credentials: &Credentials, sender: &Sender<'_>, users: &'a Users) -> Option<Question<'a>> {
         let user = users.get(credentials.user());
         let hash = match user {
             Some(user) => user.hash(),
             None => users.mimic(self.seed(credentials.user()))?,
         };
-        let key = CacheKey::new(&self.key, credentials.user(), credentials.password(), hash.as_bytes());
-        Some(Question { user, hash, key })
+        let network = Network::of(sender.client);
+        let key = CacheKey::new(&self.key, &network, credentials.user(), credentials.password(), hash.as_bytes());
+        Some(Question { user, hash, network, key })
+    }
+
+    /// Readies what there is to mimic in `users`: with several formats and costs the key for it is kept, so that a
+    /// restart changes nobody's time. Where it cannot be, it lives as long as the process. Reads and writes files.
+    pub fn keep_mimics(&self, users: &Users, state_dir: &Path) {
+        if !users.are_mixed() || self.mimic.get().is_some() {
+            return;
+        }
+        match ProcessKey::kept(state_dir, "mimic.key", "unknown names take other times than before") {
+            Ok(key) => _ = self.mimic.set(key),
+            Err(error) => tracing::debug!(
+                "state_dir: nothing can be kept in {}: {error}; unknown names take other times after a restart",
+                state_dir.display()
+            ),
+        }
     }
 
     /// The same for a name each time, or asking twice would tell an unknown name by its changing times; and not to be
     /// foreseen by anyone who knows the file.
     fn seed(&self, name: &[u8]) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.key.mac(Purpose::Mimic, &[name]);
+        let key = self.mimic.get().unwrap_or(&self.key);
+        let [a, b, c, d, e, f, g, h, ..] = key.mac(Purpose::Mimic, &[name]);
         u64::from_ne_bytes([a, b, c, d, e, f, g, h])
     }
 }
@@ -241,9 +298,16 @@ impl fmt::Debug for Authenticator {
     }
 }
 
-impl AuthLimits {
-    fn pool(&self) -> PoolLimits {
-        PoolLimits { threads: self.threads, waiting: self.waiting, memory: self.memory }
+/// The time by the clock that a request's `now` was told from.
+#[derive(Clone, Copy)]
+struct Clock {
+    now: Instant,
+    arrived: tokio::time::Instant,
+}
+
+impl Clock {
+    fn now(&self) -> Instant {
+        self.now + self.arrived.elapsed()
     }
 }
 
@@ -253,22 +317,14 @@ struct Pending<'a> {
     gate: &'a Authenticator,
     attempt: &'a Attempt,
     ticket: Ticket,
-    now: Instant,
-    arrived: tokio::time::Instant,
+    clock: Clock,
     is_judged: bool,
-}
-
-impl Pending<'_> {
-    /// What time it is now, by the clock that `now` was told from.
-    fn moment(&self) -> Instant {
-        self.now + self.arrived.elapsed()
-    }
 }
 
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
         if !self.is_judged {
-            self.gate.throttle().wrong(self.attempt, self.ticket, self.moment());
+            self.gate.throttle.gone(self.attempt, self.ticket, self.clock.now());
         }
     }
 }
@@ -276,22 +332,13 @@ impl Drop for Pending<'_> {
 struct Question<'a> {
     user: Option<&'a Arc<User>>,
     hash: &'a StoredHash,
+    network: Network,
     key: CacheKey,
 }
 
-/// What an [`Authenticator`] has done and is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AuthLoad {
-    /// Hashes computed since the start, those for unknown users among them.
-    pub computed: u64,
-    /// Requests whose credentials were remembered.
-    pub hits: u64,
-    /// Passwords that wait for a thread.
-    pub waiting: usize,
-    /// Credentials that are remembered.
-    pub remembered: usize,
-}
-
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod mimics;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 mod tests;

@@ -1,8 +1,9 @@
 //! Remembers credentials that were verified, so that a slow hash is paid once and not on every request.
 //!
 //! Only successes are remembered: with failures in the same table a stranger's guesses would push real users out. What
-//! is kept is a keyed hash of name, password and stored hash, so there is no password to find in memory, and a user
-//! whose line changes is forgotten without anybody touching the cache.
+//! is kept is a keyed hash of network, name, password and stored hash, so there is no password to find in memory, and a
+//! user whose line changes is forgotten without anybody touching the cache. What was verified from one network is not
+//! known in another: or whoever is anywhere could find out as fast as he can ask what somebody's password is.
 
 use std::hash::{Hash, Hasher};
 use std::time::{Duration, Instant};
@@ -10,25 +11,29 @@ use std::time::{Duration, Instant};
 use quick_cache::sync::Cache;
 
 use super::keyed::{ProcessKey, Purpose};
+use super::network::Network;
 
 /// What a verified credential is remembered by.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct CacheKey([u8; 32]);
 
 impl CacheKey {
-    /// The key of these credentials for as long as the stored hash is this one. An early end of the comparison of two
+    /// The key of these credentials from there, for as long as the stored hash is this one. An early end of the comparison of two
     /// keys tells nothing: nobody outside can choose or compute one.
-    pub(super) fn new(key: &ProcessKey, user: &[u8], password: &[u8], stored: &[u8]) -> Self {
-        Self(key.mac(Purpose::Verified, &[user, password, stored]))
+    pub(super) fn new(key: &ProcessKey, network: &Network, user: &[u8], password: &[u8], stored: &[u8]) -> Self {
+        Self(key.mac(Purpose::Verified, &[network.as_bytes(), user, password, stored]))
+    }
+
+    /// A name of it, where 64 bits are enough.
+    pub(super) fn tag(&self) -> u64 {
+        self.0.first_chunk().map_or(0, |start| u64::from_ne_bytes(*start))
     }
 }
 
 /// The bytes are random already; eight of them are hash enough.
 impl Hash for CacheKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        if let Some(start) = self.0.first_chunk() {
-            state.write_u64(u64::from_ne_bytes(*start));
-        }
+        state.write_u64(self.tag());
     }
 }
 

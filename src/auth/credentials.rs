@@ -74,14 +74,14 @@ impl Credentials {
     ///
     /// # Errors
     /// As for a header; and for a name with a colon, which no user has.
-    pub fn from_form(user: &str, password: &str) -> Result<Self, Malformed> {
-        if user.contains(':') {
+    pub fn from_form(user: &[u8], password: &[u8]) -> Result<Self, Malformed> {
+        if user.contains(&b':') {
             return Err(Malformed::ColonInName);
         }
         let mut pair = Zeroizing::new(Vec::with_capacity(user.len() + 1 + password.len()));
-        pair.extend_from_slice(user.as_bytes());
+        pair.extend_from_slice(user);
         pair.push(b':');
-        pair.extend_from_slice(password.as_bytes());
+        pair.extend_from_slice(password);
         Self::of_pair(pair)
     }
 

@@ -2,15 +2,18 @@
 //! one that is kept, nobody else can sign what the gate takes back from a browser.
 
 use std::io;
+use std::path::Path;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::state_dir;
+
 /// What a keyed hash is for: hashes for one purpose are never equal to those for another.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Purpose {
-    /// The key of a verified credential: user, password, stored hash.
+    /// The key of a verified credential: network, user, password, stored hash.
     Verified = 1,
     /// Which stored hash an unknown user's name stands for.
     Mimic = 2,
@@ -33,6 +36,9 @@ pub(crate) enum Purpose {
 /// The length of a key in bytes: SHA-256's block, so that it is used as it is.
 pub(crate) const KEY: usize = 64;
 
+/// The bytes of a key.
+pub(crate) type Key = Zeroizing<[u8; KEY]>;
+
 /// HMAC-SHA256 with a random key that is set up once.
 pub(crate) struct ProcessKey(Hmac<Sha256>);
 
@@ -45,6 +51,15 @@ impl ProcessKey {
         Ok(Self::of(&*Self::draw()?))
     }
 
+    /// The key in that file of the state directory, which is made there if it is not yet; with what its loss `costs`.
+    ///
+    /// # Errors
+    /// When nothing can be kept there, or the system has no randomness to give.
+    pub(crate) fn kept(dir: &Path, file: &str, costs: &str) -> io::Result<Self> {
+        state_dir::ready(dir)?;
+        state_dir::key(&dir.join(file), costs).map(|key| Self::of(&key))
+    }
+
     /// A key that is kept elsewhere.
     pub(crate) fn of(key: &[u8; KEY]) -> Self {
         Self(Hmac::new(key.into()))
@@ -54,7 +69,7 @@ impl ProcessKey {
     ///
     /// # Errors
     /// When the system has no randomness to give.
-    pub(crate) fn draw() -> io::Result<Zeroizing<[u8; KEY]>> {
+    fn draw() -> io::Result<Key> {
         let mut key = Zeroizing::new([0; KEY]);
         getrandom::fill(&mut *key).map_err(io::Error::other)?;
         Ok(key)

@@ -1,10 +1,11 @@
 //! Who is asking: credentials from the request, checked against the users file.
 //!
 //! ```text
-//! Authorization -> credentials -> cache: verified before? -> identity
+//! Authorization -> credentials -> cache: verified from there before? -> identity
 //!                                   | no
 //!                                   v
-//!                                 throttle: too many wrong ones from there? -> refused, late
+//!                                 throttle: too many wrong ones from there? -> looked for in the cache, so many times;
+//!                                   | no                                       identity, or refused, late
 //!                                   | no
 //!                                   v
 //!                                 verify (own threads, bounded) -> identity, remembered
@@ -36,14 +37,18 @@ mod verify;
 
 // Who may not ask any more, and when who was wrong is told so.
 mod late;
+mod network;
+mod sender;
 mod throttle;
 
 mod text;
 
 pub use self::anonymous::Anonymous;
+pub(crate) use self::anonymous::is_a_proxys;
 pub use self::authenticator::{AuthLimits, AuthLoad, Authenticator};
 pub use self::credentials::{Credentials, Malformed};
 pub use self::failure::{AuthFailure, Refusal};
 pub use self::hash::{Plaintext, StoredHash};
 pub use self::identity::{By, Identity};
+pub use self::sender::{Evidence, Proven, Sender};
 pub use self::users::{Mark, Stamp, User, UserName, Users, UsersFileError, UsersRead, Watch, how_to_make};

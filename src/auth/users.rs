@@ -6,6 +6,7 @@
 
 pub mod edit;
 mod file;
+mod mimic;
 mod stamp;
 mod unreadable;
 
@@ -109,6 +110,7 @@ impl User {
 pub struct Users {
     by_name: HashMap<UserName, Arc<User>>,
     in_order: Vec<Arc<User>>,
+    classes: mimic::Classes,
     /// Names that have a line, and no line that can be used.
     refused: HashSet<UserName>,
     problems: Vec<LineProblem>,
@@ -200,16 +202,23 @@ impl Users {
     }
 
     /// The hash that an unknown user's password is checked against, so that the answer takes as long as a known
-    /// user's. The same seed picks the same hash, and seeds spread over the users: in a file of several formats an
-    /// unknown name is as often slow as a known one is. None only when there are no users.
+    /// user's. The same seed picks the same hash, or one of its format and cost, for as long as the file has them in
+    /// the same shares; and seeds spread over the users: in a file of several formats an unknown name is as often slow
+    /// as a known one is. None only when there are no users.
     #[must_use]
     pub fn mimic(&self, seed: u64) -> Option<&StoredHash> {
-        let index = seed.checked_rem(self.in_order.len() as u64)?;
-        self.in_order.get(index as usize).map(|user| &user.hash)
+        self.classes.pick(seed)
+    }
+
+    /// Whether there are users of several formats or costs.
+    #[must_use]
+    pub fn are_mixed(&self) -> bool {
+        self.classes.are_several()
     }
 
     fn add(&mut self, user: User) {
         let user = Arc::new(user);
+        self.classes.add(&user.hash);
         self.by_name.insert(user.name.clone(), user.clone());
         self.in_order.push(user);
     }

@@ -2,7 +2,8 @@
 //!
 //! A hash takes from a microsecond to two seconds and up to 256 MiB. So the runtime's threads never compute one; no
 //! more are computed at once than there are threads, and than there is memory set aside for (the work lies in the job,
-//! not in a permit that its requester could give back early); and a queue that is full says so at once.
+//! not in a permit that its requester could give back early); and a queue that is full says so at once. When the daemon
+//! stops, what waits and was not right lately is told that the gate is busy, and what runs is finished.
 //!
 //! Who asks the same, at the same time, is answered together: a browser's first page sends eight requests. What "the
 //! same" is depends on what clients send and on nothing that only the gate knows: with the stored hash in the key, as
@@ -27,14 +28,14 @@ use super::keyed::{ProcessKey, Purpose};
 use super::throttle::Class;
 use queue::{FairQueue, Free, Full};
 
-pub(super) use queue::Lane;
+pub(super) use queue::Claim;
 
 /// Why there is no answer. None says anything about the password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoAnswer {
     /// As many are waiting as may wait.
     Busy,
-    /// As many are waiting as may wait of where passwords are guessed.
+    /// As many are waiting as may wait of where passwords are guessed, or another had a better right to the place.
     Crowded,
     /// The hash could not be computed, or the pool is stopping.
     CouldNotTell,
@@ -106,6 +107,7 @@ impl Verifier {
                 flights: HashMap::new(),
                 memory: 0,
                 guesses: 0,
+                draining: false,
                 stopped: false,
             }),
             ready: Condvar::new(),
@@ -126,12 +128,17 @@ impl Verifier {
     ///
     /// # Errors
     /// When the queue is full, or the hash could not be computed.
-    pub(super) async fn verify(&self, lane: Lane, asked: Asked) -> Answer {
+    pub(super) async fn verify(&self, claim: Claim, asked: Asked) -> Answer {
         let (answer, receiver) = oneshot::channel();
-        self.shared.state().submit(lane, asked, answer)?;
+        self.shared.state().submit(claim, asked, answer)?;
         self.shared.ready.notify_one();
         // A sender that is gone without an answer: the pool was stopped.
         receiver.await.unwrap_or(Err(NoAnswer::CouldNotTell))
+    }
+
+    /// The daemon stops: only what was right lately is computed from now on, and what is being computed.
+    pub(super) fn drain(&self) {
+        self.shared.state().drain();
     }
 
     /// How many hashes were computed since the start.
@@ -154,6 +161,7 @@ impl Drop for Verifier {
 
 struct Job {
     asked: Asked,
+    is_a_guess: bool,
     /// Never locked for long, and never before the pool's state is.
     waiters: Mutex<Vec<oneshot::Sender<Answer>>>,
 }
@@ -165,6 +173,11 @@ impl Job {
 
     fn is_wanted(&self) -> bool {
         self.waiters().iter().any(|waiter| !waiter.is_closed())
+    }
+
+    /// Its place went to another.
+    fn give_up(&self) {
+        self.answer(Err(if self.is_a_guess { NoAnswer::Crowded } else { NoAnswer::Busy }));
     }
 
     fn answer(&self, answer: Answer) {
@@ -182,45 +195,58 @@ struct State {
     memory: u64,
     /// How many of them are from where passwords are guessed.
     guesses: usize,
+    draining: bool,
     stopped: bool,
 }
 
 impl State {
-    fn submit(&mut self, lane: Lane, asked: Asked, answer: oneshot::Sender<Answer>) -> Result<(), NoAnswer> {
+    fn submit(&mut self, claim: Claim, asked: Asked, answer: oneshot::Sender<Answer>) -> Result<(), NoAnswer> {
         // A reload may have come between the two, and then the answer to the one is none to the other.
         if let Some(job) = self.flights.get(&asked.flight).filter(|job| job.asked.hash == asked.hash) {
             job.waiters().push(answer);
             return Ok(());
         }
-        let (memory, flight) = (asked.hash.memory(), asked.flight);
-        let job = Arc::new(Job { asked, waiters: Mutex::new(vec![answer]) });
-        if !self.queue.has_room(lane) {
-            self.forget_unwanted();
+        if self.draining && claim.class != Class::Known {
+            return Err(NoAnswer::Busy);
         }
-        let given_up = self.queue.push(lane, memory, job.clone()).map_err(|full| match full {
+        let (memory, flight) = (asked.hash.memory(), asked.flight);
+        let job = Arc::new(Job { asked, is_a_guess: claim.is_a_guess(), waiters: Mutex::new(vec![answer]) });
+        if !self.queue.has_room(claim) {
+            self.give_up(|_, job| job.is_wanted());
+        }
+        let given_up = self.queue.push(claim, memory, job.clone()).map_err(|full| match full {
             Full::InAll => NoAnswer::Busy,
             Full::OfGuesses => NoAnswer::Crowded,
         })?;
         self.flights.insert(flight, job);
         if let Some(job) = given_up {
             self.land(&job);
-            job.answer(Err(NoAnswer::Busy));
+            job.give_up();
         }
         Ok(())
     }
 
-    fn forget_unwanted(&mut self) {
-        let mut unwanted = Vec::new();
-        self.queue.retain(|job| {
-            let wanted = job.is_wanted();
-            if !wanted {
-                unwanted.push(Arc::clone(job));
-            }
-            wanted
-        });
-        for job in unwanted {
-            self.land(&job);
+    fn drain(&mut self) {
+        self.draining = true;
+        for job in self.give_up(|claim, _| claim.class == Class::Known) {
+            job.answer(Err(NoAnswer::Busy));
         }
+    }
+
+    /// Takes all jobs from the queue but those that `keep` says so of.
+    fn give_up(&mut self, keep: impl Fn(Claim, &Job) -> bool) -> Vec<Arc<Job>> {
+        let mut given_up = Vec::new();
+        self.queue.retain(|claim, job| {
+            let kept = keep(claim, job);
+            if !kept {
+                given_up.push(Arc::clone(job));
+            }
+            kept
+        });
+        for job in &given_up {
+            self.land(job);
+        }
+        given_up
     }
 
     /// From now on nobody joins the job.
@@ -238,12 +264,12 @@ impl State {
                 // One thread is left to others, if there is more than one.
                 guess: self.guesses < (limits.threads.get() - 1).max(1),
             };
-            let (lane, memory, job) = self.queue.pop(free)?;
+            let (claim, memory, job) = self.queue.pop(free)?;
             if !job.is_wanted() {
                 self.land(&job);
                 continue;
             }
-            let guess = lane.class == Class::Guessing;
+            let guess = claim.is_a_guess();
             self.memory += memory;
             self.guesses += usize::from(guess);
             return Some(Running { job, memory, guess });
@@ -258,7 +284,7 @@ impl State {
 
     fn stop(&mut self) {
         self.stopped = true;
-        self.queue.retain(|_| false);
+        self.queue.retain(|_, _| false);
         self.flights.clear();
     }
 }

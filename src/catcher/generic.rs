@@ -28,7 +28,7 @@ impl Catcher for Generic {
         }
         if let Some(query) = asked.query {
             text.push('?');
-            text.push_str(query);
+            push_query(&mut text, query);
         }
         Ok(Action {
             operation: if asked.websocket { Operation::Tunnel } else { Operation::Other },
@@ -36,6 +36,18 @@ impl Catcher for Generic {
             method: asked.method.clone(),
             target: target(text)?,
         })
+    }
+}
+
+/// A query as it came, but that a target is ASCII (RFC 3986 section 2.5): what is not is escaped, which is how everybody
+/// reads it.
+fn push_query(text: &mut String, query: &str) {
+    for byte in query.bytes() {
+        if byte.is_ascii_graphic() {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
     }
 }
 
@@ -65,6 +77,11 @@ mod tests {
         assert_eq!(
             routed(&Method::GET, "/a//%62/../c", Some("x=%2f..&y")),
             Ok((Permission::View, "/a//c?x=%2f..&y".to_owned()))
+        );
+        assert_eq!(
+            routed(&Method::GET, "/", Some("\u{e4}=%c3%a4")),
+            Ok((Permission::View, "/?%C3%A4=%c3%a4".to_owned())),
+            "but for what is not ASCII"
         );
         assert_eq!(routed(&Method::GET, "/.mailwarden/x", None), Err(NoRoute::NotFound));
     }

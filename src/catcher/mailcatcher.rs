@@ -3,9 +3,11 @@
 //! Its own routing is loose: it resolves dots and decodes slashes before it looks, reads `1abc` as 1, and every spelling
 //! of `DELETE /` ends it. Here a path is parsed strictly into an [`Action`] and the request is written anew.
 
+mod mailbox;
+
 use http::Method;
 
-use super::{Action, Asked, Catcher, NoRoute, Operation, is_read, target};
+use super::{Action, Asked, Catcher, Format, Mailbox, NoRoute, Operation, is_read, target};
 use crate::path::{Slashes, has_escaped_slash};
 use crate::permission::Permission;
 
@@ -13,8 +15,16 @@ use crate::permission::Permission;
 #[derive(Clone, Copy, Debug)]
 pub struct MailCatcher;
 
-/// The formats of `/messages/ID.FORMAT`.
-const FORMATS: [&str; 5] = ["json", "html", "plain", "source", "eml"];
+/// What stands for a format in `/messages/ID.FORMAT`.
+fn extension(format: Format) -> &'static str {
+    match format {
+        Format::Json => "json",
+        Format::Html => "html",
+        Format::Plain => "plain",
+        Format::Source => "source",
+        Format::Eml => "eml",
+    }
+}
 
 const READS: &str = "GET, HEAD";
 const READS_AND_DELETE: &str = "GET, HEAD, DELETE";
@@ -42,6 +52,10 @@ impl Catcher for MailCatcher {
             target: target(resource.write(prefix))?,
         })
     }
+
+    fn mailbox(&self) -> Option<&'static dyn Mailbox> {
+        Some(&MailCatcher)
+    }
 }
 
 /// What a path names. Everything that is sent upstream is written from this.
@@ -53,7 +67,7 @@ enum Resource<'a> {
     Asset(&'a str),
     Messages,
     Message(u64),
-    Format(u64, &'static str),
+    Format(u64, Format),
     /// A part by its content id, canonical and with escaped slashes.
     Part(u64, &'a str),
 }
@@ -87,9 +101,9 @@ impl<'a> Resource<'a> {
                 None => Ok(Resource::Message(id_in(rest)?)),
                 Some((id, format)) => {
                     let id = id_in(id)?;
-                    FORMATS
+                    Format::ALL
                         .into_iter()
-                        .find(|known| *known == format)
+                        .find(|known| extension(*known) == format)
                         .map(|known| Resource::Format(id, known))
                         .ok_or(NoRoute::NotFound)
                 }
@@ -110,7 +124,8 @@ impl<'a> Resource<'a> {
             Resource::Message(_) if delete => Ok(Operation::Delete),
             Resource::Message(_) if is_read(asked.method) => Err(NoRoute::NotFound),
             Resource::Favicon | Resource::Asset(_) if is_read(asked.method) => Ok(Operation::Asset),
-            Resource::Format(..) | Resource::Part(..) if is_read(asked.method) => Ok(Operation::Message),
+            Resource::Format(_, format) if is_read(asked.method) => Ok(Operation::Message(format)),
+            Resource::Part(..) if is_read(asked.method) => Ok(Operation::Part),
             Resource::Root | Resource::Messages => Err(NoRoute::Method(READS_AND_DELETE)),
             Resource::Message(_) => Err(NoRoute::Method("DELETE")),
             Resource::Favicon | Resource::Asset(_) | Resource::Format(..) | Resource::Part(..) => {
@@ -126,7 +141,7 @@ impl<'a> Resource<'a> {
             Resource::Asset(rest) => format!("{prefix}/assets/{rest}"),
             Resource::Messages => format!("{prefix}/messages"),
             Resource::Message(id) => format!("{prefix}/messages/{id}"),
-            Resource::Format(id, format) => format!("{prefix}/messages/{id}.{format}"),
+            Resource::Format(id, format) => format!("{prefix}/messages/{id}.{}", extension(format)),
             Resource::Part(id, cid) => format!("{prefix}/messages/{id}/parts/{cid}"),
         }
     }
@@ -177,12 +192,12 @@ mod tests {
             (Method::GET, "/favicon.ico", O::Asset, P::View),
             (Method::GET, "/assets/mailcatcher.js", O::Asset, P::View),
             (Method::GET, "/messages", O::List, P::View),
-            (Method::GET, "/messages/3.json", O::Message, P::View),
-            (Method::GET, "/messages/3.html", O::Message, P::View),
-            (Method::GET, "/messages/3.plain", O::Message, P::View),
-            (Method::GET, "/messages/3.source", O::Message, P::View),
-            (Method::GET, "/messages/3.eml", O::Message, P::View),
-            (Method::GET, "/messages/3/parts/att1@x", O::Message, P::View),
+            (Method::GET, "/messages/3.json", O::Message(Format::Json), P::View),
+            (Method::GET, "/messages/3.html", O::Message(Format::Html), P::View),
+            (Method::GET, "/messages/3.plain", O::Message(Format::Plain), P::View),
+            (Method::GET, "/messages/3.source", O::Message(Format::Source), P::View),
+            (Method::GET, "/messages/3.eml", O::Message(Format::Eml), P::View),
+            (Method::GET, "/messages/3/parts/att1@x", O::Part, P::View),
             (Method::DELETE, "/messages/3", O::Delete, P::Delete),
             (Method::DELETE, "/messages", O::Clear, P::Clear),
             (Method::DELETE, "/", O::Quit, P::Quit),

@@ -1,17 +1,22 @@
 //! What a mail catcher's HTTP interface looks like: which request does what, and which permission that takes.
 //!
 //! One file a catcher. Permissions and forwarding rest on the same parsed [`Action`]: the upstream request is built from
-//! it, never from the text that came in. Deleting mail (the purge) will use the same table from the other side.
+//! it, never from the text that came in. [`Mailbox`] is the other side: what a purge asks.
 
 mod generic;
+mod mailbox;
 mod mailcatcher;
+mod purging;
 
 use http::Method;
 use http::uri::PathAndQuery;
 
 pub use generic::Generic;
+pub use mailbox::{Call, Event, Feed, Mailbox, Message, MessageId, Page, time};
 pub use mailcatcher::MailCatcher;
+pub use purging::{Doomed, Purging};
 
+use crate::config::model::CatcherKind;
 use crate::path::{self, PathError, Slashes};
 use crate::permission::Permission;
 
@@ -37,8 +42,10 @@ pub enum Operation {
     Asset,
     /// The list of messages.
     List,
-    /// One message in one of its formats, or one of its parts.
-    Message,
+    /// One message in one of its formats.
+    Message(Format),
+    /// One part of a message: an attachment, a picture, whatever its sender made of it.
+    Part,
     /// The catcher's own WebSocket, whose frames are parsed.
     Socket,
     /// One message is deleted.
@@ -59,12 +66,26 @@ impl Operation {
     pub fn is_upgrade(self) -> bool {
         matches!(self, Operation::Socket | Operation::Tunnel)
     }
+}
 
-    /// Whether the answer is mail, which no cache may keep.
-    #[must_use]
-    pub fn is_mail(self) -> bool {
-        matches!(self, Operation::Page | Operation::List | Operation::Message)
-    }
+/// What a message can be asked for as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// What the catcher knows of it.
+    Json,
+    /// Its HTML, as its sender wrote it.
+    Html,
+    /// Its plain text.
+    Plain,
+    /// All of it as it came, to be looked at.
+    Source,
+    /// The same, to be saved.
+    Eml,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Format; 5] = [Format::Json, Format::Html, Format::Plain, Format::Source, Format::Eml];
 }
 
 /// What a route table is asked: a request reduced to what decides.
@@ -114,6 +135,20 @@ pub trait Catcher: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// [`NoRoute`], when there is none.
     fn action(&self, asked: &Asked<'_>, prefix: &str, path: &str) -> Result<Action, NoRoute>;
+
+    /// How mail is listed and deleted there; none if that is not known.
+    fn mailbox(&self) -> Option<&'static dyn Mailbox> {
+        None
+    }
+}
+
+/// The interface of a kind of catcher.
+#[must_use]
+pub fn of(kind: CatcherKind) -> &'static dyn Catcher {
+    match kind {
+        CatcherKind::MailCatcher => &MailCatcher,
+        CatcherKind::Generic => &Generic,
+    }
 }
 
 /// Parses a request into the action it asks `catcher` for. `prefix` is the catcher's own path (`""` or `/mail`): public

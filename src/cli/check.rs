@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::serve::Keys;
 use super::{Exit, out};
+use crate::auth::users::ProblemKind;
 use crate::auth::{Users, UsersFileError};
 use crate::config::model::AuthConfig;
 use crate::config::{self, Flag, Source};
@@ -101,8 +102,34 @@ pub enum UsersReport {
 pub struct LineProblem {
     /// The line, from 1.
     pub line: usize,
+    /// What it means for its user.
+    pub means: Means,
     /// What is wrong.
     pub reason: String,
+}
+
+/// What a doubtful line means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Means {
+    /// Nobody logs in by it.
+    CannotLogIn,
+    /// An earlier line for the same user is used.
+    Ignored,
+    /// The login works, and the password is easy to guess for whoever has the file.
+    Weak,
+}
+
+impl Means {
+    /// How a warning begins.
+    fn words(self) -> &'static str {
+        match self {
+            Means::CannotLogIn => "cannot log in: ",
+            // The reason says so.
+            Means::Ignored => "",
+            Means::Weak => "weak: ",
+        }
+    }
 }
 
 fn is_zero(count: &usize) -> bool {
@@ -120,10 +147,14 @@ fn users_report(auth: &AuthConfig) -> UsersReport {
     for user in users.iter() {
         *formats.entry(user.hash().scheme().to_string()).or_default() += 1;
     }
-    let refused = users.problems().iter().map(|problem| LineProblem { line: problem.line, reason: problem.reason() });
+    let refused = users.problems().iter().map(|problem| {
+        let is_duplicate = matches!(problem.kind, ProblemKind::Duplicate { .. });
+        let means = if is_duplicate { Means::Ignored } else { Means::CannotLogIn };
+        LineProblem { line: problem.line, means, reason: problem.reason() }
+    });
     let weak = users.iter().filter_map(|user| {
         let weakness = user.hash().weakness()?;
-        Some(LineProblem { line: user.line(), reason: format!("user {}: {weakness}", user.name()) })
+        Some(LineProblem { line: user.line(), means: Means::Weak, reason: format!("user {}: {weakness}", user.name()) })
     });
     let names = users.iter().map(|user| user.name().as_bytes().to_vec()).collect();
     let mut problems: Vec<_> = refused.chain(weak).collect();

@@ -5,6 +5,8 @@ pub mod convert;
 pub mod healthcheck;
 mod out;
 pub mod pages;
+pub mod purge;
+pub mod schedule;
 pub mod serve;
 pub mod user;
 
@@ -26,8 +28,18 @@ pub enum Exit {
     Problem = 1,
     /// The command line is wrong.
     Usage = 2,
+    /// The catcher cannot be reached (EX_UNAVAILABLE).
+    Unavailable = 69,
     /// The configuration is wrong (EX_CONFIG).
     Config = 78,
+    /// SIGHUP ended it: the number of the signal and 128, as shells count.
+    HungUp = 129,
+    /// SIGINT did: Ctrl-C.
+    Interrupted = 130,
+    /// SIGQUIT did.
+    Quit = 131,
+    /// SIGTERM did.
+    Terminated = 143,
 }
 
 impl From<Exit> for ExitCode {
@@ -44,7 +56,7 @@ Examples:
   mailwarden serve --listen 127.0.0.1:8080 --upstream http://127.0.0.1:1080
 
 Exit codes:
-   0  success        2  wrong usage
+   0  success        2  wrong usage     69  the catcher cannot be reached
    1  it failed     78  the configuration is wrong";
 
 /// Mailwarden stands in front of a mail catcher and makes it safe to share
@@ -66,6 +78,10 @@ enum Command {
     Check(check::Flags),
     /// Keep the users file: add, passwd, remove, list, verify
     User(user::Flags),
+    /// Delete old mail now, or list what would go
+    Purge(purge::Flags),
+    /// Tell when the next purges are, or how the past ones went
+    Schedule(schedule::Flags),
     /// Turn an nginx or Apache block, or a crontab, into a configuration
     Convert(convert::Flags),
     /// Ask the running daemon whether it lives
@@ -81,6 +97,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
+            let error = with_hint(error);
             // Help and version come this way too. Where they cannot be printed nobody reads.
             let _ = error.print();
             return usage_exit(&error);
@@ -93,6 +110,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             check::run(&Source::of_process(cli.config, keys), form)
         }
         Command::User(flags) => user::run(cli.config, flags),
+        Command::Purge(mut flags) => {
+            let keys = flags.take_keys();
+            purge::run(&Source::of_process(cli.config, keys), &flags)
+        }
+        Command::Schedule(flags) => schedule::run(&Source::of_process(cli.config, Vec::new()), &flags),
         Command::Convert(flags) => convert::run(&flags),
         Command::Healthcheck(flags) => {
             let (keys, ready) = flags.take_keys();
@@ -101,6 +123,28 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Completions(flags) => pages::completions(&flags),
         Command::Man(flags) => pages::man(&flags),
     }
+}
+
+/// What other programs call commands of `user`, of which the spelling says nothing.
+const SYNONYMS: [(&str, &str); 6] = [
+    ("delete", "remove"),
+    ("del", "remove"),
+    ("rm", "remove"),
+    ("create", "add"),
+    ("password", "passwd"),
+    ("check", "verify"),
+];
+
+/// With the name that a command has here, where it was called by another.
+fn with_hint(mut error: clap::Error) -> clap::Error {
+    use clap::error::{ContextKind, ContextValue};
+    let is_users = matches!(error.get(ContextKind::Usage), Some(ContextValue::StyledStr(usage))
+        if usage.to_string().contains("mailwarden user"));
+    let Some(ContextValue::String(called)) = error.get(ContextKind::InvalidSubcommand) else { return error };
+    if let Some((_, name)) = SYNONYMS.iter().find(|(other, _)| is_users && other == called) {
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![(*name).to_owned()]));
+    }
+    error
 }
 
 /// A question for help or the version is no mistake.
@@ -159,6 +203,17 @@ mod tests {
         assert_eq!(exit(&[]), Exit::Usage);
         assert_eq!(exit(&["serve", "--help"]), Exit::Success);
         assert_eq!(exit(&["--version"]), Exit::Success);
+    }
+
+    #[test]
+    fn a_command_by_another_programs_name_is_named() {
+        let told = |arguments: &[&str]| {
+            let arguments = ["mailwarden"].iter().chain(arguments);
+            with_hint(Cli::try_parse_from(arguments).unwrap_err()).to_string()
+        };
+        assert!(told(&["user", "delete", "anna"]).contains("'remove'"), "{}", told(&["user", "delete", "anna"]));
+        assert!(told(&["user", "password", "anna"]).contains("'passwd'"));
+        assert!(!told(&["delete", "anna"]).contains("'remove'"), "there is none at that place");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `mailwarden completions` and `mailwarden man`: what packages install beside the program, made from its command line.
 
+mod layout;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -7,6 +9,7 @@ use clap::{Args, Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
+use self::layout::laid_out;
 use super::{Cli, Exit, out};
 use crate::config::os_reason;
 
@@ -107,9 +110,9 @@ fn page_name(command: &Command) -> &str {
 
 fn page(command: Command) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
+    let program = command.get_name() == "mailwarden";
     Man::new(command).source(concat!("mailwarden ", env!("CARGO_PKG_VERSION"))).render(&mut text)?;
-    // What follows the options in `--help` has a dull name there.
-    Ok(String::from_utf8_lossy(&text).replace("\n.SH EXTRA\n", "\n.SH NOTES\n").into_bytes())
+    Ok(laid_out(&String::from_utf8_lossy(&text), program).into_bytes())
 }
 
 fn print(text: &[u8]) -> Exit {
@@ -137,7 +140,10 @@ mod tests {
             let name = page_name(command).replace('-', "\\-");
             let text = String::from_utf8(page(command.clone()).unwrap()).unwrap();
             assert!(text.contains(&format!("mailwarden\\-{name}")), "{text}");
-            assert!(text.contains(".SH SYNOPSIS") && text.contains("Exit codes"), "{text}");
+            assert!(
+                text.contains(".SH SYNOPSIS") && text.contains(".SH EXIT STATUS") && text.contains(".SH EXAMPLES"),
+                "{text}"
+            );
         }
     }
 }

@@ -5,6 +5,7 @@ mod help;
 mod list;
 mod password;
 mod recipe;
+mod terminal;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;

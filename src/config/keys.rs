@@ -18,6 +18,8 @@ pub(super) enum Kind {
     Bool,
     /// A table from user names to lists; only the file can hold it.
     UserTable,
+    /// A table from group names to lists; the same.
+    GroupTable,
 }
 
 impl fmt::Display for Kind {
@@ -28,6 +30,7 @@ impl fmt::Display for Kind {
             Kind::Integer => "a whole number",
             Kind::Bool => "true or false",
             Kind::UserTable => "a table of users",
+            Kind::GroupTable => "a table of groups",
         })
     }
 }
@@ -74,6 +77,7 @@ pub(super) const KEYS: &[Key] = &[
     key("unix_socket_mode", Kind::Text, r#""0660""#),
     unset("workers", Kind::Integer, "4 # one a core"),
     key("hosts", Kind::List, "[]"),
+    key("allowed_origins", Kind::List, "[]"),
     unset("state_dir", Kind::Text, r#""/var/lib/mailwarden" # $STATE_DIRECTORY, else this"#),
     unset("health_path", Kind::Text, r#""/healthz" # nothing is answered without credentials"#),
     key("upstream.url", Kind::Text, r#""http://127.0.0.1:1080""#).flag("upstream"),
@@ -91,7 +95,23 @@ pub(super) const KEYS: &[Key] = &[
     key("auth.anonymous_from", Kind::List, "[]"),
     unset("access.default", Kind::List, r#"["view", "delete", "clear"] # the catcher's own default"#),
     key("access.users", Kind::UserTable, "{}"),
+    key("access.groups", Kind::GroupTable, "{}"),
     key("access.anonymous", Kind::List, r#"["view"]"#),
+    key("mail.remote_content", Kind::Text, r#""allow""#),
+    key("page.enhance", Kind::Bool, "true"),
+    unset("purge.schedule", Kind::Text, r#""0 3 * * *" # nothing is purged by itself"#),
+    unset("purge.every", Kind::Text, r#""1h" # nothing is purged by itself"#),
+    key("purge.timezone", Kind::Text, r#""UTC""#),
+    key("purge.catch_up", Kind::Bool, "false"),
+    unset("purge.max_age", Kind::Text, r#""24h" # no limit"#),
+    unset("purge.max_messages", Kind::Integer, "500 # no limit"),
+    unset("purge.max_size", Kind::Text, r#""500MiB" # no limit"#),
+    key("purge.min_age", Kind::Text, r#""1m""#),
+    key("purge.retry_for", Kind::Text, r#""10m""#),
+    unset("purge.archive_dir", Kind::Text, r#""/var/lib/mailwarden/archive" # no copies"#),
+    unset("purge.archive_max_age", Kind::Text, r#""30d" # no limit"#),
+    unset("purge.archive_max_size", Kind::Text, r#""1GiB" # no limit"#),
+    unset("purge.alert_url_file", Kind::Text, r#""/etc/mailwarden/alert-url" # nobody is told"#),
     key("limits.body", Kind::Text, r#""1MiB""#),
     key("limits.head", Kind::Text, r#""64KiB""#),
     key("limits.connections", Kind::Integer, "4096"),
@@ -104,6 +124,7 @@ pub(super) const KEYS: &[Key] = &[
     key("timeouts.upstream_answer", Kind::Text, r#""60s""#),
     key("timeouts.upstream_clear", Kind::Text, r#""300s""#),
     key("timeouts.upstream_idle", Kind::Text, r#""10s""#),
+    key("timeouts.ping", Kind::Text, r#""15s""#),
     key("timeouts.send", Kind::Text, r#""5m""#),
     key("timeouts.stop", Kind::Text, r#""8s""#),
     key("status.listen", Kind::Text, r#""127.0.0.1:9080""#).flag("status-listen"),
@@ -115,11 +136,6 @@ pub(super) const KEYS: &[Key] = &[
 /// Keys and tables of capabilities that this version does not have, and what it does not do. To accept and ignore one
 /// would be to promise what does not happen.
 const NOT_YET: &[(&str, &str)] = &[
-    ("access.groups", "this version has no groups yet"),
-    ("allowed_origins", "this version does not check origins yet"),
-    ("mail", "this version does not change messages yet"),
-    ("page", "this version does not change pages yet"),
-    ("purge", "this version does not purge yet"),
     ("redirect", "this version does not redirect yet"),
     ("site", "this version serves one catcher only yet"),
     ("tls", "this version does not speak TLS yet"),
@@ -266,7 +282,7 @@ mod tests {
     #[test]
     fn paths_are_found_whole() {
         assert_eq!(find("upstream"), Known::Table);
-        assert_eq!(find("purge.archive.max_age"), Known::NotYet("this version does not purge yet"));
+        assert_eq!(find("tls.acme.email"), Known::NotYet("this version does not speak TLS yet"));
         for path in ["", "upstream.", "upstream.url.x", "purger", "Listen", "sites"] {
             assert_eq!(find(path), Known::Unknown, "{path}");
         }

@@ -4,12 +4,15 @@
 //! before (`raw`), then reads it key by key into the [`model`]. Whatever is wrong is told at once, each fault with
 //! its place. Only modules of this directory see what was written; all others see the model.
 
+mod access;
 mod address;
 mod error;
 mod file;
 mod hosts;
 mod keys;
 pub mod model;
+mod origins;
+mod purge;
 mod raw;
 mod read;
 mod reader;

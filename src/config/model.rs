@@ -4,7 +4,7 @@
 //! is an `Option` that must be `Some`. What a reload can change is in [`LiveConfig`]; a change of anything in
 //! [`StartConfig`] needs a restart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -14,6 +14,8 @@ use ipnet::IpNet;
 
 pub use super::address::{Listen, TrustedProxies};
 pub use super::hosts::Hosts;
+pub use super::origins::AllowedOrigins;
+pub use super::purge::{ArchiveConfig, PurgeConfig};
 pub use super::secret::Secret;
 pub use super::upstream::{Prefix, UpstreamConfig, UpstreamCredentials, UpstreamHost};
 use crate::permission::{Permission, PermissionSet};
@@ -93,6 +95,8 @@ pub struct Timeouts {
     pub upstream_clear: Duration,
     /// How long an unused connection to the catcher is kept; the catcher closes its end after 30 s.
     pub upstream_idle: Duration,
+    /// How often the catcher's end of a WebSocket is asked whether it is there; it cuts one that is quiet for 30 s.
+    pub ping: Duration,
     /// How long a client may take no byte of an answer that waits for it.
     pub send: Duration,
     /// How long open connections may go on after the daemon was told to stop.
@@ -184,10 +188,14 @@ pub struct LiveConfig {
     pub trusted_proxies: TrustedProxies,
     /// The names under which the gate may be asked.
     pub hosts: Hosts,
+    /// The other sites whose pages may use it.
+    pub allowed_origins: AllowedOrigins,
     /// The path at which a load balancer is answered without credentials, if there is one; canonical.
     pub health_path: Option<String>,
     /// Who is let in.
     pub auth: AuthConfig,
+    /// What is added to the catcher's own page.
+    pub page: PageConfig,
     /// The catcher behind the gate and what people may do with it.
     pub site: SiteConfig,
 }
@@ -205,6 +213,13 @@ pub struct AuthConfig {
     pub login_page: bool,
     /// Networks from which people come without credentials; not empty only where [`LiveConfig::hosts`] is not.
     pub anonymous_from: Vec<IpNet>,
+}
+
+/// What is added to the catcher's own page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageConfig {
+    /// Whether a known inbox page is given the script that keeps its live updates alive.
+    pub enhance: bool,
 }
 
 /// The htpasswd file.
@@ -226,6 +241,10 @@ pub struct SiteConfig {
     pub catcher: CatcherKind,
     /// What people may do.
     pub access: AccessConfig,
+    /// What a mail may have a browser load from elsewhere.
+    pub remote_content: RemoteContent,
+    /// What goes and when.
+    pub purge: PurgeConfig,
 }
 
 /// Which catcher is behind the gate: it decides the routes and their permissions.
@@ -275,8 +294,54 @@ pub struct AccessConfig {
     pub default: Option<PermissionSet>,
     /// Users with a list of their own, which replaces the default. Names are bytes, as in a users file.
     pub users: BTreeMap<Vec<u8>, PermissionSet>,
+    /// Groups and the users in them.
+    pub groups: BTreeMap<String, BTreeSet<Vec<u8>>>,
+    /// Groups with a list, which replaces the default for those in it. One may name a group that there is not.
+    pub group_lists: BTreeMap<String, PermissionSet>,
     /// What somebody may do who came without credentials.
     pub anonymous: PermissionSet,
+}
+
+impl AccessConfig {
+    /// The groups that give `user` what he may do: those that he is in and that have a list.
+    pub fn groups_of<'a>(&'a self, user: &'a [u8]) -> impl Iterator<Item = (&'a str, PermissionSet)> {
+        let lists = self.groups.iter().filter(move |(_, members)| members.contains(user));
+        lists.filter_map(|(group, _)| Some((group.as_str(), *self.group_lists.get(group)?)))
+    }
+
+    /// What a user may do: their own list, else all that the lists of their groups hold. None: the default.
+    #[must_use]
+    pub fn of(&self, user: &[u8]) -> Option<PermissionSet> {
+        let own = self.users.get(user).copied();
+        own.or_else(|| self.groups_of(user).map(|(_, set)| set).reduce(PermissionSet::union))
+    }
+
+    /// Everybody whom a list or a group names.
+    #[must_use]
+    pub fn named(&self) -> BTreeSet<&[u8]> {
+        self.users.keys().chain(self.groups.values().flatten()).map(Vec::as_slice).collect()
+    }
+}
+
+/// Whether a mail that is looked at may load what it names: pictures, styles, fonts, sounds of other servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoteContent {
+    /// It may: a mail under development looks as it is meant to.
+    Allow,
+    /// Only what came with the mail is shown, so that no server learns that it was opened.
+    Block,
+}
+
+impl RemoteContent {
+    /// Both by their names in the configuration.
+    pub(super) const NAMES: &[(&str, RemoteContent)] =
+        &[("allow", RemoteContent::Allow), ("block", RemoteContent::Block)];
+}
+
+impl fmt::Display for RemoteContent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(name_of(RemoteContent::NAMES, *self))
+    }
 }
 
 fn name_of<T: PartialEq>(names: &'static [(&'static str, T)], wanted: T) -> &'static str {

@@ -168,12 +168,13 @@ impl Raw {
     fn add_variable(&mut self, name: &str, value: &OsStr) {
         let place = Place::Environment { name: name.to_owned() };
         let known = keys::env_path(name).map_or(Known::Unknown, |path| match keys::find(&path) {
-            // A user's own list: the table's name is what there is to say something about.
+            // A user's own list, or a group: the table's name is what there is to say something about.
             Known::Unknown if path.starts_with("access.users.") => keys::find("access.users"),
+            Known::Unknown if path.starts_with("access.groups.") => keys::find("access.groups"),
             known => known,
         });
         let reason = match known {
-            Known::Key(Key { kind: Kind::UserTable, .. }) | Known::Table => {
+            Known::Key(Key { kind: Kind::UserTable | Kind::GroupTable, .. }) | Known::Table => {
                 "is a table, which only the file can hold".to_owned()
             }
             Known::Key(key) => match value.to_str() {
@@ -259,7 +260,9 @@ impl Value {
         };
         match kind {
             Kind::Text => Value::Text(text.to_owned()),
-            Kind::Integer | Kind::Bool | Kind::UserTable => toml().unwrap_or_else(|| Value::Text(text.to_owned())),
+            Kind::Integer | Kind::Bool | Kind::UserTable | Kind::GroupTable => {
+                toml().unwrap_or_else(|| Value::Text(text.to_owned()))
+            }
             // Not by the bracket alone: `[::]:8080,[::1]:8081` begins and could end with one.
             Kind::List => toml().filter(|value| matches!(value, Value::List(_))).unwrap_or_else(|| {
                 let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());

@@ -3,7 +3,9 @@
 //! Each key is one function or one line here; a struct reads all of its keys before it looks at any, so that one run
 //! tells all that is wrong.
 
-use std::collections::BTreeMap;
+mod site;
+mod together;
+
 use std::ffi::OsStr;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
@@ -15,23 +17,20 @@ use ipnet::IpNet;
 
 use super::address::{Listen, TrustedProxies, network};
 use super::error::ConfigErrors;
-use super::keys;
 use super::model::{
-    AccessConfig, AuthConfig, CatcherKind, Config, Hosts, Limits, LiveConfig, LogConfig, LogFormat, LogLevel,
-    SiteConfig, StartConfig, StatusConfig, Timeouts, UsersFile,
+    AllowedOrigins, AuthConfig, Config, Hosts, Limits, LiveConfig, LogConfig, LogFormat, LogLevel, PageConfig,
+    StartConfig, StatusConfig, Timeouts, UsersFile,
 };
-use super::raw::{Entry, Raw, Value};
+use super::raw::{Raw, Value};
 use super::reader::{Read, Reader};
-use super::secret::Secret;
-use super::upstream::{UpstreamConfig, UpstreamCredentials, UpstreamHost, UpstreamUrl};
 use crate::path::{self, Slashes};
-use crate::permission::{Permission, PermissionSet};
-use crate::session::page;
 
 /// Above all that a wait of a proxy is for, and far from what clocks can add.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// A catcher closes a kept connection after 30 s; one that we keep as long would be closed under a request.
 const LONGEST_UPSTREAM_IDLE: Duration = Duration::from_secs(20);
+/// A catcher cuts a WebSocket on which it has sent nothing for 30 s.
+const LONGEST_PING: Duration = Duration::from_secs(25);
 /// What the HTTP library needs at the least, and what is too much to hold for each connection.
 const HEAD_BYTES: RangeInclusive<u64> = 8 << 10..=1 << 20;
 /// Chunked bodies are held in memory up to the limit.
@@ -42,9 +41,6 @@ const CONNECTIONS: RangeInclusive<usize> = 1..=1_000_000;
 const WORKERS: RangeInclusive<usize> = 1..=1_024;
 /// Where state is kept if neither the configuration nor the service manager says.
 const DEFAULT_STATE_DIR: &str = "/var/lib/mailwarden";
-
-/// Names of catchers that later versions know.
-const LATER_CATCHERS: [&str; 6] = ["auto", "mailpit", "maildev", "mailhog", "maildump", "mailtutan"];
 
 /// Reads everything.
 ///
@@ -122,8 +118,21 @@ impl<'a> Reader<'a> {
 
     fn listen(&mut self) -> Read<Vec<Listen>> {
         const PATH: &str = "listen";
-        let items = self.list(PATH)?;
         let entry = self.required(PATH)?;
+        // What "write it as a list" would lead to is the next mistake.
+        let alone = match &entry.value {
+            Value::Text(text) => {
+                Listen::parse(text).err().map(|reason| format!("must be a list, and {text:?} {reason}"))
+            }
+            Value::Integer(port) => u16::try_from(*port)
+                .ok()
+                .map(|port| format!("must be a list of addresses; write [\"0.0.0.0:{port}\", \"[::]:{port}\"]")),
+            _ => None,
+        };
+        if let Some(reason) = alone {
+            return Err(self.fault(entry, PATH, reason));
+        }
+        let items = self.list(PATH)?;
         if items.is_empty() {
             return Err(self.fault(entry, PATH, "is empty; name at least one address"));
         }
@@ -177,6 +186,7 @@ impl<'a> Reader<'a> {
         let upstream_answer = self.duration("timeouts.upstream_answer", LONGEST);
         let upstream_clear = self.duration("timeouts.upstream_clear", LONGEST);
         let upstream_idle = self.duration("timeouts.upstream_idle", LONGEST_UPSTREAM_IDLE);
+        let ping = self.duration("timeouts.ping", LONGEST_PING);
         let send = self.duration("timeouts.send", LONGEST);
         let stop = self.duration("timeouts.stop", LONGEST);
         Ok(Timeouts {
@@ -187,6 +197,7 @@ impl<'a> Reader<'a> {
             upstream_answer: upstream_answer?,
             upstream_clear: upstream_clear?,
             upstream_idle: upstream_idle?,
+            ping: ping?,
             send: send?,
             stop: stop?,
         })
@@ -222,16 +233,32 @@ impl<'a> Reader<'a> {
     fn live(&mut self) -> Read<LiveConfig> {
         let trusted_proxies = self.trusted_proxies();
         let hosts = self.hosts();
+        let allowed_origins = self.allowed_origins();
         let health_path = self.health_path();
         let auth = self.auth();
+        let enhance = self.boolean("page.enhance");
         let site = self.site();
         Ok(LiveConfig {
             trusted_proxies: trusted_proxies?,
             hosts: hosts?,
+            allowed_origins: allowed_origins?,
             health_path: health_path?,
             auth: auth?,
+            page: PageConfig { enhance: enhance? },
             site: site?,
         })
+    }
+
+    fn allowed_origins(&mut self) -> Read<AllowedOrigins> {
+        const PATH: &str = "allowed_origins";
+        let mut origins = AllowedOrigins::default();
+        let mut noted = None;
+        for (item, text) in self.list(PATH)? {
+            if let Err(reason) = origins.add(text) {
+                noted = Some(self.fault(item, PATH, format!("{text:?} {reason}")));
+            }
+        }
+        noted.map_or(Ok(origins), Err)
     }
 
     fn hosts(&mut self) -> Read<Hosts> {
@@ -244,18 +271,6 @@ impl<'a> Reader<'a> {
             }
         }
         noted.map_or(Ok(hosts), Err)
-    }
-
-    /// A page of another site could let its own name point here, and be answered like the people of those networks.
-    fn binds_the_anonymous(&mut self, live: &LiveConfig) {
-        const PATH: &str = "auth.anonymous_from";
-        if !live.auth.anonymous_from.is_empty()
-            && live.hosts.is_empty()
-            && let Some(entry) = self.raw.get(PATH)
-        {
-            let reason = "needs hosts: write hosts = [\"mail.dev\"], with the names by which people ask for the gate";
-            self.fault(entry, PATH, reason);
-        }
     }
 
     fn health_path(&mut self) -> Read<Option<String>> {
@@ -314,184 +329,6 @@ impl<'a> Reader<'a> {
         }
         noted.map_or(Ok(nets), Err)
     }
-
-    fn site(&mut self) -> Read<SiteConfig> {
-        let upstream = self.upstream();
-        let catcher = self.catcher();
-        let access = self.access();
-        Ok(SiteConfig { upstream: upstream?, catcher: catcher?, access: access? })
-    }
-
-    fn catcher(&mut self) -> Read<CatcherKind> {
-        const PATH: &str = "upstream.catcher";
-        let (entry, text) = self.text(PATH)?;
-        if LATER_CATCHERS.contains(&text) {
-            return Err(self.fault(
-                entry,
-                PATH,
-                format!("{text:?} is not built yet; write \"mailcatcher\", or \"generic\" to forward only"),
-            ));
-        }
-        self.named(PATH, CatcherKind::NAMES)
-    }
-
-    fn upstream(&mut self) -> Read<UpstreamConfig> {
-        let url = self.upstream_url();
-        let credentials = self.credentials();
-        let UpstreamUrl { host, port, prefix } = url?;
-        Ok(UpstreamConfig { host, port, prefix, credentials: credentials? })
-    }
-
-    /// A gate that forwards to itself strips the password and then asks itself for one.
-    fn not_itself(&mut self, start: &StartConfig, live: &LiveConfig) {
-        const PATH: &str = "upstream.url";
-        let UpstreamConfig { host, port, .. } = &live.site.upstream;
-        let is_here = |listen: &Listen| match listen {
-            Listen::Tcp { addr, .. } if addr.port() == *port => match host {
-                UpstreamHost::Ip(ip) => addr.ip() == *ip || (addr.ip().is_unspecified() && ip.is_loopback()),
-                UpstreamHost::Name(name) => {
-                    name == "localhost" && (addr.ip().is_unspecified() || addr.ip().is_loopback())
-                }
-            },
-            _ => false,
-        };
-        let status = start.status.as_ref().map(|status| &status.listen);
-        if let Some(listen) = start.listen.iter().chain(status).find(|listen| is_here(listen))
-            && let Some(entry) = self.raw.get(PATH)
-        {
-            let reason =
-                format!("is this gate's own address, {listen}; write the catcher's, and give one of them another port");
-            self.fault(entry, PATH, reason);
-        }
-    }
-
-    /// One address cannot be listened on twice, and the error of the system would not say who has it.
-    fn not_twice(&mut self, start: &StartConfig) {
-        const PATH: &str = "status.listen";
-        let Some(StatusConfig { listen: status, configured: true }) = &start.status else { return };
-        if let Some(listen) = start.listen.iter().find(|listen| listen.overlaps(status))
-            && let Some(entry) = self.raw.get(PATH)
-        {
-            self.fault(entry, PATH, format!("\"{status}\" is taken by listen, \"{listen}\"; write another port"));
-        }
-    }
-
-    /// What is given away at a path of the catcher's would not be reachable there any more.
-    fn hides_nothing(&mut self, live: &LiveConfig) {
-        const PATH: &str = "health_path";
-        let SiteConfig { upstream, catcher, .. } = &live.site;
-        let Some(path) = live.health_path.as_deref() else { return };
-        if matches!(path, page::LOGIN | page::LOGOUT)
-            && let Some(entry) = self.raw.get(PATH)
-        {
-            self.fault(entry, PATH, format!("{path:?} is the login page's; write \"/healthz\""));
-        }
-        let hidden = match path.strip_prefix(upstream.prefix.as_str()) {
-            _ if *catcher == CatcherKind::Generic => false,
-            Some("" | "/" | "/favicon.ico" | "/messages") => true,
-            Some(rest) => rest.starts_with("/messages/") || rest.starts_with("/assets/"),
-            None => false,
-        };
-        if hidden && let Some(entry) = self.raw.get(PATH) {
-            self.fault(entry, PATH, format!("{path:?} is the catcher's own; write \"/healthz\""));
-        }
-    }
-
-    fn upstream_url(&mut self) -> Read<UpstreamUrl> {
-        const PATH: &str = "upstream.url";
-        let (entry, text) = self.text(PATH)?;
-        UpstreamUrl::parse(text).map_err(|reason| {
-            // What stands before an @ may be a password, and this text goes to logs.
-            let shown = if text.contains('@') { "the URL".to_owned() } else { format!("{text:?}") };
-            self.fault(entry, PATH, format!("{shown} {reason}"))
-        })
-    }
-
-    fn credentials(&mut self) -> Read<Option<UpstreamCredentials>> {
-        const USERNAME: &str = "upstream.username";
-        const PASSWORD: &str = "upstream.password_file";
-        match (self.raw.get(USERNAME), self.raw.get(PASSWORD)) {
-            (None, None) => Ok(None),
-            (Some(entry), None) => {
-                Err(self.fault(entry, USERNAME, format!("is there without {PASSWORD}; give both or none")))
-            }
-            (None, Some(entry)) => {
-                Err(self.fault(entry, PASSWORD, format!("is there without {USERNAME}; give both or none")))
-            }
-            (Some(_), Some(_)) => {
-                let username = self.parsed(USERNAME, |text| match text {
-                    "" => Err("is empty".to_owned()),
-                    _ if text.contains(':') => Err("has a colon, which no user name can have".to_owned()),
-                    _ if text.chars().any(char::is_control) => Err("holds control characters".to_owned()),
-                    _ => Ok(text.to_owned()),
-                });
-                let password = self.parsed(PASSWORD, |text| Secret::read(&parse_path(text)?));
-                Ok(Some(UpstreamCredentials { username: username?, password: password? }))
-            }
-        }
-    }
-
-    fn access(&mut self) -> Read<AccessConfig> {
-        const DEFAULT: &str = "access.default";
-        const ANONYMOUS: &str = "access.anonymous";
-        let default = match self.raw.get(DEFAULT) {
-            Some(entry) => self.permissions(entry, DEFAULT).map(Some),
-            None => Ok(None),
-        };
-        let users = self.access_users();
-        let anonymous = self.required(ANONYMOUS).and_then(|entry| self.permissions(entry, ANONYMOUS));
-        Ok(AccessConfig { default: default?, users: users?, anonymous: anonymous? })
-    }
-
-    fn access_users(&mut self) -> Read<BTreeMap<Vec<u8>, PermissionSet>> {
-        const PATH: &str = "access.users";
-        let entry = self.required(PATH)?;
-        let Value::Table(table) = &entry.value else {
-            let found = entry.value.describe();
-            return Err(self.fault(
-                entry,
-                PATH,
-                format!("must be a table such as {{ ci-bot = [\"view\"] }}, not {found}"),
-            ));
-        };
-        let mut users = BTreeMap::new();
-        let mut noted = None;
-        for (name, entry) in table {
-            let path = format!("{PATH}.{}", keys::written(name));
-            let permissions = match name.as_str() {
-                "" => Err(self.fault(entry, &path, "is no user name")),
-                _ if name.starts_with('@') => {
-                    Err(self.fault(entry, &path, "this version has no groups yet; name the users"))
-                }
-                _ if name.contains(':') => Err(self.fault(entry, &path, "has a colon, which no user name can have")),
-                _ => self.permissions(entry, &path),
-            };
-            match permissions {
-                Ok(permissions) => drop(users.insert(name.clone().into_bytes(), permissions)),
-                Err(one) => noted = Some(one),
-            }
-        }
-        noted.map_or(Ok(users), Err)
-    }
-
-    fn permissions(&mut self, entry: &'a Entry, path: &str) -> Read<PermissionSet> {
-        let mut found = PermissionSet::EMPTY;
-        let mut noted = None;
-        for (item, text) in self.items(entry, path)? {
-            match text.parse::<Permission>() {
-                Ok(permission) => found = found.with(permission),
-                Err(error) => {
-                    let hint = keys::closest(text, Permission::ALL.into_iter().map(Permission::name));
-                    let reason = match hint {
-                        Some(hint) => format!("{text:?} is no permission; did you mean {hint:?}?"),
-                        None => format!("{text:?} {error}"),
-                    };
-                    noted = Some(self.fault(item, path, reason));
-                }
-            }
-        }
-        noted.map_or(Ok(found), Err)
-    }
 }
 
 fn parse_mode(text: &str) -> Result<u32, String> {
@@ -514,7 +351,7 @@ fn parse_health_path(text: &str) -> Result<String, String> {
     }
 }
 
-fn parse_path(text: &str) -> Result<PathBuf, String> {
+pub(super) fn parse_path(text: &str) -> Result<PathBuf, String> {
     match text {
         "" => Err("is empty; write the path of a file".to_owned()),
         _ if text.contains('\0') => Err("is no path".to_owned()),

@@ -43,6 +43,17 @@ impl Secret {
         Secret::from_content(content)
     }
 
+    /// Reads a file that holds the URL of a webhook and nothing else.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and for what is no URL; the text does not repeat it.
+    pub(super) fn read_url(path: &Path) -> Result<Self, String> {
+        let secret = Self::read(path).map_err(|reason| reason.replace("the password", "the address"))?;
+        crate::purge::alert::Address::parse(secret.expose())
+            .map_err(|reason| format!("holds no address of a webhook: {reason}"))?;
+        Ok(secret)
+    }
+
     /// One line end at the end is the editor's and goes.
     fn from_content(mut content: Zeroizing<Vec<u8>>) -> Result<Self, String> {
         if content.last() == Some(&b'\n') {

@@ -26,6 +26,7 @@ impl StartConfig {
             ("timeouts.upstream_answer", format_duration(times.upstream_answer)),
             ("timeouts.upstream_clear", format_duration(times.upstream_clear)),
             ("timeouts.upstream_idle", format_duration(times.upstream_idle)),
+            ("timeouts.ping", format_duration(times.ping)),
             ("timeouts.send", format_duration(times.send)),
             ("timeouts.stop", format_duration(times.stop)),
             ("status.listen", self.status.as_ref().map_or("off".to_owned(), |status| status.listen.to_string())),
@@ -50,7 +51,18 @@ mod tests {
     use super::super::{Source, assemble};
 
     /// What a reload takes over. Every other key is named when it changes: none is passed over in silence.
-    const LIVE: [&str; 6] = ["trusted_proxies", "hosts", "health_path", "upstream.", "auth.", "access."];
+    const LIVE: [&str; 10] = [
+        "trusted_proxies",
+        "hosts",
+        "allowed_origins",
+        "health_path",
+        "upstream.",
+        "auth.",
+        "access.",
+        "mail.",
+        "page.",
+        "purge.",
+    ];
 
     #[test]
     fn every_key_is_either_taken_over_by_a_reload_or_named_by_it() {

@@ -2,6 +2,7 @@
 
 mod refusals;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -58,7 +59,9 @@ fn nothing_written_is_the_default() {
     assert_eq!(start.status, Some(StatusConfig { listen: tcp("127.0.0.1:9080", false), configured: false }));
     assert_eq!(load_toml("status.listen = 'off'").start.status, None);
     assert_eq!(live.health_path, None);
-    assert!(live.hosts.is_empty() && live.auth.anonymous_from.is_empty() && !live.auth.login_page);
+    assert!(live.hosts.is_empty() && live.allowed_origins.is_empty());
+    assert!(live.auth.anonymous_from.is_empty() && !live.auth.login_page);
+    assert!(live.page.enhance);
     assert_eq!(start.state_dir, PathBuf::from("/var/lib/mailwarden"));
     assert_eq!(start.unix_socket_mode, 0o660);
     assert_eq!(
@@ -75,6 +78,7 @@ fn nothing_written_is_the_default() {
             upstream_answer: Duration::from_secs(60),
             upstream_clear: Duration::from_secs(300),
             upstream_idle: Duration::from_secs(10),
+            ping: Duration::from_secs(15),
             send: Duration::from_secs(300),
             stop: Duration::from_secs(8),
         }
@@ -87,8 +91,14 @@ fn nothing_written_is_the_default() {
     assert_eq!(live.site.upstream.to_string(), "http://127.0.0.1:1080");
     assert_eq!(live.site.upstream.credentials, None);
     assert_eq!(live.site.catcher, CatcherKind::MailCatcher);
-    let access =
-        AccessConfig { default: None, users: std::collections::BTreeMap::new(), anonymous: set(&[Permission::View]) };
+    assert_eq!(live.site.remote_content, RemoteContent::Allow);
+    let access = AccessConfig {
+        default: None,
+        users: BTreeMap::new(),
+        groups: BTreeMap::new(),
+        group_lists: BTreeMap::new(),
+        anonymous: set(&[Permission::View]),
+    };
     assert_eq!(live.site.access, access);
 }
 
@@ -120,6 +130,32 @@ fn the_example_holds_every_key_with_its_default() {
     }
 }
 
+#[test]
+fn a_user_has_their_own_list_else_all_of_their_groups_else_the_default() {
+    let access = load_toml(
+        r#"
+        [access]
+        groups = { qa = ["anna", "ben"], ops = ["ben", "cleo"], all = ["dora"], "b\u00fcro-1" = ["eva"] }
+        users = { "@qa" = ["view"], "@ops" = ["clear"], anna = ["delete"], "@gone" = ["quit"], "@b\u00fcro-1" = [] }
+        "#,
+    )
+    .live
+    .site
+    .access;
+    for (name, want) in [
+        ("anna", Some(set(&[Permission::Delete]))),
+        ("ben", Some(set(&[Permission::View, Permission::Clear]))),
+        ("cleo", Some(set(&[Permission::Clear]))),
+        ("dora", None),
+        ("eva", Some(PermissionSet::EMPTY)),
+        ("@qa", None),
+        ("qa", None),
+        ("fritz", None),
+    ] {
+        assert_eq!(access.of(name.as_bytes()), want, "{name}");
+    }
+}
+
 /// Nobody can leave a comment mark out and get an example that does not work.
 #[test]
 fn what_the_example_comments_out_is_right_too() {
@@ -132,13 +168,69 @@ fn what_the_example_comments_out_is_right_too() {
             Some(rest) if rest.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')) => rest,
             _ => line,
         })
+        // One of two that exclude each other.
+        .filter(|line| !line.starts_with("every ="))
         .collect();
+    let alert = dir.path().join("alert-url");
+    std::fs::write(&alert, "https://chat.test/hooks/x\n").unwrap();
     let text = text.join("\n").replace("/etc/mailwarden/catcher-password", password.to_str().unwrap());
+    let text = text.replace("/etc/mailwarden/alert-url", alert.to_str().unwrap());
     let config = load_toml(&text);
     assert_eq!(config.start.workers.get(), 4);
     assert_eq!(config.live.health_path.as_deref(), Some("/healthz"));
     assert_eq!(config.live.site.upstream.credentials.unwrap().username, "mailwarden");
     assert_eq!(config.live.site.access.default, Some(CatcherKind::MailCatcher.default_permissions()));
+    let purge = config.live.site.purge;
+    assert_eq!(purge.schedule.unwrap().to_string(), "\"0 3 * * *\" in UTC");
+    assert!(purge.archive.is_some() && purge.alert.is_some());
+}
+
+#[test]
+fn the_keys_of_the_purge_reach_the_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let alert = dir.path().join("alert-url");
+    std::fs::write(&alert, "https://chat.test/hooks/x\n").unwrap();
+    let config = load_toml(&format!(
+        r#"
+        [purge]
+        every = "2h"
+        timezone = "Europe/Helsinki"
+        catch_up = true
+        max_age = "24h"
+        max_messages = 500
+        max_size = "1MiB"
+        min_age = "0s"
+        retry_for = "3m"
+        archive_dir = "/srv/archive"
+        archive_max_age = "30d"
+        archive_max_size = "1GiB"
+        alert_url_file = {alert:?}
+        "#
+    ));
+    let purge = config.live.site.purge;
+    let limits = crate::purge::retention::Limits {
+        max_age: Some(Duration::from_secs(86_400)),
+        max_messages: Some(500),
+        max_size: Some(1 << 20),
+    };
+    assert_eq!(purge.rule(), Some(crate::purge::retention::Rule { limits, min_age: Duration::ZERO }));
+    assert_eq!(purge.schedule.unwrap().to_string(), "every 2h");
+    assert_eq!(purge.zone.iana_name(), Some("Europe/Helsinki"));
+    assert!(purge.catch_up);
+    assert_eq!(purge.retry_for, Duration::from_secs(180));
+    let archive = ArchiveConfig {
+        dir: "/srv/archive".into(),
+        max_age: Some(Duration::from_secs(30 * 86_400)),
+        max_size: Some(1 << 30),
+    };
+    assert_eq!(purge.archive, Some(archive));
+    assert_eq!(purge.alert.unwrap().expose(), b"https://chat.test/hooks/x");
+    // Without limits a schedule takes all; without either nothing is said of what goes.
+    assert_eq!(load_toml("").live.site.purge.rule(), None);
+    let all = load_toml("purge.schedule = '@daily'").live.site.purge.rule().unwrap();
+    assert!(all.limits.is_empty() && all.min_age == Duration::from_secs(60));
+    let by_hand = load_toml("purge.max_age = '1d'").live.site.purge;
+    assert!(by_hand.rule().is_some() && by_hand.schedule.is_none());
 }
 
 #[test]
@@ -170,6 +262,8 @@ fn every_key_reaches_the_model() {
         default = ["view"]
         anonymous = ["view", "write"]
         users = {{ ci-bot = ["view", "write"], "märy" = [] }}
+        [page]
+        enhance = false
         [limits]
         body = "2MiB"
         head = "32KiB"
@@ -184,6 +278,7 @@ fn every_key_reaches_the_model() {
         upstream_answer = "5s"
         upstream_clear = "6s"
         upstream_idle = "7s"
+        ping = "10s"
         send = "8s"
         stop = "9s"
         [status]
@@ -208,11 +303,12 @@ fn every_key_reaches_the_model() {
         times.upstream_answer,
         times.upstream_clear,
         times.upstream_idle,
+        times.ping,
         times.send,
         times.stop,
     ]
     .map(|time| time.as_secs());
-    assert_eq!(seconds, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(seconds, [1, 2, 3, 4, 5, 6, 7, 10, 8, 9]);
     assert_eq!(start.log, LogConfig { level: LogLevel::Debug, access: false, format: LogFormat::Combined });
     assert!(!start.listen_is_default);
     assert_eq!(start.status, Some(StatusConfig { listen: Listen::Unix("/run/status.sock".into()), configured: true }));
@@ -222,6 +318,7 @@ fn every_key_reaches_the_model() {
     assert_eq!(live.auth.users_file, UsersFile { path: "/srv/htpasswd".into(), configured: true });
     assert!(live.auth.allow_plaintext);
     assert!(live.auth.login_page);
+    assert!(!live.page.enhance);
     assert_eq!(live.auth.anonymous_from, ["10.0.0.0/8", "192.0.2.7/32"].map(|net| net.parse().unwrap()));
     assert_eq!(live.hosts.iter().collect::<Vec<_>>(), ["mail.dev"]);
     assert_eq!(start.state_dir, PathBuf::from("/srv/state"));
@@ -251,6 +348,16 @@ fn the_environment_wins_over_the_file_and_a_flag_over_both() {
     assert_eq!(config.live.site.upstream.to_string(), "http://flag.test:80");
     assert_eq!(config.live.auth.realm, "env");
     assert_eq!(config.start.log.level, LogLevel::Warn);
+}
+
+#[test]
+fn a_mail_may_load_what_it_names_or_may_not() {
+    let site = |toml: &str| load_toml(toml).live.site;
+    assert_eq!(site("mail.remote_content = \"block\"").remote_content, RemoteContent::Block);
+    assert_eq!(
+        load_with("", &[("MAILWARDEN_MAIL__REMOTE_CONTENT", "block")], &[]).live.site,
+        site("mail.remote_content = 'block'")
+    );
 }
 
 #[test]
@@ -392,7 +499,7 @@ proptest! {
     fn no_variable_panics_the_loader(key in proptest::sample::select(KEYS), value: String) {
         let name = keys::env_name(key.path);
         let loaded = assemble(&source(&[(&name, &value)], &[]), None);
-        if key.kind == Kind::UserTable {
+        if matches!(key.kind, Kind::UserTable | Kind::GroupTable) {
             prop_assert!(loaded.is_err());
         }
     }

@@ -23,7 +23,7 @@ const SIZE_UNITS: [(&str, u64); 7] = [
 ///
 /// # Errors
 /// Why the text is none, and what to write.
-pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     if let Some(hint) = bare_number(text) {
         return Err(format!("has no unit; write \"{hint}s\" for seconds"));
     }
@@ -57,7 +57,7 @@ pub(crate) fn format_duration(duration: Duration) -> String {
 ///
 /// # Errors
 /// Why the text is none, and what to write.
-pub(super) fn parse_size(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     if text == "0" {
         return Ok(0);
     }

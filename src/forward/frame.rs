@@ -2,6 +2,8 @@
 //!
 //! No extension is ever negotiated on a parsed socket, so the reserved bits are zero. Nothing here does I/O.
 
+use bytes::{BufMut as _, BytesMut};
+
 /// Who sent a frame: a client masks, a server does not (RFC 6455 section 5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sender {
@@ -62,7 +64,7 @@ pub struct Head {
     pub head: usize,
 }
 
-/// Why bytes are not a frame. Each ends the connection with [`CLOSE_PROTOCOL_ERROR`].
+/// Why bytes are not a frame, or none that may stand there. Each ends the connection, with its [`FrameError::code`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameError {
     /// A reserved bit is set, though no extension was agreed on.
@@ -77,6 +79,24 @@ pub enum FrameError {
     Length,
     /// A continuation of nothing, or a new message inside another.
     Fragment,
+    /// A close frame with half a code, or a code that must not be sent (RFC 6455 section 7.4).
+    CloseCode,
+    /// A close frame whose reason is not UTF-8.
+    CloseReason,
+    /// A message longer than anything that the receiver has a use for.
+    TooLong,
+}
+
+impl FrameError {
+    /// What the sender is told.
+    #[must_use]
+    pub fn code(self) -> u16 {
+        match self {
+            FrameError::CloseReason => CLOSE_NOT_TEXT,
+            FrameError::TooLong => CLOSE_TOO_LONG,
+            _ => CLOSE_PROTOCOL_ERROR,
+        }
+    }
 }
 
 impl std::fmt::Display for FrameError {
@@ -88,18 +108,29 @@ impl std::fmt::Display for FrameError {
             FrameError::Control => f.write_str("a control frame is long or in fragments"),
             FrameError::Length => f.write_str("a frame's length is not written in the shortest way"),
             FrameError::Fragment => f.write_str("a fragment stands where none may"),
+            FrameError::CloseCode => f.write_str("a close frame has a code that must not be sent"),
+            FrameError::CloseReason => f.write_str("a close frame's reason is not UTF-8"),
+            FrameError::TooLong => f.write_str("a message is longer than anybody reads"),
         }
     }
 }
 
 impl std::error::Error for FrameError {}
 
-/// "Going away" (RFC 6455 section 7.4.1): the gate stops.
+/// "Normal closure" (RFC 6455 section 7.4.1).
+pub const CLOSE_NORMAL: u16 = 1000;
+/// "Going away": the gate stops.
 pub const CLOSE_GOING_AWAY: u16 = 1001;
 /// "Protocol error".
 pub const CLOSE_PROTOCOL_ERROR: u16 = 1002;
+/// Text that is not UTF-8.
+pub const CLOSE_NOT_TEXT: u16 = 1007;
 /// The user may not have the connection any more (RFC 6455 section 7.4.1: a policy is violated).
 pub const CLOSE_POLICY: u16 = 1008;
+/// "Message too big".
+pub const CLOSE_TOO_LONG: u16 = 1009;
+/// "Service restart" (IANA's registry of close codes): the catcher is gone; come again, not all at once.
+pub const CLOSE_RESTART: u16 = 1012;
 
 /// The longest head: two bytes, eight of length, four of mask.
 pub const LONGEST_HEAD: usize = 14;
@@ -184,107 +215,72 @@ impl Order {
     }
 }
 
-/// A whole close frame of a server.
-#[must_use]
-pub fn server_close(code: u16) -> [u8; 4] {
-    let [high, low] = code.to_be_bytes();
-    [0x80 | Opcode::Close.bits(), 2, high, low]
+/// The code of a close frame with this payload, without its mask; none is none.
+///
+/// # Errors
+/// [`FrameError::CloseCode`] or [`FrameError::CloseReason`] for what must not be sent (RFC 6455 sections 5.5.1 and 7.4).
+pub fn close_code(payload: &[u8]) -> Result<Option<u16>, FrameError> {
+    let (code, reason) = match *payload {
+        [] => return Ok(None),
+        [high, low, ref reason @ ..] => (u16::from_be_bytes([high, low]), reason),
+        _ => return Err(FrameError::CloseCode),
+    };
+    match code {
+        // 1004 is reserved; 1005, 1006 and 1015 are what programs say to themselves when no code came.
+        1000..=1003 | 1007..=1014 | 3000..=4999 => {}
+        _ => return Err(FrameError::CloseCode),
+    }
+    if std::str::from_utf8(reason).is_err() {
+        return Err(FrameError::CloseReason);
+    }
+    Ok(Some(code))
 }
 
-/// A whole close frame of a client. The mask hides nothing here: there is no cache between the gate and the catcher.
+/// Appends a whole frame of `sender`. A client's mask is zero: it hides nothing here, for there is no cache between the
+/// gate and the catcher.
+pub fn put(out: &mut BytesMut, sender: Sender, opcode: Opcode, payload: &[u8]) {
+    let mask_bit = if sender == Sender::Client { 0x80 } else { 0 };
+    out.put_u8(0x80 | opcode.bits());
+    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+        (Ok(short @ 0..=125), _) => out.put_u8(mask_bit | short),
+        (_, Ok(medium)) => {
+            out.put_u8(mask_bit | 126);
+            out.put_u16(medium);
+        }
+        _ => {
+            out.put_u8(mask_bit | 127);
+            out.put_u64(payload.len() as u64);
+        }
+    }
+    if sender == Sender::Client {
+        out.put_u32(0);
+    }
+    out.put_slice(payload);
+}
+
+/// Removes the mask from a payload, or puts it on (RFC 6455 section 5.3).
+pub fn unmask(payload: &mut [u8], mask: Option<[u8; 4]>) {
+    if let Some(mask) = mask {
+        payload.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
+    }
+}
+
+/// A whole ping frame of a client, with nothing in it.
 #[must_use]
-pub fn client_close(code: u16) -> [u8; 8] {
-    let [high, low] = code.to_be_bytes();
-    [0x80 | Opcode::Close.bits(), 0x80 | 2, 0, 0, 0, 0, high, low]
+pub fn client_ping() -> [u8; 6] {
+    [0x80 | Opcode::Ping.bits(), 0x80, 0, 0, 0, 0]
+}
+
+/// A whole pong frame of a client, which answers a ping of this payload; what is over 125 bytes of it goes.
+#[must_use]
+pub fn client_pong(payload: &[u8]) -> Vec<u8> {
+    let payload = payload.get(..125).unwrap_or(payload);
+    let length = u8::try_from(payload.len()).unwrap_or_default();
+    let mut out = vec![0x80 | Opcode::Pong.bits(), 0x80 | length, 0, 0, 0, 0];
+    out.extend_from_slice(payload);
+    out
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn written(fin: bool, opcode: u8, mask: Option<[u8; 4]>, payload: u64) -> Vec<u8> {
-        let mut out = vec![u8::from(fin) << 7 | opcode];
-        let masked = u8::from(mask.is_some()) << 7;
-        match payload {
-            0..=125 => out.push(masked | payload as u8),
-            126..=0xffff => {
-                out.push(masked | 126);
-                out.extend((payload as u16).to_be_bytes());
-            }
-            _ => {
-                out.push(masked | 127);
-                out.extend(payload.to_be_bytes());
-            }
-        }
-        out.extend(mask.into_iter().flatten());
-        out
-    }
-
-    #[test]
-    fn what_is_no_frame_is_refused_as_soon_as_it_shows() {
-        for (bytes, sender, want) in [
-            (&[0xc1, 0x00][..], Sender::Server, FrameError::ReservedBits),
-            (&[0x83, 0x00], Sender::Server, FrameError::Opcode(3)),
-            (&[0x8f, 0x00], Sender::Server, FrameError::Opcode(15)),
-            (&[0x81, 0x00], Sender::Client, FrameError::Mask),
-            (&[0x81, 0x80], Sender::Server, FrameError::Mask),
-            (&[0x89, 0x7e], Sender::Server, FrameError::Control),
-            (&[0x09, 0x00], Sender::Server, FrameError::Control),
-            (&[0x81, 0x7e, 0x00, 0x7d], Sender::Server, FrameError::Length),
-            (&[0x81, 0x7f, 0, 0, 0, 0, 0, 0, 0xff, 0xff], Sender::Server, FrameError::Length),
-            (&[0x81, 0x7f, 0x80, 0, 0, 0, 0, 0, 0, 0], Sender::Server, FrameError::Length),
-        ] {
-            assert_eq!(Head::parse(bytes, sender), Err(want), "{bytes:?}");
-        }
-    }
-
-    #[test]
-    fn fragments_follow_their_beginning_and_control_frames_stand_between() {
-        let head = |opcode, fin| Head { fin, opcode, mask: None, payload: 0, head: 2 };
-        let mut order = Order::default();
-        assert!(order.next(&head(Opcode::Continuation, true)).is_err());
-        assert!(order.next(&head(Opcode::Text, false)).is_ok());
-        assert!(order.next(&head(Opcode::Ping, true)).is_ok());
-        assert!(order.next(&head(Opcode::Text, true)).is_err());
-        assert!(order.next(&head(Opcode::Continuation, true)).is_ok());
-        assert!(order.next(&head(Opcode::Binary, true)).is_ok());
-    }
-
-    proptest! {
-        #[test]
-        fn a_written_head_is_read_back_from_any_number_of_its_bytes(
-            fin: bool, opcode in prop_oneof![0u8..3, 8u8..11], masked: bool, mask: [u8; 4],
-            payload in prop_oneof![0u64..300, 65_000u64..66_000, 0u64..(1 << 63)],
-        ) {
-            let control = opcode >= 8;
-            let (fin, payload) = if control { (true, payload % 126) } else { (fin, payload) };
-            let sender = if masked { Sender::Client } else { Sender::Server };
-            let mask = masked.then_some(mask);
-            let bytes = written(fin, opcode, mask, payload);
-            for cut in 0..bytes.len() {
-                prop_assert_eq!(Head::parse(&bytes[..cut], sender), Ok(None));
-            }
-            let head = Head::parse(&bytes, sender).unwrap().unwrap();
-            prop_assert_eq!((head.fin, head.opcode.bits(), head.mask, head.payload), (fin, opcode, mask, payload));
-            prop_assert_eq!(head.head, bytes.len());
-            prop_assert!(head.head <= LONGEST_HEAD);
-        }
-
-        #[test]
-        fn any_bytes_are_answered(bytes: Vec<u8>) {
-            let _ = Head::parse(&bytes, Sender::Client);
-            let _ = Head::parse(&bytes, Sender::Server);
-        }
-    }
-
-    #[test]
-    fn our_own_close_frames_are_frames() {
-        let close = Head::parse(&server_close(CLOSE_GOING_AWAY), Sender::Server).unwrap().unwrap();
-        assert_eq!((close.opcode, close.payload, close.fin), (Opcode::Close, 2, true));
-        let close = Head::parse(&client_close(CLOSE_PROTOCOL_ERROR), Sender::Client).unwrap().unwrap();
-        assert_eq!((close.opcode, close.payload, close.mask), (Opcode::Close, 2, Some([0; 4])));
-    }
-}
+mod tests;

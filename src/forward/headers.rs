@@ -8,6 +8,7 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::client_addr::{Client, Peer, X_FORWARDED_FOR};
+use crate::guard;
 
 /// `X-Forwarded-Host`.
 pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -80,10 +81,12 @@ pub fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
     })
 }
 
-/// Removes what a client must not say of himself: every spelling of a forwarding or identity field, and every name with
-/// an underscore, which CGI and Rack fold into the same variable as the name with a dash.
-pub fn strip_claims(headers: &mut HeaderMap) {
+/// Removes what a client must not say: every spelling of a forwarding or identity field, another target than the request's
+/// own, every name with an underscore, which CGI and Rack fold into the same variable as the name with a dash, and a
+/// handshake's fields where there is none.
+pub fn strip_claims(headers: &mut HeaderMap, is_handshake: bool) {
     // Nearly always empty, and then nothing is allocated.
+    let is_claim = |name: &[u8]| is_claim(name) || (!is_handshake && name.starts_with(b"sec-websocket-"));
     let claims: Vec<HeaderName> = headers.keys().filter(|name| is_claim(name.as_str().as_bytes())).cloned().collect();
     for name in claims {
         headers.remove(name);
@@ -97,14 +100,20 @@ fn is_claim(name: &[u8]) -> bool {
                 CLAIMED_PREFIXES.iter().any(|claim| begins_with(name, claim))
                     || is(name, b"x-remote-user")
                     || is(name, b"x-real-ip")
+                    || OTHER_TARGETS.iter().any(|claim| is(name, claim))
             }
             Some(b'f') => is(name, b"forwarded"),
             Some(b'r') => is(name, b"remote-user"),
+            // CGI makes HTTP_PROXY of it, which programs take for the proxy to use (CVE-2016-5385).
+            Some(b'p') => is(name, b"proxy"),
             _ => false,
         }
 }
 
 const CLAIMED_PREFIXES: [&[u8]; 3] = [b"x-forwarded-", b"x-auth-", b"x-webauth-"];
+
+/// What frameworks take for the target in the place of the request's own.
+const OTHER_TARGETS: [&[u8]; 3] = [b"x-original-url", b"x-original-uri", b"x-rewrite-url"];
 
 /// Whether a field name, which is in lower case, is `claim`; a dot is taken for a dash.
 fn is(name: &[u8], claim: &[u8]) -> bool {
@@ -124,7 +133,7 @@ pub struct Way<'a> {
     pub peer_value: Option<&'a HeaderValue>,
     /// The client behind the peer.
     pub client: Client,
-    /// The request's own `Host`, as it came; none in HTTP/1.0.
+    /// The request's own `Host`, as it came; none in HTTP/1.0, or if it is empty.
     pub host: Option<&'a HeaderValue>,
 }
 
@@ -145,9 +154,31 @@ impl Believed {
         }
         Self {
             forwarded_for: headers.get_all(X_FORWARDED_FOR).iter().cloned().collect(),
-            host: headers.get(X_FORWARDED_HOST).cloned(),
-            proto: headers.get(X_FORWARDED_PROTO).cloned(),
+            host: forwarded_host(headers),
+            proto: first(headers, &X_FORWARDED_PROTO),
         }
+    }
+}
+
+/// The host that a trusted peer says the browser asked for.
+///
+/// Proxies in a row each add the name that they were asked by, so that the browser's comes first, as it does for Rack. It
+/// may be what a client wrote by himself. That deceives nobody but him: no page can have a browser send this field to
+/// another site without a CORS preflight, and the gate agrees to none.
+#[must_use]
+pub fn forwarded_host(headers: &HeaderMap) -> Option<HeaderValue> {
+    first(headers, &X_FORWARDED_HOST).filter(|host| guard::is_host(host.as_bytes()))
+}
+
+/// The first entry of a field that is a list; none if it is empty.
+#[must_use]
+pub fn first(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
+    let line = headers.get(name)?;
+    let entry = line.as_bytes().split(|byte| *byte == b',').next()?.trim_ascii();
+    match entry.len() {
+        0 => None,
+        all if all == line.len() => Some(line.clone()),
+        _ => HeaderValue::from_bytes(entry).ok(),
     }
 }
 
@@ -247,12 +278,16 @@ mod tests {
             ("remote.user", "root"),
             ("x-auth-request-email", "a@b"),
             ("x-webauth-user", "root"),
+            ("X-Original-URL", "/x"),
+            ("x-rewrite.url", "/x"),
+            ("proxy", "http://evil"),
+            ("sec-websocket-key", "x"),
             ("some_thing", "1"),
             ("x-requested-with", "XMLHttpRequest"),
             ("x-forwarded", "kept: names no claim of ours"),
             ("referer", "http://x/"),
         ]);
-        strip_claims(&mut headers);
+        strip_claims(&mut headers, false);
         assert_eq!(names(&headers), ["referer", "x-forwarded", "x-requested-with"]);
     }
 
@@ -266,7 +301,7 @@ mod tests {
         let (peer, peer_value, client) = way(peer, client, trusted);
         let mut headers = map(came);
         let believed = Believed::take(&headers, client);
-        strip_claims(&mut headers);
+        strip_claims(&mut headers, false);
         let host = HeaderValue::from_static("dev.test:8080");
         let way = Way { peer, peer_value: peer_value.as_ref(), client, host: Some(&host) };
         add_ours(&mut headers, &way, believed, Some(HeaderValue::from_static("anna")));
@@ -322,6 +357,20 @@ mod tests {
             assert_eq!(headers.get_all(&name).iter().collect::<Vec<_>>(), [want], "{name}");
         }
         assert!(!headers.contains_key(header::FORWARDED));
+    }
+
+    #[test]
+    fn of_a_chain_of_proxies_the_host_and_proto_that_the_browser_used_are_told() {
+        let told = |host: &str, proto: &str| {
+            let came = [("x-forwarded-host", host), ("x-forwarded-proto", proto)];
+            let headers = added("10.0.0.1", "10.0.0.1", true, &came);
+            [X_FORWARDED_HOST, X_FORWARDED_PROTO].map(|name| headers[name].to_str().unwrap().to_owned())
+        };
+        assert_eq!(told("mail.example, inner:8080", "https, http"), ["mail.example", "https"]);
+        assert_eq!(told("mail.example ,inner", "https"), ["mail.example", "https"]);
+        for nothing in ["", ", inner", "a b", "a/b"] {
+            assert_eq!(told(nothing, ""), ["dev.test:8080", "http"], "{nothing:?}");
+        }
     }
 
     #[test]

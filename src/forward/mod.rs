@@ -3,16 +3,25 @@
 //! The upstream request is put together here: method and target from the parsed action, header fields stripped and then
 //! added to ([`headers`]), a body only where the catcher reads one and then with a length, for MailCatcher takes the bytes
 //! of a chunked body for its next request. What comes back is cleaned and passed on as it arrives.
+//! A WebSocket becomes a tunnel ([`upgrade`], [`relay`]); lists that are asked for at the same moment are one request
+//! ([`lists`]), and a list that fails is made here ([`repair`]).
 
 mod answer;
 mod dial;
+pub mod feed;
 pub mod frame;
 pub mod headers;
+pub mod hygiene;
+pub mod lists;
+pub mod mailbox;
 pub mod relay;
+pub mod repair;
 pub mod tunnels;
 pub mod upgrade;
 pub mod upstream;
+pub mod watch;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,6 +34,8 @@ use http_body::Body as _;
 use zeroize::Zeroizing;
 
 use self::headers::{Believed, Way};
+use self::mailbox::Mailbox;
+use self::relay::Pace;
 use self::tunnels::Tunnels;
 use self::upgrade::Socket;
 use self::upstream::Upstream;
@@ -32,7 +43,8 @@ use crate::access::Permit;
 use crate::body::budget::ReadAhead;
 use crate::body::{Body, BodyError, Unread};
 use crate::catcher::{Catcher, Operation};
-use crate::config::model::UpstreamCredentials;
+use crate::config::model::{RemoteContent, UpstreamCredentials};
+use crate::guard::cors;
 use crate::permission::Permission;
 use crate::reject::Reject;
 use crate::session::cookie;
@@ -44,12 +56,18 @@ pub struct Forward<'a> {
     pub upstream: &'a Arc<Upstream>,
     /// What reads it there.
     pub catcher: &'a dyn Catcher,
+    /// What is shared by all who ask for its mail.
+    pub mailbox: &'a Mailbox,
+    /// The times of the sockets whose frames are parsed.
+    pub pace: Pace,
     /// The tunnels that an upgrade joins.
     pub tunnels: &'a Tunnels,
     /// The memory for what a client does not take at once.
     pub read_ahead: &'a Arc<ReadAhead>,
     /// The worker whose connections are used.
     pub worker: usize,
+    /// What a mail may load.
+    pub remote_content: RemoteContent,
     /// The longest request body, in bytes.
     pub body_limit: u64,
     /// How long the head of an answer may take, and each part of its body.
@@ -63,6 +81,8 @@ pub struct Forward<'a> {
 pub struct Answered {
     /// Ready for the client.
     pub response: Response<Body>,
+    /// Whether it is a stream of events.
+    pub is_stream: bool,
     /// From the last byte of the request's head to the last of the answer's.
     pub took: Duration,
 }
@@ -80,8 +100,10 @@ impl Forward<'_> {
         way: Way<'_>,
     ) -> Result<Answered, Reject> {
         let operation = permit.action().operation;
+        let shown = hygiene::admit(operation, &parts.headers)?;
         let says_empty = parts.headers.contains_key(header::CONTENT_LENGTH) && body.is_end_stream();
         let body = self.request_body(body).await?;
+        let many_at_once = upgrade::takes_many_at_once(parts.uri.query());
         self.rewrite(&mut parts, permit, &way);
         if says_empty && self.catcher.reads_bodies() {
             // Some servers want it of a POST without a body (RFC 9110 section 8.6).
@@ -90,14 +112,19 @@ impl Forward<'_> {
         let asked = Instant::now();
         let limit = if operation == Operation::Clear { self.clear_timeout } else { self.answer_timeout };
         let mut response = if operation.is_upgrade() {
-            let socket = Socket::of(&mut parts, permit)?;
+            let feed = Arc::clone(self.mailbox.feed());
+            let socket = Socket::of(&mut parts, permit, feed, self.pace, many_at_once)?;
             self.tunnels.open(self.upstream, Request::from_parts(parts, body), socket, limit).await?
         } else {
-            self.upstream.exchange(Request::from_parts(parts, body), self.worker, limit).await?
+            let request = Request::from_parts(parts, body);
+            let is_shared = operation == Operation::List && lists::is_plain(&request);
+            let asks = pin!(self.ask(request, permit, limit));
+            if is_shared { self.mailbox.lists.get(asks, limit).await? } else { asks.await? }
         };
         let took = asked.elapsed();
         *response.version_mut() = Version::HTTP_11;
-        if answer::is_event_stream(response.headers()) {
+        let is_stream = answer::is_event_stream(response.headers());
+        if is_stream {
             // It goes on for as long as a WebSocket does, and ends for the same reasons.
             let place = self.tunnels.list(permit.identity(), permit.action().permission);
             response = response.map(|body| body.until(async move { _ = place.left().await }));
@@ -107,11 +134,16 @@ impl Forward<'_> {
         }
         if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
             headers::clean_answer(response.headers_mut());
+            hygiene::dress(response.headers_mut(), operation, shown, self.remote_content);
         }
-        if operation.is_mail() {
-            response.headers_mut().insert(header::CACHE_CONTROL, const { HeaderValue::from_static("no-store") });
-        }
-        Ok(Answered { response, took })
+        cors::strip(response.headers_mut());
+        Ok(Answered { response, is_stream, took })
+    }
+
+    /// Sends a request that is no handshake, and mends an answer that can be.
+    async fn ask(&self, request: Request<Body>, permit: &Permit, limit: Duration) -> Result<Response<Body>, Reject> {
+        let answer = self.upstream.exchange(request, self.worker, limit).await?;
+        self.mailbox.mended(answer, permit.action(), self.upstream, self.worker, limit).await
     }
 
     /// Makes the head of the upstream request out of the client's.
@@ -124,7 +156,7 @@ impl Forward<'_> {
         let fields = &mut parts.headers;
         let believed = Believed::take(fields, way.client);
         headers::strip_hop_by_hop(fields);
-        headers::strip_claims(fields);
+        headers::strip_claims(fields, action.operation.is_upgrade());
         if action.operation == Operation::Other && action.permission == Permission::View {
             headers::strip_method_overrides(fields);
         }
@@ -144,7 +176,10 @@ impl Forward<'_> {
     }
 
     /// The body as the catcher gets it: none, one of known length as it arrives, or a chunked one collected.
-    async fn request_body(&self, body: &mut Body) -> Result<Body, Reject> {
+    ///
+    /// # Errors
+    /// When it is too long, stops coming or is none.
+    pub async fn request_body(&self, body: &mut Body) -> Result<Body, Reject> {
         if body.is_end_stream() {
             return Ok(Body::empty());
         }

@@ -112,7 +112,8 @@ impl Tunnels {
         self.len() == 0
     }
 
-    pub(super) fn tracker(&self) -> &TaskTracker {
+    /// Where the work is tracked that stopping waits for.
+    pub(crate) fn tracker(&self) -> &TaskTracker {
         &self.tracker
     }
 
@@ -132,6 +133,11 @@ impl Place {
     pub async fn left(&self) -> Leave {
         self.end.cancelled().await;
         if self.tunnels.stop.is_cancelled() { Leave::Stopping } else { Leave::Revoked }
+    }
+
+    /// The tunnel ended, for a reason of [`super::relay::End::REASONS`].
+    pub(super) fn ended(&self, reason: &'static str) {
+        self.tunnels.metrics.tunnel_ended(reason);
     }
 }
 

@@ -18,8 +18,9 @@ use hyper_util::rt::TokioIo;
 use sha1::{Digest as _, Sha1};
 
 use super::answer::fault;
+use super::feed::Feed;
 use super::headers::{self, has_token};
-use super::relay::{self, End};
+use super::relay::{self, End, Pace};
 use super::tunnels::{Place, Tunnels};
 use super::upstream::{Closing, Connection, Upstream};
 use crate::access::Permit;
@@ -36,17 +37,32 @@ pub(super) struct Socket {
     operation: Operation,
     user: Identity,
     permission: Permission,
+    feed: Arc<Feed>,
+    pace: Pace,
+    many_at_once: bool,
+}
+
+/// Whether a page takes many removals in one event: its script said so in the address of the socket, `?mailwarden=1`. The
+/// catcher gets no query.
+pub(super) fn takes_many_at_once(query: Option<&str>) -> bool {
+    query.is_some_and(|query| query.split('&').any(|pair| pair == "mailwarden=1"))
 }
 
 impl Socket {
-    /// Takes it out of the client's request.
+    /// Takes it out of the client's request. The rest is for [`relay::frames`].
     ///
     /// # Errors
     /// When the connection cannot be upgraded.
-    pub(super) fn of(parts: &mut Parts, permit: &Permit) -> Result<Self, Reject> {
+    pub(super) fn of(
+        parts: &mut Parts,
+        permit: &Permit,
+        feed: Arc<Feed>,
+        pace: Pace,
+        many_at_once: bool,
+    ) -> Result<Self, Reject> {
         let client = parts.extensions.remove().ok_or(Reject::Internal("the connection cannot be upgraded"))?;
         let Action { operation, permission, .. } = *permit.action();
-        Ok(Self { client, operation, user: permit.identity().clone(), permission })
+        Ok(Self { client, operation, user: permit.identity().clone(), permission, feed, pace, many_at_once })
     }
 }
 
@@ -90,7 +106,7 @@ impl Tunnels {
 
 /// Readies the request for the catcher: exactly one `Connection` and one `Upgrade` line (of several, MailCatcher obeys
 /// the last), and no extensions where frames are parsed.
-fn ready(mut request: Request<Body>, operation: Operation) -> Request<Body> {
+pub(super) fn ready(mut request: Request<Body>, operation: Operation) -> Request<Body> {
     let fields = request.headers_mut();
     fields.insert(header::CONNECTION, const { HeaderValue::from_static("Upgrade") });
     fields.insert(header::UPGRADE, const { HeaderValue::from_static("websocket") });
@@ -101,7 +117,7 @@ fn ready(mut request: Request<Body>, operation: Operation) -> Request<Body> {
 }
 
 /// Checks that a 101 answers what was asked (RFC 6455 section 4.1).
-fn verify(answer: &HeaderMap, expected: Option<&HeaderValue>, operation: Operation) -> Result<(), Reject> {
+pub(super) fn verify(answer: &HeaderMap, expected: Option<&HeaderValue>, operation: Operation) -> Result<(), Reject> {
     let malformed = |why: &str| Err(Reject::Upstream(UpstreamFault::Malformed(why.to_owned())));
     if !has_token(answer, header::UPGRADE, "websocket") {
         return malformed("it switched to another protocol than was asked");
@@ -116,7 +132,7 @@ fn verify(answer: &HeaderMap, expected: Option<&HeaderValue>, operation: Operati
 }
 
 /// RFC 6455 section 4.2.2: the hash of the key and a fixed text.
-fn accept_value(key: &HeaderValue) -> HeaderValue {
+pub(super) fn accept_value(key: &HeaderValue) -> HeaderValue {
     let mut hash = Sha1::new();
     hash.update(key.as_bytes());
     hash.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
@@ -147,9 +163,12 @@ async fn run(socket: Socket, catcher: OnUpgrade, _counted: Connection, place: Pl
     };
     let (client, catcher) = (TokioIo::new(client), TokioIo::new(catcher));
     let end = match socket.operation {
-        Operation::Socket => relay::frames(client, catcher, &place).await,
+        Operation::Socket => {
+            relay::frames(client, catcher, &place, &socket.feed, socket.pace, socket.many_at_once).await
+        }
         _ => relay::bytes(client, catcher, &place).await,
     };
+    place.ended(end.reason());
     let seconds = opened.elapsed().as_secs();
     let user = &socket.user;
     match end {

@@ -2,6 +2,7 @@
 //!
 //! hyper has parsed the request already; this looks at what it lets pass (RFC 9112 section 3.2, RFC 9110 section 7.2).
 
+pub mod cors;
 pub mod origin;
 
 use http::header::{self, HeaderMap, HeaderValue};
@@ -28,10 +29,11 @@ pub fn check(parts: &Parts) -> Result<(), Reject> {
 }
 
 /// The `Host` that the request is for: an absolute-form target's authority, which overrides the field (RFC 9112 section
-/// 3.2.2), else the field, exactly as it came; none for an HTTP/1.0 request without one.
+/// 3.2.2), else the field, exactly as it came; none for an HTTP/1.0 request without one, and where it is empty, which says
+/// as little.
 #[must_use]
 pub fn host(parts: &Parts) -> Option<HeaderValue> {
-    match parts.uri.authority() {
+    let host = match parts.uri.authority() {
         // User information is no part of Host (RFC 9110 section 4.2.4).
         Some(authority) => {
             let text = authority.as_str();
@@ -39,7 +41,8 @@ pub fn host(parts: &Parts) -> Option<HeaderValue> {
             HeaderValue::from_str(host).ok()
         }
         None => parts.headers.get(header::HOST).cloned(),
-    }
+    };
+    host.filter(|host| !host.is_empty())
 }
 
 /// Checks under which name the gate is asked: the request's own, and any that a trusted proxy says it was asked by. One
@@ -52,7 +55,7 @@ pub fn names(hosts: &Hosts, parts: &Parts, client: Client) -> Result<(), Reject>
         return Ok(());
     }
     let own = host(parts);
-    let own = own.as_ref().map(HeaderValue::as_bytes).filter(|host| !host.is_empty());
+    let own = own.as_ref().map(HeaderValue::as_bytes);
     let forwarded = parts.headers.get_all(X_FORWARDED_HOST).iter().filter(|_| client.peer_is_trusted);
     let forwarded = forwarded.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
     if own.into_iter().chain(forwarded).all(|host| hosts.allow(host)) { Ok(()) } else { Err(Reject::WrongHost) }
@@ -81,7 +84,7 @@ fn one_host(parts: &Parts) -> Result<(), Reject> {
 
 /// RFC 3986's host and port, read leniently: what can stand in neither a name, an address nor a port is refused, since a
 /// reader behind us could take what follows it for something else.
-fn is_host(host: &[u8]) -> bool {
+pub(crate) fn is_host(host: &[u8]) -> bool {
     host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(byte))
 }
 
@@ -170,5 +173,6 @@ mod tests {
         assert_eq!(host(&get("http://u:p@dev:8080/x", &[("host", "other")])).unwrap(), "dev:8080");
         assert_eq!(host(&get("/x", &[("host", "Dev:8080")])).unwrap(), "Dev:8080");
         assert_eq!(host(&parts(Method::GET, "/", Version::HTTP_10, &[])), None);
+        assert_eq!(host(&get("/x", &[("host", "")])), None);
     }
 }

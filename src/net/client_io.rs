@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -39,11 +39,13 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// The address of this end, an IPv4 one in its own form.
+    /// The address of this end, an IPv4 one in its own form, and its port.
     #[must_use]
-    pub fn local_ip(&self) -> Option<IpAddr> {
+    pub fn local_addr(&self) -> Option<SocketAddr> {
         match self {
-            Stream::Tcp(stream) => stream.local_addr().ok().map(|addr| addr.ip().to_canonical()),
+            Stream::Tcp(stream) => {
+                stream.local_addr().ok().map(|addr| SocketAddr::new(addr.ip().to_canonical(), addr.port()))
+            }
             Stream::Unix(_) => None,
         }
     }

@@ -19,6 +19,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::client_io::{ClientIo, Handed, HeadTimeout, Limits};
 use super::limits::Admitted;
 use crate::app::{App, Connected};
+use crate::auth::Proven;
 use crate::body::Body;
 use crate::client_addr::Peer;
 use crate::forward::headers::address_value;
@@ -51,11 +52,12 @@ pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: Cance
         Ok(stream) => stream,
         Err(error) => return tracing::error!(%peer, %error, "a connection cannot be served"),
     };
-    let local = stream.local_ip();
+    let local = stream.local_addr();
     let activity = Arc::new(Activity::default());
     let io = TokioIo::new(ClientIo::new(stream, limits(&app), Arc::clone(&activity), admitted));
     let peer_value = address_value(peer);
-    let connected = Arc::new(Connected { peer, local, peer_value, worker, given: Mutex::default() });
+    let (given, proven) = (Mutex::default(), Proven::default());
+    let connected = Arc::new(Connected { peer, local, peer_value, worker, given, proven });
 
     let service = {
         let (app, activity) = (Arc::clone(&app), Arc::clone(&activity));

@@ -152,7 +152,7 @@ mod tests {
     }
 
     fn public(host: &str, https: bool) -> Public {
-        Public { host: Some(HeaderValue::from_str(host).unwrap()), https }
+        Public { host: Some(HeaderValue::from_str(host).unwrap()), https, listening: Some(8080) }
     }
 
     #[test]

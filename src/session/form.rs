@@ -24,26 +24,32 @@ pub fn is_form(content_type: &[u8]) -> bool {
 
 /// A form that was filled in.
 pub struct LoginForm {
-    /// The name, as it was typed.
-    pub user: String,
+    /// The name, as the bytes that were sent.
+    pub user: Vec<u8>,
     /// Where to go then; none for the inbox.
     pub to: Option<Destination>,
-    password: Zeroizing<String>,
+    password: Zeroizing<Vec<u8>>,
 }
 
 impl LoginForm {
     /// Reads a form. What it lacks is empty; of what is there twice the first counts.
+    ///
+    /// The page asks for UTF-8, and what a program sends in another encoding stays the bytes that it is: a password is
+    /// held against a hash of bytes.
     #[must_use]
     pub fn read(body: &[u8]) -> Self {
-        let mut form = Self { user: String::new(), to: None, password: Zeroizing::new(String::new()) };
+        let mut form = Self { user: Vec::new(), to: None, password: Zeroizing::default() };
         let (mut has_user, mut has_password, mut has_to) = (false, false, false);
-        for (name, value) in form_urlencoded::parse(body) {
-            match &*name {
-                "user" if !std::mem::replace(&mut has_user, true) => form.user = value.into_owned(),
-                "password" if !std::mem::replace(&mut has_password, true) => {
-                    form.password = Zeroizing::new(value.into_owned());
+        for pair in body.split(|byte| *byte == b'&') {
+            let equals = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+            let (name, value) = pair.split_at(equals);
+            let value = value.strip_prefix(b"=").unwrap_or(value);
+            match decoded(name).as_slice() {
+                b"user" if !std::mem::replace(&mut has_user, true) => form.user = decoded(value).to_vec(),
+                b"password" if !std::mem::replace(&mut has_password, true) => form.password = decoded(value),
+                b"to" if !std::mem::replace(&mut has_to, true) => {
+                    form.to = std::str::from_utf8(&decoded(value)).ok().and_then(Destination::parse);
                 }
-                "to" if !std::mem::replace(&mut has_to, true) => form.to = Destination::parse(&value),
                 _ => {}
             }
         }
@@ -57,6 +63,31 @@ impl LoginForm {
     pub fn credentials(&self) -> Result<Credentials, Malformed> {
         Credentials::from_form(&self.user, &self.password)
     }
+}
+
+/// What an escaped text stands for (WHATWG URL section 5.1), without taking it for UTF-8. What is no escape stands for
+/// itself.
+fn decoded(text: &[u8]) -> Zeroizing<Vec<u8>> {
+    // Never longer, so that it grows nowhere and leaves no copy behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
+    let mut rest = text;
+    while let [first, after @ ..] = rest {
+        let escaped = after.first_chunk().filter(|_| *first == b'%').and_then(|[high, low]| {
+            let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+            Some(digit(high)? << 4 | digit(low)?)
+        });
+        match escaped {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(if *first == b'+' { b' ' } else { *first });
+                rest = after;
+            }
+        }
+    }
+    bytes
 }
 
 impl fmt::Debug for LoginForm {
@@ -122,10 +153,19 @@ mod tests {
             ("user=j%C3%B6rg&password=%E2%82%AC", "j\u{f6}rg", "\u{20ac}"),
             ("user=anna&user=ben&password=1&password=2", "anna", "1"),
             ("user=anna", "anna", ""),
+            ("us%65r=anna&&password=1%", "anna", "1%"),
+            ("user=anna&password=%4G%a", "anna", "%4G%a"),
+            ("user=anna&password=a=b", "anna", "a=b"),
         ] {
             assert_eq!(pair(body), (user.as_bytes().to_vec(), password.as_bytes().to_vec()), "{body}");
         }
         assert!(!format!("{:?}", LoginForm::read(b"user=anna&password=secret")).contains("secret"));
+    }
+
+    #[test]
+    fn what_is_no_utf8_stays_the_bytes_that_it_is() {
+        let credentials = LoginForm::read(b"user=j%F6rg&password=gr%FC%DFe\xe4").credentials().unwrap();
+        assert_eq!((credentials.user(), credentials.password()), (&b"j\xf6rg"[..], &b"gr\xfc\xdfe\xe4"[..]));
     }
 
     #[test]
@@ -195,6 +235,14 @@ mod tests {
         #[test]
         fn no_form_panics(body: Vec<u8>) {
             let _ = LoginForm::read(&body).credentials();
+        }
+
+        #[test]
+        fn whatever_a_browser_writes_is_read_as_it_was_typed(user in ".{0,20}", password in ".{0,20}") {
+            let pairs = [("user", &user), ("password", &password)];
+            let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+            let form = LoginForm::read(body.as_bytes());
+            prop_assert_eq!((&*form.user, &**form.password), (user.as_bytes(), password.as_bytes()));
         }
     }
 }

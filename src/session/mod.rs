@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Deciding is pure: [`ticket`], [`token`] and [`form`] are told the time and who the users are. [`kept`] is all that
-//! touches files, and only while the login page is on. Who may come without either is [`crate::auth::anonymous`]'s
-//! matter.
+//! touches files, by its own `ended`, and only while the login page is on. Who may come without either is
+//! [`crate::auth::anonymous`]'s matter.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,7 @@ pub mod ticket;
 pub mod token;
 
 // How a session begins and ends.
+mod ended;
 pub mod form;
 pub mod kept;
 pub mod page;
@@ -93,7 +94,7 @@ pub struct Sessions {
     tickets: Signer,
     state_dir: PathBuf,
     kept: OnceLock<Kept>,
-    revoked: Revoked,
+    revoked: Arc<Revoked>,
 }
 
 impl Sessions {
@@ -106,7 +107,7 @@ impl Sessions {
             tickets: Signer::random()?,
             state_dir: state_dir.to_owned(),
             kept: OnceLock::new(),
-            revoked: Revoked::default(),
+            revoked: Arc::default(),
         })
     }
 
@@ -117,7 +118,7 @@ impl Sessions {
     /// When the system has no randomness to give. That nothing can be kept is no error.
     pub fn ready(&self, now: Seconds) -> io::Result<()> {
         if self.kept.get().is_none() {
-            let kept = Kept::open(&self.state_dir, now, |name, id| _ = self.revoked.add(name, id))?;
+            let kept = Kept::open(&self.state_dir, now, &self.revoked)?;
             let _ = self.kept.set(kept);
         }
         Ok(())
@@ -171,10 +172,10 @@ impl Sessions {
         }
     }
 
-    /// Forgets what is over by itself. Whether there can be sessions at all, whose sockets are to be looked at then.
+    /// Forgets what is over by itself, and notes what could not be noted before. Whether there can be sessions at all, whose sockets are to be looked at then.
     pub fn sweep(&self, now: Seconds) -> bool {
         self.revoked.sweep(now);
-        self.kept.get().is_some()
+        self.kept.get().inspect(|kept| kept.catch_up()).is_some()
     }
 }
 

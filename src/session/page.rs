@@ -9,7 +9,7 @@ use http::{Response, StatusCode};
 
 use super::form::Destination;
 use crate::body::Body;
-use crate::reject::{dress, escape};
+use crate::reject::page::{dress, escape, shell};
 
 /// Where the form is, and where it is sent to.
 pub const LOGIN: &str = "/.mailwarden/login";
@@ -58,7 +58,7 @@ impl Form<'_> {
             "Log in",
             &format!(
                 "<h1>Log in</h1>\n<p class=\"realm\">{}</p>\n{say}\
-                 <form method=\"post\" action=\"{LOGIN}\">\n\
+                 <form method=\"post\" action=\"{LOGIN}\" accept-charset=\"utf-8\">\n\
                  <label for=\"user\">User name</label>\n\
                  <input id=\"user\" name=\"user\" value=\"{}\" autocomplete=\"username\" autocapitalize=\"none\" \
                  autocorrect=\"off\" spellcheck=\"false\" maxlength=\"255\" required{at_user}>\n\
@@ -69,6 +69,7 @@ impl Form<'_> {
                 escape(self.realm),
                 escape(self.user),
             ),
+            "",
         )
     }
 }
@@ -86,6 +87,7 @@ pub fn logged_in(realm: &str, name: &str, home: &str) -> String {
             escape(name),
             escape(home),
         ),
+        "",
     )
 }
 
@@ -118,42 +120,6 @@ pub fn see_other(to: &str) -> Response<Body> {
 fn keep_referrer(fields: &mut HeaderMap) {
     fields.insert(header::REFERRER_POLICY, const { HeaderValue::from_static("same-origin") });
 }
-
-fn shell(title: &str, content: &str) -> String {
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title} &middot; Mailwarden</title>\n\
-         <style>\n{STYLE}</style>\n<main>\n{content}<p class=\"foot\">Mailwarden</p>\n</main>\n</html>\n"
-    )
-}
-
-const STYLE: &str = "\
-:root{color-scheme:light dark;--text:#1f2328;--dim:#59636e;--back:#f6f8fa;--card:#fff;--line:#d1d9e0;--field:#fff;\
---act:#0969da;--act-text:#fff;--fault:#b42318;--fault-back:#fef3f2;--done:#1a7f37;--done-back:#f0fbf3}
-@media(prefers-color-scheme:dark){:root{--text:#e6edf3;--dim:#9198a1;--back:#0d1117;--card:#151b23;--line:#3d444d;\
---field:#0d1117;--act:#4493f8;--act-text:#0d1117;--fault:#ff9492;--fault-back:#2c1618;--done:#6fdd8b;--done-back:#12261e}}
-*{box-sizing:border-box}
-body{margin:0;min-height:100vh;display:grid;place-items:center;padding:1.5rem;font:16px/1.5 system-ui,sans-serif;\
-color:var(--text);background:var(--back)}
-main{width:100%;max-width:22rem;padding:2rem;background:var(--card);border:1px solid var(--line);border-radius:12px}
-h1{font-size:1.375rem;line-height:1.25;margin:0}
-p{margin:0}
-.realm{margin:.25rem 0 1.25rem;color:var(--dim);overflow-wrap:anywhere}
-.realm strong{color:var(--text)}
-.say{margin:0 0 1rem;padding:.625rem .75rem;border-radius:8px;font-size:.9375rem}
-.fault{color:var(--fault);background:var(--fault-back)}
-.done{color:var(--done);background:var(--done-back)}
-label{display:block;margin:0 0 .25rem;font-size:.9375rem;font-weight:600}
-input:not([type=hidden]){display:block;width:100%;margin:0 0 1rem;padding:.5rem .75rem;font:inherit;color:inherit;\
-background:var(--field);border:1px solid var(--line);border-radius:8px}
-button,.button{display:block;width:100%;padding:.5625rem 1rem;font:inherit;font-weight:600;text-align:center;\
-text-decoration:none;color:var(--act-text);background:var(--act);border:1px solid transparent;border-radius:8px;\
-cursor:pointer}
-.quiet{margin-top:.75rem;color:var(--text);background:transparent;border-color:var(--line)}
-input:focus-visible,button:focus-visible,.button:focus-visible{outline:2px solid var(--act);outline-offset:2px}
-.foot{margin-top:1.5rem;font-size:.8125rem;color:var(--dim);text-align:center}
-";
 
 #[cfg(test)]
 mod tests {

@@ -15,6 +15,15 @@ use crate::auth::UserName;
 /// Sessions of one user that are listed one by one.
 const PER_USER: usize = 64;
 
+/// Something that was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// A session.
+    One(SessionId),
+    /// Every session that began no later.
+    AllUntil(Seconds),
+}
+
 /// The list. Reading takes no lock.
 #[derive(Debug, Default)]
 pub struct Revoked(ArcSwap<HashMap<UserName, Ended>>);
@@ -38,6 +47,17 @@ impl Ended {
         {
             self.all_until = self.all_until.max(Some(oldest));
             self.ids.retain(|id| id.issued > oldest);
+        }
+    }
+
+    fn restore(&mut self, end: End) {
+        match end {
+            End::One(id) if self.contains(&id) => {}
+            End::One(id) => self.add(id),
+            End::AllUntil(until) => {
+                self.all_until = self.all_until.max(Some(until));
+                self.ids.retain(|id| id.issued > until);
+            }
         }
     }
 
@@ -69,6 +89,28 @@ impl Revoked {
             map
         });
         true
+    }
+
+    /// Puts on the list what was on it before a restart.
+    pub fn restore(&self, ends: &[(UserName, End)]) {
+        self.0.rcu(|map| {
+            let mut map = HashMap::clone(map);
+            for (name, end) in ends {
+                map.entry(name.clone()).or_default().restore(*end);
+            }
+            map
+        });
+    }
+
+    /// All that is on the list.
+    #[must_use]
+    pub fn all(&self) -> Vec<(UserName, End)> {
+        let map = self.0.load();
+        let ends = map.iter().flat_map(|(name, ended)| {
+            let until = ended.all_until.map(End::AllUntil);
+            until.into_iter().chain(ended.ids.iter().copied().map(End::One)).map(|end| (name.clone(), end))
+        });
+        ends.collect()
     }
 
     /// Forgets sessions that are over by themselves.

@@ -7,13 +7,18 @@ import { delimiter, join, resolve } from "node:path";
 const tools = resolve(process.env.TEST_TOOLS ?? "target/test-tools");
 const { chromium } = createRequire(join(tools, "playwright", "package.json"))("playwright-core");
 
-/** Runs `work` with a browser that knows nothing yet, for so many seconds at most. */
-export async function withBrowser(seconds, work) {
+/**
+ * Runs `work` with a browser that knows nothing yet, for so many seconds at most. `elsewhere` are more names that it
+ * knows, each with the port that is asked whatever port an address says.
+ */
+export async function withBrowser(seconds, work, elsewhere = {}) {
+  const names = Object.entries(elsewhere).map(([name, port]) => `MAP ${name} 127.0.0.1:${port},`);
   const browser = await chromium.launch({
     executablePath: find("chromium"),
     args: [
       // Browsers send no Sec-Fetch-* to a plain name, unlike to loopback: people reach the gate by name, so do tests.
-      "--host-resolver-rules=MAP dev.test 127.0.0.1",
+      // The first rule that fits is taken.
+      `--host-resolver-rules=${names.join("")}MAP *.test 127.0.0.1`,
       "--no-sandbox", // it refuses to run as root otherwise, and CI is root
       "--disable-gpu",
       "--disable-quic",

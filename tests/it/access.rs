@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use socket2::{Domain, Socket, Type};
 
-use crate::support::catcher::{Catcher, Options, QuitAnswer};
+use crate::support::catcher::{Catcher, Options, QuitAnswer, Recorded};
 use crate::support::gate::{ANNA, AS_ANNA, Gate};
 use crate::support::patience::{PATIENCE, eventually};
 use crate::support::raw::Answer;
@@ -40,9 +40,14 @@ fn assert_forwarded(gate: &Gate, catcher: &Catcher, user: &str, line: &str) {
     let before = catcher.requests().len();
     let answer = ask(gate, user, line);
     assert!(!matches!(answer.status, 401 | 403 | 500..), "{user}: {line}: {}", answer.head);
-    let requests = catcher.requests();
-    assert_eq!(requests.len(), before + 1, "{user}: {line}");
-    let request = requests.last().unwrap();
+    let mut requests = catcher.requests().split_off(before);
+    // Of a Clear the gate asks first how much there is, in nobody's name.
+    let is_a_look = |request: &Recorded| request.method == "GET" && request.values("x-forwarded-user").is_empty();
+    if line == "DELETE /messages" && requests.len() == 2 && is_a_look(&requests[0]) {
+        requests.remove(0);
+    }
+    assert_eq!(requests.len(), 1, "{user}: {line}");
+    let request = &requests[0];
     assert_eq!(format!("{} {}", request.method, request.target), line, "{user}");
 }
 
@@ -319,7 +324,8 @@ fn head_is_get_without_the_body() {
         };
         assert_eq!(without_date(&head), without_date(&get), "{path}");
     }
-    assert_eq!(catcher.requests().iter().filter(|request| request.method == "HEAD").count(), 5);
+    // The page's length is known only when it is there: it is asked for by GET.
+    assert_eq!(catcher.requests().iter().filter(|request| request.method == "HEAD").count(), 4);
     let refused = client.request("HEAD /", "");
     assert_eq!(refused.status, 401);
     assert_eq!(client.request("GET /", AS_ANNA).status, 200, "the same connection goes on");

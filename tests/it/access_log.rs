@@ -228,7 +228,7 @@ fn an_answer_that_the_client_did_not_wait_for_is_marked() {
     let gate = Gate::to(catcher.http_addr()).start();
     catcher.next(Script::new().answer_up_to(10).silence());
     let mut client = gate.connect();
-    client.send(format!("GET / HTTP/1.1\r\nHost: a\r\n{AS_ANNA}\r\n"));
+    client.send(format!("GET /assets/mailcatcher.css HTTP/1.1\r\nHost: a\r\n{AS_ANNA}\r\n"));
     client.head();
     assert_eq!(client.read(10).len(), 10);
     drop(client);
@@ -244,7 +244,7 @@ fn an_answer_that_broke_off_at_the_catcher_is_marked_and_said_in_the_other_log()
     let catcher = catcher();
     let gate = Gate::to(catcher.http_addr()).config(r#"log.format = "json""#).start();
     catcher.next(Script::cut_after(10));
-    assert!(!gate.connect().request("GET /", AS_ANNA).whole);
+    assert!(!gate.connect().request("GET /assets/mailcatcher.css", AS_ANNA).whole);
     let line: serde_json::Value = serde_json::from_str(&lines(&gate, 1)[0]).unwrap();
     assert_eq!((&line["end"], &line["bytes"]), (&"upstream-broke".into(), &10.into()));
     gate.log_line("broke off");

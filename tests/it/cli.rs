@@ -38,10 +38,10 @@ fn check_of_the_example_says_what_it_does() {
 
 #[test]
 fn a_bad_configuration_is_78_with_every_error_on_standard_error() {
-    let (_dir, path) = config("workers = 0\n[purge]\nschedule = \"0 3 * * *\"\n");
+    let (_dir, path) = config("workers = 0\n[tls]\ncert = \"x\"\n");
     let expected = format!(
         "{path}:1: workers: 0 is out of range; it goes from 1 to 1024\n\
-         {path}:3: purge.schedule: this version does not purge yet; remove the key\n"
+         {path}:3: tls.cert: this version does not speak TLS yet; remove the key\n"
     );
     for command in ["check", "serve"] {
         let output = run(&[command, "--config", &path]);
@@ -129,6 +129,14 @@ fn a_quiet_check_says_what_is_wrong_and_nothing_else() {
     let weak = text(&output.stderr);
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), ""));
     assert!(weak.lines().all(|line| line.starts_with("warning: ")), "{weak}");
+    assert!(weak.contains("htpasswd:1: weak: user anna: ") && !weak.contains("cannot log in"), "{weak}");
+    std::fs::write(users, "anna:{SHA}short\nben:*\n").unwrap();
+    let output = run(&["check", "--quiet", "--config", &path]);
+    let refused = text(&output.stderr);
+    assert!(
+        refused.contains(":1: cannot log in: user anna: ") && refused.contains(":2: cannot log in: user ben: "),
+        "{refused}"
+    );
     let (_dir, path) = config("workers = 0\n");
     let output = run(&["check", "--quiet", "--config", &path]);
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(78), ""));
@@ -175,6 +183,19 @@ fn every_command_has_a_man_page_that_a_formatter_takes() {
         let printed = run(&command.map_or(vec!["man"], |command| vec!["man", command]));
         assert_eq!(text(&printed.stdout), std::fs::read_to_string(&page).unwrap());
     }
+    let page = dir.path().join("mailwarden.1");
+    let shown = Command::new("mandoc").args(["-T", "ascii"]).arg(&page).output().unwrap();
+    // Bold and underlined letters are written over themselves there.
+    let shown: Vec<&str> = text(&shown.stdout).lines().map(str::trim).collect();
+    for line in [
+        "0  success        2  wrong usage     69  the catcher cannot be reached",
+        "1  it failed     78  the configuration is wrong",
+        "mailwarden check && mailwarden serve",
+    ] {
+        assert!(shown.contains(&line), "{shown:#?}");
+    }
+    let source = std::fs::read_to_string(&page).unwrap();
+    assert!(source.contains("\n.SH FILES\n") && source.contains("/etc/mailwarden/htpasswd"), "{source}");
     let output = run(&["man", "nonsense"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("there are serve, check, user, user-add"), "{}", text(&output.stderr));

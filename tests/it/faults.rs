@@ -119,7 +119,7 @@ fn an_answer_that_stops_coming_breaks_off_after_its_time() {
     let gate = Gate::to(catcher.http_addr()).config(r#"timeouts.upstream_answer = "300ms""#).start();
     catcher.next(Script::new().answer_up_to(100).silence());
     let begun = Instant::now();
-    let answer = gate.connect().request("GET /", AS_ANNA);
+    let answer = gate.connect().request("GET /assets/mailcatcher.css", AS_ANNA);
     assert_eq!((answer.status, answer.whole, answer.body.len()), (200, false, 100));
     assert!(begun.elapsed() >= Duration::from_millis(300));
     gate.access_line(|line| line.contains("end=upstream-broke"));
@@ -170,7 +170,7 @@ fn a_catcher_that_dies_in_mid_answer_is_never_a_clean_end() {
     ] {
         let lines = gate.access_log().len();
         catcher.next(script);
-        let answer = gate.connect().request("GET /", AS_ANNA);
+        let answer = gate.connect().request("GET /assets/mailcatcher.css", AS_ANNA);
         assert_eq!((answer.status, answer.whole), (200, false), "{what}: {answer:?}");
         assert!(answer.body.len() >= got || what.contains("reset"), "{what}: {answer:?}");
         gate.access_line(|_| gate.access_log().len() > lines);
@@ -401,11 +401,11 @@ fn a_request_that_the_catcher_falls_over_meets_it_twice_and_not_with_every_conne
     // Twenty at once leave twenty connections behind.
     let hold = crate::support::catcher::Gate::closed();
     for _ in 0..20 {
-        catcher.on("GET /messages", Script::held(&hold));
+        catcher.on("GET /favicon.ico", Script::held(&hold));
     }
     let mut clients: Vec<Client> = (0..20).map(|_| gate.connect()).collect();
     for client in &mut clients {
-        client.send(format!("GET /messages HTTP/1.1\r\nHost: a\r\n{AS_ANNA}\r\n"));
+        client.send(format!("GET /favicon.ico HTTP/1.1\r\nHost: a\r\n{AS_ANNA}\r\n"));
     }
     assert!(catcher.wait_until(PATIENCE, |state| state.requests.len() == 20));
     hold.open();

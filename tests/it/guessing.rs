@@ -1,5 +1,8 @@
 //! Who guesses passwords, and what others notice of it.
 
+mod flood;
+mod oracle;
+
 use std::time::{Duration, Instant};
 
 use crate::support::catcher::{Catcher, Mail, Options};
@@ -62,7 +65,7 @@ fn the_sixth_wrong_password_is_429_and_the_log_and_the_metrics_say_so() {
     assert_eq!(answer.field("cache-control").unwrap(), "no-store");
     let line = gate.access_line(|line| line.contains("status=429"));
     assert!(line.contains("client=192.0.2.1 status=429 auth=throttled ") && line.contains("reason=\"throttled\""));
-    assert!(!line.contains("user="), "{line}");
+    assert!(line.contains("user=\"anna\""), "{line}");
     assert_eq!(gate.metric("mailwarden_authentications_total{result=\"throttled\"}"), Some(1.0));
     assert_eq!(gate.metric("mailwarden_refusals_total{reason=\"too many wrong passwords\"}"), Some(1.0));
     assert_eq!(gate.metric("mailwarden_password_hashes_total"), Some(5.0));
@@ -79,8 +82,8 @@ fn somebody_elses_guesses_shut_out_nobody_who_is_logged_in_or_has_another_name_o
     // Who is remembered, and the name that is guessed at from another address.
     assert_eq!(status(&gate, HERE, "bert", "secret"), 200);
     assert_eq!(status(&gate, ELSEWHERE, "anna", "secret"), 200);
-    // Who is logged in anywhere is remembered everywhere.
-    assert_eq!(status(&gate, HERE, "anna", "secret"), 200);
+    // But not from here: who is logged in elsewhere is no answer to somebody who guesses at his name.
+    assert_eq!(status(&gate, HERE, "anna", "secret"), 429);
     // None of these right ones forgave the guesser anything.
     assert_eq!(status(&gate, HERE, "anna", "guess 9"), 429);
 }
@@ -264,4 +267,20 @@ fn a_guesser_holds_up_nobody() {
     assert_eq!(status(&gate, ELSEWHERE, "anna", "secret"), 200);
     assert_eq!(status(&gate, ELSEWHERE, "bert", "secret"), 200);
     assert_eq!(status(&gate, HERE, "carl", "secret"), 200);
+}
+
+#[test]
+fn the_log_names_who_is_guessed_at_if_there_is_such_a_user() {
+    let (_catcher, gate) = started();
+    for (user, from) in [("anna", HERE), ("carl", ELSEWHERE)] {
+        for guess in 0..7 {
+            ask(&gate, from, user, &format!("wrong{guess}"));
+        }
+    }
+    let throttled = |from: &str| {
+        gate.access_line(|line| line.contains(&format!("client={from} ")) && line.contains("auth=throttled"))
+    };
+    assert!(throttled(HERE).contains("user=\"anna\""));
+    let line = throttled(ELSEWHERE);
+    assert!(!line.contains("user=") && !line.contains("carl"), "{line}");
 }

@@ -110,6 +110,20 @@ fn a_request_of_http_1_0_needs_no_host() {
 }
 
 #[test]
+fn an_empty_host_says_nothing_and_nothing_is_made_of_it() {
+    let (catcher, gate) = pair();
+    let mut client = gate.connect();
+    let answer = client.send(format!("GET /messages HTTP/1.1\r\nHost:\r\n{AS_ANNA}\r\n")).answer();
+    assert_eq!(answer.status, 200);
+    let ticket = answer.field("set-cookie").unwrap();
+    assert!(ticket.starts_with(&format!("mailwarden_{}=", gate.addr().port())), "{ticket}");
+    let request = seen(&catcher);
+    assert_eq!(bytes(&request, "host"), catcher.http_addr().to_string().as_bytes());
+    // MailCatcher answers an empty one with 500.
+    assert!(request.values("x-forwarded-host").is_empty());
+}
+
+#[test]
 fn a_trusted_peer_is_believed_up_to_its_own_list() {
     let catcher = Catcher::start(Options::default());
     let gate = Gate::to(catcher.http_addr()).config(r#"trusted_proxies = ["127.0.0.1", "10.0.0.0/8"]"#).start();

@@ -22,6 +22,9 @@ mod gate;
 // What the catcher is told in a request's header fields, and the client in an answer's.
 mod headers;
 
+// What the README says of the tests.
+mod readme;
+
 // Who may do what, and where there is anything at all.
 mod access;
 
@@ -39,8 +42,17 @@ mod user;
 // What lets in without a password in the request: the socket ticket, the login page's session, the network.
 mod session;
 
+// The inbox page: the script that it is given, and who it is told it works for.
+mod page;
+
 // WebSockets: the tunnel, and every way in which there is none.
 mod upgrade;
+
+// Live updates that stay live: pings, silence, a catcher that restarts.
+mod live;
+
+// Lists: asked for at the same moment, and one that fails.
+mod lists;
 
 // A catcher that is down, slow, gone in mid-answer, or back again.
 mod faults;
@@ -54,8 +66,14 @@ mod downloads;
 // How long a client may take for each step.
 mod timeouts;
 
+// What an answer may do in a browser.
+mod hygiene;
+
 // What the access log says.
 mod access_log;
+
+// Old mail goes, by hand and on schedule, and nothing else does.
+mod purge;
 
 // Stopping.
 mod stop;
@@ -89,6 +107,15 @@ mod limits;
 
 // Published attacks on programs of this kind.
 mod attacks;
+
+// What other sites' pages may have a browser ask.
+mod cross_site;
+
+// Groups of users, and what they change while people work.
+mod groups;
+
+// Whatever bytes come in, those that go out are in a small grammar.
+mod firewall;
 
 // Tables of hostile bytes: what no client should send, and what becomes of it.
 mod hostile;

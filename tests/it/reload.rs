@@ -42,7 +42,7 @@ fn write_config(gate: &Gate, more: &str) {
 }
 
 /// Asks for a reload and waits until it has been done, well or badly.
-fn reload(gate: &Gate) {
+pub(crate) fn reload(gate: &Gate) {
     let done =
         |gate: &Gate| -> f64 { ["ok", "failed"].iter().filter_map(|result| gate.metric(&reloads(result))).sum() };
     let before = done(gate);

@@ -64,8 +64,17 @@ fn length(frame: &mut Vec<u8>, mask: u8, length: usize) {
     }
 }
 
-/// The next frame's first byte and payload.
+/// The next frame's first byte and payload; pings are answered, as a browser does.
 pub(crate) fn next(client: &mut Client) -> (u8, Vec<u8>) {
+    loop {
+        match next_of_any_kind(client) {
+            (0x89, payload) => client.send(masked(0x8a, &payload)),
+            frame => return frame,
+        };
+    }
+}
+
+fn next_of_any_kind(client: &mut Client) -> (u8, Vec<u8>) {
     let head = client.read(2);
     assert_eq!(head.len(), 2, "the socket ended where a frame was expected");
     let length = match head[1] {
@@ -199,16 +208,14 @@ fn the_clients_half_close_passes_and_the_catcher_may_go_on() {
 }
 
 #[test]
-fn the_catchers_half_close_passes_and_the_client_may_go_on() {
+fn the_catchers_end_is_a_restart_to_the_client_and_what_it_said_before_arrives() {
     let upstream = upstream();
     let gate = before(&upstream);
     let (mut client, mut far) = tunnel(&gate, &upstream, "/messages");
     far.send(frame(0x81, b"bye")).finish();
-    assert_eq!(client.rest(), frame(0x81, b"bye"));
-    client.send(masked(0x81, b"one more"));
-    assert_eq!(far.read(14), masked(0x81, b"one more"));
-    client.finish();
-    assert!(far.is_ended());
+    assert_eq!(client.rest(), [frame(0x81, b"bye"), frame(0x88, &1012u16.to_be_bytes())].concat());
+    drop(client);
+    assert!(far.rest().ends_with(&1001u16.to_be_bytes()));
 }
 
 /// Every kind of frame in one stream: whole, in fragments with a ping between, 1 MiB, pong.
@@ -424,10 +431,10 @@ fn sockets_displace_the_pool_so_that_the_catcher_keeps_them_all() {
     let gate = Gate::to(catcher.http_addr()).config(r#"timeouts.upstream_idle = "20s""#).start();
     let soon = Duration::from_secs(10);
     let hold = Hold::closed();
-    catcher.always("GET /messages", Script::held(&hold));
+    catcher.always("GET /favicon.ico", Script::held(&hold));
     let mut clients: Vec<Client> = (0..50).map(|_| gate.connect()).collect();
     for client in &mut clients {
-        client.send(format!("GET /messages HTTP/1.1\r\nHost: dev.test\r\n{AS_ANNA}\r\n"));
+        client.send(format!("GET /favicon.ico HTTP/1.1\r\nHost: dev.test\r\n{AS_ANNA}\r\n"));
     }
     assert!(catcher.wait_until(PATIENCE, |state| state.open_connections == 50));
     hold.open();
@@ -473,6 +480,7 @@ fn the_catcher_ending_ends_the_socket() {
     let mut socket = open(&gate);
     assert!(catcher.wait_until(PATIENCE, |state| state.open_sockets() == 1));
     catcher.cut_sockets();
+    assert_eq!(next(&mut socket), (0x88, 1012u16.to_be_bytes().to_vec()));
     assert!(socket.is_ended());
 }
 

@@ -20,14 +20,26 @@ mod browser;
 mod catcher;
 /// The image of the Dockerfile, and the compose file that runs it.
 mod container;
+/// Another site's page in the browser of somebody who is logged in.
+mod cross_site;
 /// The README's first command: what it prints is true.
 mod demo;
 /// A jail for guessers: who is counted, by the real lines.
 mod fail2ban;
+/// Mails that attack whoever opens them, in Chromium, with the gate and without.
+mod hostile_mail;
+/// The inbox page and the gate's script in it: everything that parts the page from the catcher, and what comes of it.
+mod live;
 /// Python and Flask under gevent: live updates as server-sent events, redirects made from `Host`.
 mod maildump;
 /// Rust and axum: live updates by WebSocket, and a catcher that breaks for good.
 mod mailtutan;
+/// Many tabs of many people at once.
+mod many;
+/// The way between a browser and the gate, and how it breaks.
+mod network;
+/// The nginx block that this replaces, and what it lets through.
+mod nginx;
 /// Programs that the tests start, and how they end.
 mod process;
 /// The unit files, as systemd's own tools read them.

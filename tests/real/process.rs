@@ -64,6 +64,25 @@ impl Program {
         }
     }
 
+    /// Waits for the next line that begins with `label`, and returns what follows; none if the program ends without one.
+    pub(crate) fn next(&mut self, label: &str) -> Option<String> {
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => self.said.push(line),
+                Err(RecvTimeoutError::Timeout) => panic!("{} says nothing more", self.name),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+            if let Some(rest) = self.said.last().and_then(|line| line.strip_prefix(label)) {
+                return Some(rest.to_owned());
+            }
+        }
+    }
+
+    /// What it has said that `wanted` takes.
+    pub(crate) fn said(&self, wanted: impl Fn(&str) -> bool) -> Vec<&str> {
+        self.said.iter().map(String::as_str).filter(|line| wanted(line)).collect()
+    }
+
     /// Its process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()

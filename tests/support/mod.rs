@@ -2,6 +2,7 @@
 
 pub(crate) mod catcher;
 pub(crate) mod gate;
+pub(crate) mod grammar;
 pub(crate) mod patience;
 pub(crate) mod raw;
 pub(crate) mod smtp_client;

@@ -1,10 +1,12 @@
 use std::collections::HashSet;
 use std::future::Future;
 use std::net::Ipv4Addr;
+use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::atomic::AtomicU32;
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -14,6 +16,9 @@ use http::header::AUTHORIZATION;
 use super::*;
 use crate::auth::Malformed;
 use crate::auth::hash::CouldNotTell;
+use crate::auth::verify::PoolLimits;
+use crate::auth::{Evidence, Proven, UserName};
+use crate::client_addr::Peer;
 
 /// Alice's password is `secret`, bob's too (another salt), carol's is `other`.
 /// htpasswd -nbs alice secret; openssl passwd -apr1 -salt x secret; openssl passwd -apr1 -salt y other
@@ -30,8 +35,17 @@ fn basic(user: &str, password: &str) -> HeaderMap {
     HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::try_from(value).unwrap())])
 }
 
-fn credentials(user: &str, password: &str) -> Credentials {
-    Credentials::from_headers(&basic(user, password)).unwrap().unwrap()
+/// Whether it is in the cache.
+fn is_remembered(
+    gate: &Authenticator,
+    client: Peer,
+    users: &Users,
+    (user, password): (&str, &str),
+    now: Instant,
+) -> bool {
+    let credentials = Credentials::from_headers(&basic(user, password)).unwrap().unwrap();
+    let question = gate.question(&credentials, &Sender::from(client), users).unwrap();
+    gate.remembered(&question, now).is_some()
 }
 
 /// An authenticator that notes the hashes it computes.
@@ -104,8 +118,9 @@ async fn each_answer_is_an_event_of_its_own() {
 async fn a_right_password_is_hashed_once_and_a_wrong_one_each_time() {
     let (gate, seen) = counted();
     let users = users(FILE);
+    let client = somebody();
     for _ in 0..5 {
-        assert_eq!(ask(&gate, &users, "bob", "secret").await, Ok("bob".into()));
+        assert_eq!(ask_from(&gate, client, &users, "bob", "secret").await, Ok("bob".into()));
     }
     assert_eq!(seen.lock().unwrap().len(), 1);
     for _ in 0..3 {
@@ -121,16 +136,19 @@ fn a_remembered_login_needs_no_runtime_and_no_waiting() {
     let (gate, users) = (authenticator(), users(FILE));
     let headers = basic("alice", "secret");
     let now = Instant::now();
+    let client = somebody();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(gate.authenticate(&headers, somebody(), &users, now)).unwrap();
+    runtime.block_on(gate.authenticate(&headers, client, &users, now)).unwrap();
 
-    let mut again = pin!(gate.authenticate(&headers, somebody(), &users, now));
+    let mut again = pin!(gate.authenticate(&headers, client, &users, now));
     let first_poll = again.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     assert!(
         matches!(first_poll, Poll::Ready(Ok(identity)) if identity.name().is_some_and(|name| name.as_bytes() == b"alice"))
     );
-    assert!(gate.remembered(&credentials("alice", "Secret"), &users, now).is_none());
-    assert!(gate.remembered(&credentials("bob", "secret"), &users, now).is_none());
+    assert!(is_remembered(&gate, client, &users, ("alice", "secret"), now));
+    assert!(!is_remembered(&gate, client, &users, ("alice", "Secret"), now));
+    assert!(!is_remembered(&gate, client, &users, ("bob", "secret"), now));
+    assert!(!is_remembered(&gate, somebody(), &users, ("alice", "secret"), now), "elsewhere");
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,8 +156,9 @@ async fn a_remembered_login_ends_with_its_lifetime_and_with_a_sweep() {
     let (gate, seen) = counted();
     let (users, start, limits) = (users(FILE), Instant::now(), AuthLimits::default());
     let (headers, late) = (basic("alice", "secret"), start + limits.lifetime);
-    gate.authenticate(&headers, somebody(), &users, start).await.unwrap();
-    gate.authenticate(&headers, somebody(), &users, late).await.unwrap();
+    let client = somebody();
+    gate.authenticate(&headers, client, &users, start).await.unwrap();
+    gate.authenticate(&headers, client, &users, late).await.unwrap();
     assert_eq!(seen.lock().unwrap().len(), 2);
     gate.sweep(late + limits.lifetime);
     assert_eq!(gate.load().remembered, 0);
@@ -175,7 +194,8 @@ async fn unknown_users_mimic_every_hash_of_a_mixed_file() {
         let name = format!("nobody{number}");
         assert_eq!(ask(&gate, &users, &name, "wrong").await, Err(AuthFailure::UnknownUser));
     }
-    assert_eq!(seen.lock().unwrap().iter().collect::<HashSet<_>>().len(), 6);
+    let schemes: HashSet<_> = users.iter().map(|user| user.hash().scheme().to_string()).collect();
+    assert_eq!(seen.lock().unwrap().iter().collect::<HashSet<_>>().len(), schemes.len());
 }
 
 #[tokio::test(start_paused = true)]
@@ -195,22 +215,25 @@ async fn a_removed_user_stays_out_though_another_has_the_same_hash() {
     let gate = authenticator();
     let line = "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=";
     let before = users(&format!("alice:{line}\nbob:{line}"));
-    assert_eq!(ask(&gate, &before, "alice", "secret").await, Ok("alice".into()));
+    let client = somebody();
+    assert_eq!(ask_from(&gate, client, &before, "alice", "secret").await, Ok("alice".into()));
     let after = users(&format!("bob:{line}"));
-    assert!(gate.remembered(&credentials("alice", "secret"), &after, Instant::now()).is_none());
-    assert_eq!(ask(&gate, &after, "alice", "secret").await, Err(AuthFailure::UnknownUser));
+    assert!(!is_remembered(&gate, client, &after, ("alice", "secret"), Instant::now()));
+    let refusal = ask_from(&gate, client, &after, "alice", "secret").await.unwrap_err();
+    assert_eq!(refusal.failure, AuthFailure::UnknownUser);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_changed_hash_ends_what_is_remembered_with_the_reload() {
-    let gate = authenticator();
-    assert_eq!(ask(&gate, &users(FILE), "alice", "secret").await, Ok("alice".into()));
+    let (gate, client) = (authenticator(), somebody());
+    assert_eq!(ask_from(&gate, client, &users(FILE), "alice", "secret").await, Ok("alice".into()));
     // printf changed | openssl dgst -sha1 -binary | base64
     let after = users("alice:{SHA}N8bFe+30MF70EknBeUdgtcuPrRc=");
-    assert_eq!(ask(&gate, &after, "alice", "secret").await, Err(wrong_password("alice")));
-    assert_eq!(ask(&gate, &after, "alice", "changed").await, Ok("alice".into()));
+    let refusal = ask_from(&gate, client, &after, "alice", "secret").await.unwrap_err();
+    assert_eq!(refusal.failure, wrong_password("alice"));
+    assert_eq!(ask_from(&gate, client, &after, "alice", "changed").await, Ok("alice".into()));
     // and the old line back again: still remembered, still right
-    assert!(gate.remembered(&credentials("alice", "secret"), &users(FILE), Instant::now()).is_some());
+    assert!(is_remembered(&gate, client, &users(FILE), ("alice", "secret"), Instant::now()));
 }
 
 /// GHSA-6765-c87h-8mrf: a key of parts run together logged one user in as another. (`alice:x` cannot be a name here,
@@ -220,9 +243,10 @@ async fn what_is_remembered_for_one_user_is_nothing_to_another() {
     let gate = authenticator();
     let hash = "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=";
     let users = users(&format!("alice:{hash}\nalic:{hash}\nalices:{hash}"));
-    assert_eq!(ask(&gate, &users, "alice", "secret").await, Ok("alice".into()));
+    let client = somebody();
+    assert_eq!(ask_from(&gate, client, &users, "alice", "secret").await, Ok("alice".into()));
     for (user, password) in [("alic", "esecret"), ("alices", "ecret"), ("alic", "secret"), ("alices", "secret")] {
-        assert!(gate.remembered(&credentials(user, password), &users, Instant::now()).is_none(), "{user}:{password}");
+        assert!(!is_remembered(&gate, client, &users, (user, password), Instant::now()), "{user}:{password}");
     }
 }
 
@@ -271,9 +295,9 @@ async fn verified_users_pass_while_the_pool_is_full() {
     });
     let limits = AuthLimits::default();
     let gate = Authenticator::with_verifier(&limits, verifier.unwrap(), ProcessKey::random().unwrap());
-    let users = users(FILE);
+    let (users, client) = (users(FILE), somebody());
     go.send(()).unwrap();
-    assert_eq!(ask(&gate, &users, "alice", "secret").await, Ok("alice".into()));
+    assert_eq!(ask_from(&gate, client, &users, "alice", "secret").await, Ok("alice".into()));
 
     let waker = Waker::noop();
     let mut running = pin!(ask(&gate, &users, "bob", "guess"));
@@ -284,13 +308,13 @@ async fn verified_users_pass_while_the_pool_is_full() {
     let mut waiting = pin!(ask(&gate, &users, "bob", "another guess"));
     assert!(waiting.as_mut().poll(&mut Context::from_waker(waker)).is_pending());
 
-    // Also for a name that is unknown.
+    // Also for a name that is unknown; and a tick later, or it would be told from a wrong one by its time.
     for user in ["carol", "nobody"] {
-        let refused = pin!(ask(&gate, &users, user, "other"));
-        let refused = refused.poll(&mut Context::from_waker(waker));
-        assert_eq!(refused, Poll::Ready(Err(AuthFailure::Busy)), "{user}");
+        let start = tokio::time::Instant::now();
+        assert_eq!(ask(&gate, &users, user, "other").await, Err(AuthFailure::Busy), "{user}");
+        assert!(elapsed_ms(start) >= 100);
     }
-    assert_eq!(ask(&gate, &users, "alice", "secret").await, Ok("alice".into()));
+    assert_eq!(ask_from(&gate, client, &users, "alice", "secret").await, Ok("alice".into()));
     go.send(()).unwrap();
     go.send(()).unwrap();
     assert_eq!((running.await, waiting.await), (Err(wrong_password("bob")), Err(wrong_password("bob"))));
@@ -344,6 +368,7 @@ async fn the_first_five_wrong_come_back_later_each_time_and_then_they_are_too_ma
     assert!(elapsed_ms(start) >= 1600);
     assert_eq!(seen.lock().unwrap().len(), 5);
     // Others are, and it is from elsewhere.
+    tokio::time::resume();
     assert_eq!(ask_from(&gate, client, &users, "bob", "secret").await, Ok("bob".into()));
     assert_eq!(ask(&gate, &users, "alice", "secret").await, Ok("alice".into()));
 }
@@ -377,7 +402,7 @@ async fn who_was_right_from_there_lately_passes_though_somebody_guesses_and_the_
         let guess = gate.authenticate(&basic("alice", &number.to_string()), client, &users, later).await;
         assert_eq!(guess.unwrap_err().failure == AuthFailure::Throttled, number >= 5);
     }
-    assert!(gate.remembered(&credentials("alice", "secret"), &users, later).is_none());
+    assert!(!is_remembered(&gate, client, &users, ("alice", "secret"), later));
     gate.authenticate(&headers, client, &users, later).await.unwrap();
     // And that cleared nothing.
     let guess = gate.authenticate(&basic("alice", "9"), client, &users, later).await;
@@ -405,13 +430,218 @@ async fn eight_requests_of_one_page_are_one_hash_and_all_are_let_in() {
         ask_from(&gate, client, &users, "bob", &number.to_string()).await.unwrap_err();
     }
     let mut page: Vec<_> = (0..8).map(|_| Box::pin(ask_from(&gate, client, &users, "bob", "secret"))).collect();
-    // All are asked before any is answered, unless the hash is done meanwhile: then the rest are remembered.
-    page.retain_mut(|request| match request.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Pending => true,
-        Poll::Ready(answer) => answer != Ok("bob".into()),
-    });
+    // The clock that stands still would go on by itself while a thread computes.
+    tokio::time::resume();
+    // All are asked before any is answered.
+    let held_up = seen.lock().unwrap();
+    for request in &mut page {
+        assert!(request.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    drop(held_up);
     for request in page {
         assert_eq!(request.await, Ok("bob".into()));
     }
     assert_eq!(seen.lock().unwrap().len(), 5);
+}
+
+// --- What is remembered is no oracle.
+
+/// Whether there is an answer on arrival: what somebody learns who hangs up early.
+fn at_once(answer: impl Future<Output = Result<Identity, Refusal>>) -> Option<bool> {
+    match pin!(answer).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => Some(answer.is_ok()),
+        Poll::Pending => None,
+    }
+}
+
+/// Closes alice's pair there and uses up its looks, hanging up each time.
+fn use_up(gate: &Authenticator, client: Peer, users: &Users, now: Instant) {
+    use_up_of(gate, client, users, now, "alice");
+}
+
+fn use_up_of(gate: &Authenticator, client: Peer, users: &Users, now: Instant, name: &str) {
+    for number in 0..200 {
+        let headers = basic(name, &format!("guess {number}"));
+        assert_ne!(at_once(gate.authenticate(&headers, client, users, now)), Some(true));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_remembered_from_one_network_is_no_answer_in_another() {
+    let (gate, seen) = counted();
+    let (users, headers) = (users(FILE), basic("alice", "secret"));
+    let (client, other) = (somebody(), somebody());
+    gate.authenticate(&headers, client, &users, Instant::now()).await.unwrap();
+    assert_eq!(at_once(gate.authenticate(&headers, client, &users, Instant::now())), Some(true));
+    gate.authenticate(&headers, other, &users, Instant::now()).await.unwrap();
+    assert_eq!(seen.lock().unwrap().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn from_the_same_network_guesses_that_hang_up_soon_learn_nothing_and_who_stays_is_let_in_late() {
+    let (gate, users, client) = (authenticator(), users(FILE), somebody());
+    let (headers, now) = (basic("alice", "secret"), Instant::now());
+    gate.authenticate(&headers, client, &users, now).await.unwrap();
+    for number in 0..50 {
+        let headers = basic("alice", &format!("guess {number}"));
+        assert_eq!(at_once(gate.authenticate(&headers, client, &users, now)), None);
+        assert_eq!(at_once(gate.authenticate(&basic("alice", "secret"), client, &users, now)), Some(true), "{number}");
+    }
+    use_up(&gate, client, &users, now);
+    assert_eq!(at_once(gate.authenticate(&headers, client, &users, now)), None);
+    let start = tokio::time::Instant::now();
+    // Meanwhile there is a look again.
+    gate.authenticate(&headers, client, &users, now).await.unwrap();
+    assert_eq!(elapsed_ms(start) / 100, 64);
+}
+
+struct Shows<'a> {
+    alone: bool,
+    ticket: Option<&'a str>,
+}
+
+impl Evidence for Shows<'_> {
+    fn is_alone(&self) -> bool {
+        self.alone
+    }
+
+    fn ticket(&self, user: &User) -> Option<Vec<u8>> {
+        self.ticket.filter(|_| *user.name() == UserName::of(b"alice")).map(|ticket| ticket.into())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_connection_on_which_it_was_right_passes_unless_a_proxy_may_have_it() {
+    let (gate, users, client, now) = (authenticator(), users(FILE), somebody(), Instant::now());
+    let headers = basic("alice", "secret");
+    let (own, other) = (Proven::default(), Proven::default());
+    let on = |proven, shows| Sender { client, proven: Some(proven), evidence: Some(shows) };
+    let (alone, proxied) = (Shows { alone: true, ticket: None }, Shows { alone: false, ticket: None });
+    gate.authenticate(&headers, on(&own, &alone), &users, now).await.unwrap();
+    use_up(&gate, client, &users, now);
+    for _ in 0..200 {
+        assert_eq!(at_once(gate.authenticate(&headers, on(&own, &alone), &users, now)), Some(true));
+    }
+    assert_eq!(at_once(gate.authenticate(&headers, on(&other, &alone), &users, now)), None);
+    assert_eq!(at_once(gate.authenticate(&headers, on(&own, &proxied), &users, now)), None);
+    // And whoever sends something else on it is somebody else.
+    assert_eq!(at_once(gate.authenticate(&headers, on(&own, &alone), &users, now)), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ticket_lets_its_user_in_and_its_thief_guess_five_times() {
+    let (gate, seen) = counted();
+    let (users, client, now) = (users(FILE), somebody(), Instant::now());
+    use_up(&gate, client, &users, now);
+    let (hers, stolen) = (Shows { alone: true, ticket: Some("hers") }, Shows { alone: true, ticket: Some("stolen") });
+    let with = |shows| Sender { client, proven: None, evidence: Some(shows) };
+    let before = seen.lock().unwrap().len();
+    for number in 0..20 {
+        let guess = basic("alice", &format!("thief {number}"));
+        let refusal = gate.authenticate(&guess, with(&stolen), &users, now).await.unwrap_err();
+        assert_eq!(refusal.failure == AuthFailure::Throttled, number >= 5, "{number}");
+    }
+    assert_eq!(seen.lock().unwrap().len() - before, 5);
+    // Never seen before, and let in.
+    gate.authenticate(&basic("alice", "secret"), with(&hers), &users, now).await.unwrap();
+    assert_eq!(at_once(gate.authenticate(&basic("alice", "secret"), with(&hers), &users, now)), Some(true));
+    // It is alice's, and helps no other name.
+    use_up_of(&gate, client, &users, now, "bob");
+    let refusal = gate.authenticate(&basic("bob", "secret"), with(&hers), &users, now).await.unwrap_err();
+    assert_eq!(refusal.failure, AuthFailure::Throttled);
+}
+
+// --- The queue shows nobody which names exist.
+
+/// A gate whose only thread is held up, in a network where somebody guesses.
+fn held_up(users: &Users, client: Peer) -> (Authenticator, mpsc::Sender<()>) {
+    let (go, held) = mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let verifier = Verifier::start_with(pool(16), move |hash, password| {
+        let _ = held.lock().unwrap().recv();
+        hash.verify(password)
+    });
+    let limits = AuthLimits::default();
+    let gate = Authenticator::with_verifier(&limits, verifier.unwrap(), ProcessKey::random().unwrap());
+    let now = Instant::now();
+    for number in 0..20 {
+        let headers = basic(&format!("early {number}"), "x");
+        assert_eq!(at_once(gate.authenticate(&headers, client, users, now)), None);
+    }
+    (gate, go)
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_place_a_name_that_exists_and_one_that_does_not_are_refused_alike() {
+    let (users, client) = (users(FILE), somebody());
+    let (gate, _go) = held_up(&users, client);
+    let mut answers = Vec::new();
+    for name in ["bob", "nobody", "carol", "no one"] {
+        let start = tokio::time::Instant::now();
+        let refusal = ask_from(&gate, client, &users, name, "x").await.unwrap_err();
+        answers.push((elapsed_ms(start) / 10, refusal.retry_after));
+    }
+    assert!(answers.iter().all(|answer| *answer == (640, Some(Duration::from_secs(60)))), "{answers:?}");
+}
+
+#[tokio::test]
+async fn a_first_right_login_from_where_somebody_sprays_names_goes_before_them() {
+    let (users, client) = (users(FILE), somebody());
+    let (gate, go) = held_up(&users, client);
+    let spray: Vec<_> = (0..40).map(|n| basic(&format!("nobody {n}"), "x")).collect();
+    let now = Instant::now();
+    let mut spraying: Vec<_> =
+        spray.iter().map(|headers| Box::pin(gate.authenticate(headers, client, &users, now))).collect();
+    for guess in &mut spraying {
+        assert!(guess.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    let mut login = pin!(ask_from(&gate, client, &users, "bob", "secret"));
+    assert!(login.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    // The one that runs, if it does, and then this one.
+    go.send(()).unwrap();
+    go.send(()).unwrap();
+    assert_eq!(login.await, Ok("bob".into()));
+}
+
+#[tokio::test]
+async fn twenty_who_log_in_at_once_from_one_address_are_all_let_in() {
+    let file: String = (0..20).map(|n| format!("user{n}:{{SHA}}5en6G6MezRroT3XKqkdPOmY/BfQ=\n")).collect();
+    let (gate, users, client) = (authenticator(), users(&file), somebody());
+    let logins: Vec<_> = (0..20).flat_map(|n| [format!("user{n}"), format!("user{n}")]).collect();
+    let mut asking: Vec<_> =
+        logins.iter().map(|name| Box::pin(ask_from(&gate, client, &users, name, "secret"))).collect();
+    asking.retain_mut(|asking| match asking.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Pending => true,
+        Poll::Ready(answer) => answer.is_err(),
+    });
+    for asking in asking {
+        asking.await.unwrap();
+    }
+    assert!(gate.throttle.is_quiet());
+}
+
+// --- The daemon stops.
+
+#[tokio::test(start_paused = true)]
+async fn at_a_stop_refusals_leave_at_the_next_tick_and_what_waits_for_a_hash_is_told_busy() {
+    let (users, client) = (users(FILE), somebody());
+    let (gate, _go) = held_up(&users, client);
+    for number in 0..9 {
+        assert_eq!(
+            at_once(gate.authenticate(&basic("alice", &number.to_string()), client, &users, Instant::now())),
+            None
+        );
+    }
+    let mut throttled = pin!(ask_from(&gate, client, &users, "alice", "one too many"));
+    let mut waiting = pin!(ask(&gate, &users, "bob", "secret"));
+    for _ in 0..2 {
+        assert!(throttled.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    gate.drain();
+    let start = tokio::time::Instant::now();
+    assert_eq!(throttled.await.unwrap_err().failure, AuthFailure::Throttled);
+    assert_eq!(waiting.await, Err(AuthFailure::Busy));
+    assert_eq!(ask_from(&gate, client, &users, "carol", "other").await.unwrap_err().failure, AuthFailure::Busy);
+    assert!(elapsed_ms(start) <= 205, "{}", elapsed_ms(start));
 }

@@ -5,55 +5,76 @@
 //!
 //! Two counts, each of which forgives one wrong password a minute:
 //!
-//! - **by network and name.** From the sixth on, passwords for *that name from there* are not looked at: 429. A password
-//!   is counted before its hash is computed, or a hundred at once would all be the first.
+//! - **by network and name.** From the sixth on, the *pair* of that name and that network is closed: 429, without a hash.
+//!   A password is counted before its hash is computed, or a hundred at once would all be the first. One that was not
+//!   looked at after all takes its count back.
 //! - **by network alone.** From the sixth wrong one on, whatever the names, a wrong password from there is answered with
-//!   429 as well, each later than the one before, and passwords from there wait in a short queue of their own.
+//!   429 as well, each later than the one before, and passwords from there wait behind everybody else's.
 //!
 //! A network is an IPv4 address or an IPv6 /64, of which each host has one to itself; IPv6 counts by /48 too, with a
 //! limit of 40, since whoever has a /48 has 65536 of the others. Unix sockets and loopback are networks like any other.
 //!
-//! Behind a container engine's gateway everybody is one address, and so nothing shuts out an address: a right password
-//! for a name that was not guessed at from there is verified, at its turn among those from the same place. (The queue
-//! for them holds four, which somebody with many connections and new names can keep full; each of his answers is late,
-//! so he needs more than thirty to do so against bcrypt of cost 12.)
-//! What was right from a network lately (a week) is known by a keyed hash of name, password and stored hash; it passes
-//! whatever the counts say, in front of everybody else. So guesses at a colleague's name do not shut him out. What is in
-//! the cache of verified credentials never gets here at all. A right password takes back the one count that it took, and
-//! no other.
+//! What was right is known by keyed hashes with the network in them: for an hour in the cache of verified credentials,
+//! for a week here. Both answer without a count, so each is an oracle for whoever is in the same network, and for nobody
+//! else. While a pair is open a guess that finds nothing there is counted like any other. While it is closed,
+//! **looks** are counted: a hundred at once, ten a minute. One that finds what it looks for gives itself back; so
+//! colleagues of a guesser pass at once, until he has used up all of them. Half of them gone, refusals leave after 6.4 s,
+//! so that who guesses over one connection never does. When none is left, a password waits as a refusal would, and is
+//! looked for when it would leave; who hangs up before has learnt nothing.
 //!
-//! What this does not stop yet: both of these answer a right password at once where a wrong one is late or not looked at,
-//! so whoever hangs up early can try the password of somebody who is logged in (from anywhere) or was lately (from the
-//! same network) as fast as he can connect.
+//! Two things show that somebody is no stranger, and need no look:
+//!
+//! - the **connection** on which this very password was right before (and on which no proxy sends for others);
+//! - a **ticket** of that user's (see `session::ticket`): it is a network of its own, with counts of its own.
+//!
+//! Passwords **in flight** count like wrong ones where it is decided who goes first, and never where it is decided who is
+//! refused: twenty people who come to work at nine through one gateway are served in turn. See [`Class`].
+//!
+//! From where there is a queue (a network that guesses, or has many in flight), refusals leave at a moment that is
+//! fixed at the arrival, whether or not a hash was computed and when; so the order in the queue, which prefers names that
+//! exist, shows nobody which do. A guess that finds no place there is answered as if it had been wrong, at that moment.
 //!
 //! The same wrong password again from the same network within a minute of the last time counts once: tabs and scripts
 //! repeat themselves. It is verified again (only right ones are remembered as answers) and it is answered with 401 even
 //! where a new one would get 429, since nobody learns anything from it: so a browser that holds a wrong password, and
-//! would send it for ever without asking, asks for another one when its page is loaded again.
+//! would send it for ever without asking, asks for another one when its page is loaded again. One that comes again before
+//! it was judged counts once too (the requests of a page), but it may be right: where the pair is closed it takes a look.
 //!
 //! | attack | what stops it |
 //! |---|---|
 //! | guessing at one name | five at once, then one a minute: 1440 a day from an address, and no more from a whole /48 |
-//! | a password over many names | 429 and growing delays after five, and a queue of its own that holds four |
-//! | a hundred guesses at the same moment | counted before they are looked at |
+//! | trying a password that is remembered, hanging up before the refusal | nothing is remembered elsewhere; from the same network a hundred at once, then ten a minute |
+//! | a password over many names | 429 and growing delays after five, and the last place in the queue |
+//! | a hundred guesses at the same moment | counted before they are looked at, and in flight |
 //! | hanging up before the answer | it counts as a wrong one |
+//! | filling the queue from many subnets | a /48 has one turn, and all who guess have a quarter of the places |
+//! | filling it with names that nobody has | names that exist go first, and take their places |
+//! | telling by time which names those are | refusals leave at a moment fixed at the arrival |
 //! | shutting others out | known passwords pass; other names pass; there is no count by name alone |
+//! | a stolen ticket | five guesses, then one a minute, for its five minutes |
 //! | pushing the own record out of the tables | the smallest penalty goes first: it takes 16 greater ones at the same, secret, place |
-//! | memory | four tables of 65536 entries: 4 MiB in all, whatever comes |
+//! | memory | five tables, 4.3 MiB in all, whatever comes |
 //!
 //! What it costs honest people: whoever mistypes waits longer each time, up to 0.8 s, and after five a minute for each
 //! further try; who logs in for the first time from the very address from which somebody guesses at his name has to wait
-//! until that ends, or come from another; and where a colleague guesses, a mistyped password shows a page that says to
-//! reload, instead of the browser's question.
+//! until that ends, or come from another. The same holds for who was right from there before, on a new connection and
+//! without a ticket, but only while somebody guesses at his name from there over several connections for minutes. And
+//! where a colleague guesses, a mistyped password shows a page that says to reload, instead of the browser's question.
+//!
+//! What it does not stop: somebody with addresses in hundreds of networks has five tries at each name from each, and can
+//! keep the queue full with them.
 
+mod attempt;
+mod counts;
+mod in_flight;
 mod table;
 
-use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::keyed::{ProcessKey, Purpose};
-use crate::client_addr::Peer;
-use table::{Key, Table};
+pub(super) use attempt::Attempt;
+use counts::{Before, Counts, delay};
 
 /// Wrong passwords from one network that get 401.
 const LIMIT: u64 = 5;
@@ -67,220 +88,242 @@ const REPEATED: u64 = 60_000;
 const KNOWN: u64 = 7 * 24 * 3_600_000;
 /// A network's count goes no higher than this many times its limit: a quarter of an hour and it is as good as new.
 const WORST: u64 = 3;
-/// Entries of each table.
+/// So many looks at what is remembered are free for a closed pair...
+const LOOKS: u64 = 100;
+/// ...and one more after so long.
+const LOOK: u64 = 6_000;
+/// Entries of each table...
 const ENTRIES: usize = 1 << 16;
+/// ...but for that of looks: only closed pairs are in it.
+const LOOK_ENTRIES: usize = 1 << 14;
+/// When to come again after a queue that was full.
+const CROWDED: Duration = Duration::from_secs(5);
 
 /// What is known of where guesses come from.
 pub(super) struct Throttle {
     origin: Instant,
-    networks: Table,
-    pairs: Table,
-    guesses: Table,
-    known: Table,
+    /// No pair is closed after this moment: so that, as long as nobody guesses, nobody takes the lock.
+    closed_until: AtomicU64,
+    counts: Mutex<Counts>,
 }
 
-/// One password for one name from one client, by keyed hashes.
-pub(super) struct Attempt {
-    /// From the narrowest to the widest.
-    scopes: Vec<Scope>,
-    guess: Key,
-    known: Key,
-}
-
-#[derive(Clone, Copy)]
-struct Scope {
-    network: Key,
-    pair: Key,
-    limit: u64,
-}
-
-/// How an attempt is treated among those that wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How an attempt is treated among those that wait: the first before the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
-    /// It was right lately: before everybody else.
+    /// It was right lately.
     Known,
     /// Nothing speaks against it.
     Usual,
-    /// It comes from where somebody guesses.
+    /// Many are in flight from there. The name exists.
+    Crowd,
+    /// Somebody guesses there. The name exists, and this password for it is new.
     Guessing,
+    /// There are many in flight or somebody guesses there, and it cannot be a first right one: nobody has that name, or
+    /// it was looked at just now.
+    Last,
+}
+
+/// What speaks for an attempt.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Standing {
+    /// Whether there is a user of that name.
+    pub(super) exists: bool,
+    /// Whether the very same was right on this connection before.
+    pub(super) proven: bool,
 }
 
 /// Whether a password is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Admission {
-    /// It is, and this is to be handed back with the answer.
+    /// It is remembered as right.
+    Right,
+    /// It is to be verified, and this to be handed back with the answer.
     Open(Ticket),
-    /// It is not.
+    /// It is not looked at. It was looked for among what is remembered, and is not there.
     Closed(Penalty),
+    /// It was not even looked for; to be asked again when the refusal would leave.
+    Unseen(Penalty),
 }
 
 /// What an attempt was admitted as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ticket {
     pub(super) class: Class,
+    /// How long after the arrival a refusal leaves, whatever becomes of the attempt; none if by the count.
+    leaves: Option<Duration>,
     /// Whether it is the first of its like, and so counts.
     counts: bool,
+    /// Whether it took a look that it gives back if it is right.
+    looked: bool,
+}
+
+impl Ticket {
+    /// How long after its arrival it is refused if there is no answer then.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        // Those who come together, and of whom none was wrong, all have their turn.
+        self.leaves.filter(|_| self.class >= Class::Guessing)
+    }
 }
 
 /// How a wrong password is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Penalty {
-    /// By how much the answer is late.
-    pub(super) delay: Duration,
+    /// When the answer leaves.
+    pub(super) leaves: Leaves,
     /// When to try again, if there were too many.
     pub(super) retry_after: Option<Duration>,
 }
 
-impl Attempt {
-    /// `stored` is what the password is held against.
-    pub(super) fn new(key: &ProcessKey, client: Peer, user: &[u8], password: &[u8], stored: &[u8]) -> Self {
-        let scopes: Vec<Scope> = networks(client)
-            .iter()
-            .map(|(network, limit)| Scope {
-                network: Key::new(key, Purpose::Network, &[network]),
-                pair: Key::new(key, Purpose::Pair, &[network, user]),
-                limit: *limit,
-            })
-            .collect();
-        let network = networks(client).swap_remove(0).0;
-        Self {
-            scopes,
-            guess: Key::new(key, Purpose::Guess, &[&network, user, password]),
-            known: Key::new(key, Purpose::Known, &[&network, user, password, stored]),
-        }
-    }
-
-    /// A name for where it comes from.
-    pub(super) fn network(&self) -> u64 {
-        self.scopes.first().map_or(0, |scope| scope.network.tag())
-    }
-}
-
-/// The networks that a client belongs to, the narrowest first, with the limit of each.
-fn networks(client: Peer) -> Vec<(Vec<u8>, u64)> {
-    match client {
-        Peer::Unix => vec![(b"unix".to_vec(), LIMIT)],
-        Peer::Tcp(IpAddr::V4(ip)) => vec![(ip.octets().to_vec(), LIMIT)],
-        Peer::Tcp(IpAddr::V6(ip)) => {
-            let octets = ip.octets();
-            vec![(octets[..8].to_vec(), LIMIT), (octets[..6].to_vec(), WIDE_LIMIT)]
-        }
-    }
+/// When an answer leaves, at the earliest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaves {
+    /// So long after it is known.
+    FromNow(Duration),
+    /// So long after its request came.
+    FromArrival(Duration),
 }
 
 impl Throttle {
     /// One that has seen nothing. No `now` may be before `origin`.
     pub(super) fn new(origin: Instant) -> Self {
-        Self::with_entries(origin, ENTRIES)
+        Self::with_entries(origin, ENTRIES, LOOK_ENTRIES)
     }
 
     /// The same with tables of another size.
-    fn with_entries(origin: Instant, entries: usize) -> Self {
-        let [networks, pairs, guesses, known] = [(); 4].map(|()| Table::new(entries));
-        Self { origin, networks, pairs, guesses, known }
+    fn with_entries(origin: Instant, entries: usize, look_entries: usize) -> Self {
+        let counts = Mutex::new(Counts::new(entries, look_entries));
+        Self { origin, closed_until: AtomicU64::new(0), counts }
     }
 
-    /// Says whether the password may be looked at, and counts it for its name.
-    pub(super) fn admit(&mut self, attempt: &Attempt, now: Instant) -> Admission {
+    /// Whether there may be a closed pair anywhere. Takes no lock.
+    pub(super) fn is_guarded(&self, now: Instant) -> bool {
+        let until = self.closed_until.load(Ordering::Relaxed);
+        until > 0 && until > self.millis(now)
+    }
+
+    /// Whether the pair is closed.
+    pub(super) fn is_closed(&self, attempt: &Attempt, now: Instant) -> bool {
+        self.counts().closed_for(attempt, self.millis(now)) > 0
+    }
+
+    /// Says whether the password may be looked at, and counts it for its name. `is_remembered` says whether it was
+    /// verified before; it is asked only where that may be told.
+    pub(super) fn admit(
+        &self,
+        attempt: &Attempt,
+        standing: Standing,
+        is_remembered: impl FnOnce() -> bool,
+        now: Instant,
+    ) -> Admission {
         let now = self.millis(now);
-        if self.known.until(attempt.known) > now {
-            return Admission::Open(Ticket { class: Class::Known, counts: false });
+        let mut counts = self.counts();
+        let closed_for = counts.closed_for(attempt, now);
+        let before = counts.before(attempt, now);
+        // One that was wrong a moment ago is wrong again, and shows nobody anything.
+        let is_closed = closed_for > 0 && before != Before::Wrong;
+        let looks = is_closed && !standing.proven;
+        let penalty = |counts: &Counts| {
+            // A browser sends this password again when its page is loaded anew, and only then asks for another: the wait
+            // is for both.
+            let retry_after = Some(Duration::from_millis(closed_for + FORGIVEN));
+            Penalty { leaves: Leaves::FromArrival(counts.delay_of_closed(attempt, now)), retry_after }
+        };
+        if looks && !counts.take_look(attempt, now) {
+            return Admission::Unseen(penalty(&counts));
         }
-        let guesses_too_much = |scope: &Scope| wait(self.networks.until(scope.network), scope.limit, now) > 0;
-        let class = if attempt.scopes.iter().any(guesses_too_much) { Class::Guessing } else { Class::Usual };
-        // One that comes again was let in before, and is right or wrong as it was then.
-        let repeated = self.guesses.until(attempt.guess) > now;
+        let is_right = is_remembered();
+        let is_known = is_right || counts.known.until(attempt.known) > now;
+        if is_known {
+            if looks {
+                counts.give_look_back(attempt, now);
+            }
+            let ticket = Ticket { class: Class::Known, leaves: None, counts: false, looked: false };
+            return if is_right { Admission::Right } else { Admission::Open(ticket) };
+        }
+        let repeated = before != Before::Never;
+        if is_closed && !repeated {
+            return Admission::Closed(penalty(&counts));
+        }
+        let class = counts.class(attempt, standing.exists, repeated, now);
+        let leaves = (class > Class::Usual).then(|| delay((counts.crowd(attempt, now) + 1).max(LIMIT + 1)));
         if !repeated {
-            let waits = attempt.scopes.iter().map(|scope| wait(self.pairs.until(scope.pair), scope.limit, now));
-            if let Some(wait @ 1..) = waits.max() {
-                let delay = delay((self.count(attempt, now) + 1).max(LIMIT + 1));
-                // A browser sends this password again when its page is loaded anew, and only then asks for another: the
-                // wait is for both.
-                return Admission::Closed(Penalty { delay, retry_after: Some(Duration::from_millis(wait + FORGIVEN)) });
-            }
             for scope in &attempt.scopes {
-                let until = self.pairs.until(scope.pair).max(now) + FORGIVEN;
-                self.pairs.set(scope.pair, until);
+                let until = counts.pairs.until(scope.pair).max(now) + FORGIVEN;
+                counts.pairs.set(scope.pair, until);
+                self.closed_until.fetch_max(until.saturating_sub((scope.limit - 1) * FORGIVEN), Ordering::Relaxed);
+                counts.in_flight.begin(scope.network);
             }
         }
-        self.guesses.set(attempt.guess, now + REPEATED);
-        Admission::Open(Ticket { class, counts: !repeated })
+        counts.note(attempt, before == Before::Wrong, now);
+        Admission::Open(Ticket { class, leaves, counts: !repeated, looked: looks })
     }
 
     /// The password was right: it takes its count back and is known from now on.
-    pub(super) fn right(&mut self, attempt: &Attempt, ticket: Ticket, now: Instant) {
+    pub(super) fn right(&self, attempt: &Attempt, ticket: Ticket, now: Instant) {
         let now = self.millis(now);
+        let mut counts = self.counts();
         if ticket.counts {
-            for scope in &attempt.scopes {
-                let until = self.pairs.until(scope.pair);
-                // One that has ended or was given up has nothing to take back.
-                if until > now {
-                    self.pairs.set(scope.pair, until.saturating_sub(FORGIVEN));
-                }
-            }
+            counts.take_back(attempt, now);
         }
-        self.known.set(attempt.known, now + KNOWN);
+        if ticket.looked {
+            counts.give_look_back(attempt, now);
+        }
+        counts.forget(attempt, now);
+        counts.known.set(attempt.known, now + KNOWN);
     }
 
-    /// The password was wrong, or nobody stayed to hear what it was.
-    pub(super) fn wrong(&mut self, attempt: &Attempt, ticket: Ticket, now: Instant) -> Penalty {
+    /// The password was not looked at: it takes its count back, and is none that was tried.
+    pub(super) fn unseen(&self, attempt: &Attempt, ticket: Ticket, now: Instant) -> Penalty {
         let now = self.millis(now);
-        let mut too_many = 0;
-        for scope in &attempt.scopes {
-            let until = self.networks.until(scope.network);
-            too_many = too_many.max(wait(until, scope.limit, now));
-            if ticket.counts {
-                let until = (until.max(now) + FORGIVEN).min(now + WORST * scope.limit * FORGIVEN);
-                self.networks.set(scope.network, until);
-            }
+        let mut counts = self.counts();
+        if ticket.counts {
+            counts.take_back(attempt, now);
+            counts.forget(attempt, now);
         }
-        // The true wait is only for further wrong ones, and nobody knows beforehand: a minute is enough to think.
-        let retry_after = (ticket.counts && too_many > 0).then(|| Duration::from_millis(too_many.min(FORGIVEN)));
-        Penalty { delay: delay(self.count(attempt, now)), retry_after }
+        counts.penalty(attempt, ticket, Some(CROWDED), now)
     }
 
-    /// The queue for where it comes from was full, so the password was not looked at.
-    pub(super) fn crowded_out(&self, attempt: &Attempt, now: Instant) -> Penalty {
-        let count = self.count(attempt, self.millis(now));
-        Penalty { delay: delay((count + 1).max(LIMIT + 1)), retry_after: Some(CROWDED) }
+    /// The password was wrong.
+    pub(super) fn wrong(&self, attempt: &Attempt, ticket: Ticket, now: Instant) -> Penalty {
+        let now = self.millis(now);
+        let mut counts = self.counts();
+        counts.note(attempt, true, now);
+        let retry_after = counts.retry_after(attempt, ticket, now);
+        counts.add(attempt, ticket, now);
+        counts.penalty(attempt, ticket, retry_after, now)
+    }
+
+    /// Nobody stayed to hear what the password was: it counts as a wrong one, and may have been right.
+    pub(super) fn gone(&self, attempt: &Attempt, ticket: Ticket, now: Instant) {
+        self.counts().add(attempt, ticket, self.millis(now));
+    }
+
+    /// When to try again, if there are too many wrong ones by now: for answers that leave at a fixed moment, so that what
+    /// they say does not depend on when a hash was computed either.
+    pub(super) fn retry_after(&self, attempt: &Attempt, ticket: Ticket, now: Instant) -> Option<Duration> {
+        self.counts().retry_after(attempt, ticket, self.millis(now))
     }
 
     /// What the tables take at most, in bytes.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
-        [&self.networks, &self.pairs, &self.guesses, &self.known].map(Table::bytes).iter().sum()
+        self.counts().bytes()
     }
 
-    fn count(&self, attempt: &Attempt, now: u64) -> u64 {
-        attempt.scopes.first().map_or(0, |scope| count(self.networks.until(scope.network), now))
+    /// Whether nothing is in flight.
+    #[cfg(test)]
+    pub(super) fn is_quiet(&self) -> bool {
+        self.counts().in_flight.is_empty()
     }
 
     fn millis(&self, now: Instant) -> u64 {
         // Half a billion years fit.
         now.saturating_duration_since(self.origin).as_millis() as u64
     }
-}
 
-/// When to come again after a queue that was full.
-const CROWDED: Duration = Duration::from_secs(5);
-
-/// How many wrong ones are not forgiven yet.
-fn count(until: u64, now: u64) -> u64 {
-    until.saturating_sub(now).div_ceil(FORGIVEN)
-}
-
-/// How long until there are fewer than `limit`.
-fn wait(until: u64, limit: u64, now: u64) -> u64 {
-    until.saturating_sub(now).saturating_sub((limit - 1) * FORGIVEN)
-}
-
-/// By how much the answer to the so-and-so-many-th wrong password is late: none, then 100 ms, and twice as much each
-/// time, to 6.4 s: who guesses at many names over thirty connections is then about as fast as bcrypt of cost 12, and
-/// leaves room for who comes from the same address.
-fn delay(count: u64) -> Duration {
-    match count {
-        0 | 1 => Duration::ZERO,
-        count => Duration::from_millis(100 << (count - 2).min(6)),
+    /// Nothing that can panic happens under the lock.
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,7 +3,11 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
 
+use super::super::keyed::ProcessKey;
+use super::super::network::Network;
+use super::counts::LONGEST;
 use super::*;
+use crate::client_addr::Peer;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -16,44 +20,63 @@ struct Bench {
 
 fn bench() -> Bench {
     let now = Instant::now();
-    Bench { key: ProcessKey::random().unwrap(), throttle: Throttle::with_entries(now, 4096), now }
+    Bench { key: ProcessKey::random().unwrap(), throttle: Throttle::with_entries(now, 4096, 4096), now }
 }
 
 fn ip(text: &str) -> Peer {
     Peer::Tcp(text.parse().unwrap())
 }
 
+/// A name that exists.
+const SOMEBODY: Standing = Standing { exists: true, proven: false };
+
 impl Bench {
     fn attempt(&self, from: Peer, user: &str, password: &str) -> Attempt {
-        Attempt::new(&self.key, from, user.as_bytes(), password.as_bytes(), b"the stored hash")
+        let network = Network::of(from);
+        Attempt::new(&self.key, &network, user.as_bytes(), password.as_bytes(), b"the stored hash")
     }
 
-    fn admit(&mut self, from: Peer, user: &str, password: &str) -> Admission {
-        let attempt = self.attempt(from, user, password);
-        self.throttle.admit(&attempt, self.now)
+    fn admit(&self, from: Peer, user: &str, password: &str) -> Admission {
+        self.throttle.admit(&self.attempt(from, user, password), SOMEBODY, || false, self.now)
+    }
+
+    /// Of a name that nobody has.
+    fn admit_nobody(&self, from: Peer, user: &str, password: &str) -> Admission {
+        self.throttle.admit(&self.attempt(from, user, password), Standing::default(), || false, self.now)
+    }
+
+    /// One that the cache remembers.
+    fn remembered(&self, from: Peer, user: &str, proven: bool) -> Admission {
+        let standing = Standing { exists: true, proven };
+        self.throttle.admit(&self.attempt(from, user, "secret"), standing, || true, self.now)
+    }
+
+    fn open(&self, from: Peer, user: &str, password: &str) -> Ticket {
+        let Admission::Open(ticket) = self.admit(from, user, password) else { panic!("shut out") };
+        ticket
     }
 
     /// A wrong password; none if it was not looked at.
-    fn wrong(&mut self, from: Peer, user: &str, password: &str) -> Option<Penalty> {
+    fn wrong(&self, from: Peer, user: &str, password: &str) -> Option<Penalty> {
         let attempt = self.attempt(from, user, password);
-        match self.throttle.admit(&attempt, self.now) {
+        match self.throttle.admit(&attempt, SOMEBODY, || false, self.now) {
             Admission::Open(ticket) => Some(self.throttle.wrong(&attempt, ticket, self.now)),
-            Admission::Closed(_) => None,
+            _ => None,
         }
     }
 
-    fn right(&mut self, from: Peer, user: &str, password: &str) -> bool {
+    fn right(&self, from: Peer, user: &str, password: &str) -> bool {
         let attempt = self.attempt(from, user, password);
-        match self.throttle.admit(&attempt, self.now) {
+        match self.throttle.admit(&attempt, SOMEBODY, || false, self.now) {
             Admission::Open(ticket) => {
                 self.throttle.right(&attempt, ticket, self.now);
                 true
             }
-            Admission::Closed(_) => false,
+            admission => admission == Admission::Right,
         }
     }
 
-    fn close(&mut self, from: Peer, user: &str) {
+    fn close(&self, from: Peer, user: &str) {
         for number in 0..LIMIT {
             self.wrong(from, user, &format!("guess {number}"));
         }
@@ -62,18 +85,20 @@ impl Bench {
 
 #[test]
 fn five_wrong_passwords_are_answered_later_each_time_and_the_sixth_is_not_looked_at() {
-    let mut bench = bench();
+    let bench = bench();
     let from = ip("192.0.2.1");
     let delays: Vec<_> = (0..5)
         .map(|number| {
             let penalty = bench.wrong(from, "anna", &number.to_string()).unwrap();
             assert_eq!(penalty.retry_after, None);
-            penalty.delay.as_millis()
+            let Leaves::FromNow(delay) = penalty.leaves else { panic!("{penalty:?}") };
+            delay.as_millis()
         })
         .collect();
     assert_eq!(delays, [0, 100, 200, 400, 800]);
     let Admission::Closed(penalty) = bench.admit(from, "anna", "5") else { panic!("looked at") };
-    assert_eq!((penalty.delay.as_millis(), penalty.retry_after), (1600, Some(2 * MINUTE)));
+    let leaves = Leaves::FromArrival(Duration::from_millis(1600));
+    assert_eq!(penalty, Penalty { leaves, retry_after: Some(2 * MINUTE) });
 }
 
 /// A browser sends the password that was refused once more before it asks for another.
@@ -109,7 +134,7 @@ fn the_same_wrong_password_counts_once_in_a_minute() {
     let from = ip("192.0.2.1");
     for _ in 0..20 {
         let penalty = bench.wrong(from, "anna", "stale").unwrap();
-        assert_eq!(penalty, Penalty { delay: Duration::ZERO, retry_after: None });
+        assert_eq!(penalty, Penalty { leaves: Leaves::FromNow(Duration::ZERO), retry_after: None });
         bench.now += Duration::from_secs(59);
     }
     // It is one for this name from this address only.
@@ -124,7 +149,7 @@ fn the_same_wrong_password_counts_once_in_a_minute() {
 /// So that the browser, which sends it again when the page is loaded again, asks for another one.
 #[test]
 fn a_wrong_password_that_comes_again_is_never_one_too_many() {
-    let mut bench = bench();
+    let bench = bench();
     let from = ip("192.0.2.1");
     for number in 0..9 {
         bench.wrong(from, &format!("name {number}"), "x");
@@ -135,7 +160,7 @@ fn a_wrong_password_that_comes_again_is_never_one_too_many() {
 
 #[test]
 fn a_hundred_guesses_at_the_same_moment_are_counted_before_they_are_looked_at() {
-    let mut bench = bench();
+    let bench = bench();
     let open = |admission| matches!(admission, Admission::Open(_));
     let admitted = (0..100).filter(|n| open(bench.admit(ip("192.0.2.1"), "anna", &n.to_string()))).count();
     assert_eq!(admitted, 5);
@@ -146,7 +171,7 @@ fn a_hundred_guesses_at_the_same_moment_are_counted_before_they_are_looked_at() 
 
 #[test]
 fn a_right_password_takes_back_its_own_count_and_no_other() {
-    let mut bench = bench();
+    let bench = bench();
     let from = ip("192.0.2.1");
     for number in 0..4 {
         bench.wrong(from, "anna", &number.to_string());
@@ -164,19 +189,13 @@ fn a_password_that_was_right_lately_passes_whoever_guesses_from_there_and_helps_
     let from = ip("192.0.2.1");
     assert!(bench.right(from, "anna", "secret"));
     bench.close(from, "anna");
-    let Admission::Open(ticket) = bench.admit(from, "anna", "secret") else { panic!("shut out") };
-    assert_eq!(ticket.class, Class::Known);
+    assert_eq!(bench.open(from, "anna", "secret").class, Class::Known);
     assert!(bench.wrong(from, "anna", "guess").is_none());
     // Elsewhere nobody knows it, and with another hash it may be wrong by now.
-    let elsewhere = bench.attempt(ip("192.0.2.2"), "anna", "secret");
-    let Admission::Open(ticket) = bench.throttle.admit(&elsewhere, bench.now) else { panic!("shut out") };
-    assert_eq!(ticket.class, Class::Usual);
-    let changed = Attempt::new(&bench.key, from, b"anna", b"secret", b"another hash");
-    bench.now += MINUTE - Duration::from_millis(1);
-    assert!(matches!(
-        bench.throttle.admit(&changed, bench.now),
-        Admission::Open(Ticket { class: Class::Guessing, .. })
-    ));
+    assert_eq!(bench.open(ip("192.0.2.2"), "anna", "secret").class, Class::Usual);
+    let changed = Attempt::new(&bench.key, &Network::of(from), b"anna", b"secret", b"another hash");
+    let admission = bench.throttle.admit(&changed, SOMEBODY, || false, bench.now);
+    assert!(matches!(admission, Admission::Closed(_)), "{admission:?}");
     bench.now += Duration::from_millis(KNOWN);
     bench.close(from, "anna");
     assert!(!bench.right(from, "anna", "secret"));
@@ -184,15 +203,12 @@ fn a_password_that_was_right_lately_passes_whoever_guesses_from_there_and_helps_
 
 #[test]
 fn other_names_from_a_guessers_address_and_his_name_from_others_are_looked_at() {
-    let mut bench = bench();
+    let bench = bench();
     let from = ip("192.0.2.1");
     bench.close(from, "anna");
-    let Admission::Open(ticket) = bench.admit(from, "bert", "secret") else { panic!("shut out") };
-    assert_eq!(ticket.class, Class::Guessing);
-    let Admission::Open(ticket) = bench.admit(ip("192.0.2.2"), "anna", "secret") else { panic!("shut out") };
-    assert_eq!(ticket.class, Class::Usual);
-    let Admission::Open(ticket) = bench.admit(Peer::Unix, "anna", "secret") else { panic!("shut out") };
-    assert_eq!(ticket.class, Class::Usual);
+    assert_eq!(bench.open(from, "bert", "secret").class, Class::Guessing);
+    assert_eq!(bench.open(ip("192.0.2.2"), "anna", "secret").class, Class::Usual);
+    assert_eq!(bench.open(Peer::Unix, "anna", "secret").class, Class::Usual);
 }
 
 #[test]
@@ -202,18 +218,18 @@ fn a_guesser_over_many_names_is_told_that_they_are_too_many_and_waits() {
         (0..30).map(|number| bench.wrong(ip("192.0.2.1"), &format!("name {number}"), "Spring2026").unwrap()).collect();
     assert!(penalties[..5].iter().all(|penalty| penalty.retry_after.is_none()), "{penalties:?}");
     assert!(penalties[5..].iter().all(|penalty| penalty.retry_after == Some(MINUTE)), "{penalties:?}");
-    assert!(penalties[7..].iter().all(|penalty| penalty.delay == Duration::from_millis(6400)));
+    assert!(penalties[8..].iter().all(|penalty| penalty.leaves == Leaves::FromArrival(LONGEST)));
     // A quarter of an hour later all is forgiven, however many there were.
     bench.now += 15 * MINUTE;
     assert_eq!(
         bench.wrong(ip("192.0.2.1"), "anna", "x").unwrap(),
-        Penalty { delay: Duration::ZERO, retry_after: None }
+        Penalty { leaves: Leaves::FromNow(Duration::ZERO), retry_after: None }
     );
 }
 
 #[test]
 fn an_ipv6_host_is_its_64_and_a_48_has_a_limit_of_its_own() {
-    let mut bench = bench();
+    let bench = bench();
     bench.close(ip("2001:db8::1"), "anna");
     assert!(bench.wrong(ip("2001:db8::ffff:2"), "anna", "x").is_none(), "the same /64");
     assert!(bench.wrong(ip("2001:db8:0:1::1"), "anna", "x").is_some(), "another /64");
@@ -227,7 +243,7 @@ fn an_ipv6_host_is_its_64_and_a_48_has_a_limit_of_its_own() {
 #[test]
 fn a_flood_of_addresses_neither_grows_the_tables_nor_pushes_a_guesser_out() {
     let mut bench = bench();
-    bench.throttle = Throttle::with_entries(bench.now, 256);
+    bench.throttle = Throttle::with_entries(bench.now, 256, 64);
     let (guesser, bytes) = (ip("192.0.2.1"), bench.throttle.bytes());
     bench.close(guesser, "anna");
     for number in 0..10_000 {
@@ -236,7 +252,212 @@ fn a_flood_of_addresses_neither_grows_the_tables_nor_pushes_a_guesser_out() {
     }
     assert!(bench.wrong(guesser, "anna", "now").is_none());
     assert_eq!(bench.throttle.bytes(), bytes);
-    assert_eq!(Throttle::new(bench.now).bytes(), 4 << 20);
+    assert_eq!(Throttle::new(bench.now).bytes(), (4 << 20) + (256 << 10));
+    assert!(bench.throttle.is_quiet());
+}
+
+// --- Looks at what is remembered.
+
+#[test]
+fn a_closed_pair_is_looked_at_a_hundred_times_and_then_ten_times_a_minute() {
+    let mut bench = bench();
+    let from = ip("192.0.2.1");
+    assert!(!bench.throttle.is_guarded(bench.now));
+    bench.close(from, "anna");
+    assert!(bench.throttle.is_guarded(bench.now));
+    let looked = |bench: &Bench| {
+        let looked = |n: &u32| matches!(bench.admit(from, "anna", &format!("x{n}")), Admission::Closed(_));
+        (0..500).filter(looked).count()
+    };
+    assert_eq!(looked(&bench), 100);
+    assert!(matches!(bench.admit(from, "anna", "more"), Admission::Unseen(_)));
+    bench.now += Duration::from_millis(5_999);
+    assert_eq!(looked(&bench), 0);
+    bench.now += Duration::from_millis(1);
+    assert_eq!(looked(&bench), 1);
+    // Another name, and that name elsewhere, have looks of their own.
+    bench.close(from, "bert");
+    assert!(matches!(bench.remembered(from, "bert", false), Admission::Right));
+    bench.now += 10 * MINUTE;
+    assert!(!bench.throttle.is_guarded(bench.now));
+}
+
+#[test]
+fn who_is_remembered_uses_no_look_up_however_often_he_comes() {
+    let bench = bench();
+    let from = ip("192.0.2.1");
+    assert!(bench.right(from, "carl", "secret"));
+    bench.close(from, "anna");
+    bench.close(from, "carl");
+    for _ in 0..1000 {
+        assert_eq!(bench.remembered(from, "anna", false), Admission::Right);
+        assert_eq!(bench.open(from, "carl", "secret").class, Class::Known);
+    }
+    assert!(matches!(bench.admit(from, "anna", "a guess"), Admission::Closed(_)));
+    assert!(matches!(bench.admit(from, "carl", "a guess"), Admission::Closed(_)));
+}
+
+#[test]
+fn who_guesses_over_one_connection_never_uses_up_all_looks() {
+    let mut bench = bench();
+    let from = ip("192.0.2.1");
+    bench.close(from, "anna");
+    for number in 0..2000 {
+        let Admission::Closed(penalty) = bench.admit(from, "anna", &format!("x{number}")) else {
+            // One that is open again for a moment, each minute.
+            continue;
+        };
+        let Leaves::FromArrival(delay) = penalty.leaves else { panic!("{penalty:?}") };
+        bench.now += delay;
+        assert_eq!(bench.remembered(from, "anna", false), Admission::Right, "a colleague, {number}");
+    }
+}
+
+#[test]
+fn who_was_right_on_this_very_connection_needs_no_look() {
+    let bench = bench();
+    let from = ip("192.0.2.1");
+    assert!(bench.right(from, "anna", "secret"));
+    bench.close(from, "anna");
+    for number in 0..200 {
+        bench.admit(from, "anna", &number.to_string());
+    }
+    assert!(matches!(bench.remembered(from, "anna", false), Admission::Unseen(_)));
+    assert_eq!(bench.remembered(from, "anna", true), Admission::Right);
+    // Also when the cache has forgotten it.
+    let standing = Standing { exists: true, proven: true };
+    let admission = bench.throttle.admit(&bench.attempt(from, "anna", "secret"), standing, || false, bench.now);
+    assert!(matches!(admission, Admission::Open(Ticket { class: Class::Known, .. })));
+}
+
+#[test]
+fn a_ticket_is_a_network_of_its_own_and_no_oracle() {
+    let bench = bench();
+    let from = ip("192.0.2.1");
+    bench.close(from, "anna");
+    for number in 0..200 {
+        bench.admit(from, "anna", &number.to_string());
+    }
+    let shown = |password: &str, ticket: &[u8]| {
+        let network = Network::of(from);
+        bench.attempt(from, "anna", password).by_ticket(&bench.key, &network, b"anna", ticket)
+    };
+    let admit = |attempt: &Attempt| bench.throttle.admit(attempt, SOMEBODY, || false, bench.now);
+    assert!(!bench.throttle.is_closed(&shown("secret", b"hers"), bench.now));
+    let Admission::Open(ticket) = admit(&shown("secret", b"hers")) else { panic!("shut out") };
+    assert_eq!(ticket.class, Class::Usual);
+    bench.throttle.right(&shown("secret", b"hers"), ticket, bench.now);
+    let tried = (0..100).filter(|n| matches!(admit(&shown(&format!("y{n}"), b"stolen")), Admission::Open(_))).count();
+    assert_eq!(tried, 5);
+    assert!(!bench.throttle.is_closed(&shown("secret", b"hers"), bench.now));
+}
+
+/// Or, while somebody logs in and for a minute after, his password could be told by being let in.
+#[test]
+fn that_a_password_is_in_flight_or_was_left_unheard_is_no_way_around_the_looks() {
+    let bench = bench();
+    let from = ip("192.0.2.1");
+    let (attempt, ticket) = (bench.attempt(from, "anna", "secret"), bench.open(from, "anna", "secret"));
+    bench.close(from, "anna");
+    // The rest of a page of eight.
+    let mut rest: Vec<_> = (0..7).map(|_| bench.open(from, "anna", "secret")).collect();
+    for number in 0..200 {
+        bench.admit(from, "anna", &number.to_string());
+    }
+    assert!(matches!(bench.admit(from, "anna", "secret"), Admission::Unseen(_)));
+    bench.throttle.gone(&attempt, ticket, bench.now);
+    assert!(matches!(bench.admit(from, "anna", "secret"), Admission::Unseen(_)));
+    let last = rest.pop().unwrap();
+    bench.throttle.right(&attempt, last, bench.now);
+    assert_eq!(bench.open(from, "anna", "secret").class, Class::Known, "it gave its look back");
+    for ticket in rest {
+        bench.throttle.right(&attempt, ticket, bench.now);
+    }
+    let guesses = (200..300).filter(|n| matches!(bench.admit(from, "anna", &n.to_string()), Admission::Closed(_)));
+    assert_eq!(guesses.count(), 7);
+}
+
+// --- Who goes first.
+
+#[test]
+fn what_is_in_flight_orders_and_refuses_nobody() {
+    let bench = bench();
+    let from = ip("192.0.2.1");
+    let attempts: Vec<_> = (0..20).map(|n| bench.attempt(from, &format!("colleague {n}"), "secret")).collect();
+    let tickets: Vec<_> = attempts
+        .iter()
+        .map(|attempt| match bench.throttle.admit(attempt, SOMEBODY, || false, bench.now) {
+            Admission::Open(ticket) => ticket,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(tickets[..5].iter().all(|ticket| ticket.class == Class::Usual));
+    assert!(tickets[5..].iter().all(|ticket| ticket.class == Class::Crowd && ticket.patience().is_none()));
+    let Admission::Open(nobody) = bench.admit_nobody(from, "nobody", "x") else { panic!("shut out") };
+    assert_eq!((nobody.class, nobody.patience()), (Class::Last, Some(LONGEST)));
+    bench.throttle.wrong(&bench.attempt(from, "nobody", "x"), nobody, bench.now);
+    for (attempt, ticket) in attempts.iter().zip(tickets) {
+        bench.throttle.right(attempt, ticket, bench.now);
+    }
+    assert!(bench.throttle.is_quiet());
+    assert_eq!(bench.open(from, "another", "x").class, Class::Usual);
+}
+
+#[test]
+fn a_48_with_many_in_flight_is_a_crowd_however_many_subnets_it_has() {
+    let bench = bench();
+    let classes: Vec<_> = (0..80)
+        .map(|subnet| match bench.admit_nobody(ip(&format!("2001:db8:0:{subnet:x}::1")), &format!("n{subnet}"), "x") {
+            Admission::Open(ticket) => ticket.class,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(classes[..10].iter().all(|class| *class == Class::Usual));
+    assert!(classes[10..].iter().all(|class| *class == Class::Last));
+    let turn = |from: &str| bench.attempt(ip(from), "anna", "x").turn();
+    assert_eq!(turn("2001:db8:0:1::1"), turn("2001:db8:0:2::1"));
+    assert_ne!(turn("2001:db8:0:1::1"), turn("2001:db8:1:1::1"));
+}
+
+/// Neither the moment nor what is said depends on whether there was a place in the queue.
+#[test]
+fn where_somebody_guesses_a_refusal_leaves_at_a_moment_that_is_fixed_at_the_arrival() {
+    let bench = bench();
+    let from = ip("192.0.2.1");
+    bench.close(from, "anna");
+    for (name, leaves) in [("bert", 1600), ("carl", 3200), ("dora", 6400), ("emil", 6400)] {
+        let attempt = bench.attempt(from, name, "x");
+        let ticket = bench.open(from, name, "x");
+        let leaves = Duration::from_millis(leaves);
+        assert_eq!(ticket.patience(), Some(leaves));
+        let penalty = bench.throttle.wrong(&attempt, ticket, bench.now);
+        assert_eq!(penalty, Penalty { leaves: Leaves::FromArrival(leaves), retry_after: Some(MINUTE) });
+        assert_eq!(bench.throttle.retry_after(&attempt, ticket, bench.now + leaves), Some(MINUTE));
+    }
+}
+
+#[test]
+fn what_was_not_looked_at_is_not_counted() {
+    let bench = bench();
+    let from = ip("192.0.2.1");
+    for number in 0..20 {
+        let attempt = bench.attempt(from, "anna", &number.to_string());
+        let ticket = bench.open(from, "anna", &number.to_string());
+        bench.throttle.unseen(&attempt, ticket, bench.now);
+    }
+    // It is none that was tried either: as good as new.
+    assert_eq!(bench.open(from, "anna", "0").class, Class::Usual);
+    let looked_at = (20..40).filter(|number| bench.wrong(from, "anna", &number.to_string()).is_some()).count();
+    assert_eq!(looked_at, 4, "the one that is in flight counts");
+}
+
+#[test]
+fn a_wrong_password_that_comes_again_where_somebody_guesses_waits_behind_those_that_are_new() {
+    let bench = bench();
+    let from = ip("192.0.2.1");
+    bench.close(from, "anna");
+    assert_eq!(bench.open(from, "anna", "guess 1").class, Class::Last);
+    assert_eq!(bench.open(from, "bert", "new").class, Class::Guessing);
 }
 
 /// What the throttle has to decide, with tables that grow and without keyed hashes.
@@ -248,6 +469,7 @@ struct Model {
 }
 
 impl Model {
+    /// Right ones are known from the first, and wrong ones never: so looks change nothing but when they are used up.
     fn admits(&mut self, guess: (u8, u8, u8), right: bool, now: u64) -> bool {
         if self.known.get(&guess).is_some_and(|until| *until > now) {
             self.known.insert(guess, now + KNOWN);
@@ -308,7 +530,7 @@ proptest! {
     fn no_guesses_of_others_shut_out_a_name_that_nobody_guesses_at(
         guesses in proptest::collection::vec((0u8..4, 0u8..50, 0u8..200), 0..400)
     ) {
-        let mut bench = bench();
+        let bench = bench();
         for (from, user, password) in guesses {
             bench.wrong(ip(&format!("192.0.2.{from}")), &format!("name {user}"), &password.to_string());
         }
@@ -316,5 +538,49 @@ proptest! {
             let from = ip(&format!("192.0.2.{from}"));
             prop_assert!(bench.right(from, "anna", "secret"));
         }
+    }
+
+    /// Whatever the order of arrivals and of those that hang up, that come again when their refusal leaves, or that find
+    /// no place: what is learnt of one name from one network.
+    #[test]
+    fn no_order_of_arrivals_shows_more_wrong_passwords_than_the_bound(
+        steps in proptest::collection::vec((0u64..3_000, 0u8..4), 1..600), proven_every in 2usize..20
+    ) {
+        let mut bench = bench();
+        let from = ip("192.0.2.1");
+        prop_assert!(bench.right(from, "anna", "secret"));
+        let (start, mut learnt, mut in_flight) = (bench.now, 0, Vec::new());
+        for (number, (pause, end)) in steps.into_iter().enumerate() {
+            bench.now += Duration::from_millis(pause);
+            let attempt = bench.attempt(from, "anna", &number.to_string());
+            let mut asked = false;
+            match bench.throttle.admit(&attempt, SOMEBODY, || { asked = true; false }, bench.now) {
+                Admission::Right => prop_assert!(false, "a guess"),
+                Admission::Open(ticket) => match end {
+                    0 => _ = bench.throttle.unseen(&attempt, ticket, bench.now),
+                    1 => in_flight.push((attempt, ticket)),
+                    2 => bench.throttle.gone(&attempt, ticket, bench.now),
+                    _ => _ = bench.throttle.wrong(&attempt, ticket, bench.now),
+                },
+                Admission::Closed(_) | Admission::Unseen(_) => {}
+            }
+            // That what was open and not looked at shows nothing is for the queue; here it was looked for all the same.
+            learnt += usize::from(asked && end != 0);
+            if end == 3 {
+                for (attempt, ticket) in in_flight.drain(..) {
+                    bench.throttle.wrong(&attempt, ticket, bench.now);
+                }
+            }
+            // A colleague on a connection of his own is never refused.
+            if number % proven_every == 0 {
+                prop_assert_eq!(bench.remembered(from, "anna", true), Admission::Right);
+                let standing = Standing { exists: true, proven: true };
+                let forgotten = bench.throttle.admit(&bench.attempt(from, "anna", "secret"), standing, || false, bench.now);
+                let known = matches!(forgotten, Admission::Open(Ticket { class: Class::Known, .. }));
+                prop_assert!(known);
+            }
+        }
+        let seconds = (bench.now - start).as_secs() as usize;
+        prop_assert!(learnt as u64 <= LIMIT + LOOKS + (seconds / 60 + seconds / 6) as u64, "{learnt} in {seconds} s");
     }
 }

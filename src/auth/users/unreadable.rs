@@ -84,8 +84,13 @@ fn find_number(table: &str, name: &str) -> Option<u32> {
 
 /// Whose a file is: owner, group and mode.
 pub(super) fn ownership(found: &Metadata) -> String {
-    let (owner, group) = (name_of(found.uid(), "/etc/passwd"), name_of(found.gid(), "/etc/group"));
+    let (owner, group) = (owner(found), name_of(found.gid(), "/etc/group"));
     format!("{owner}:{group} {:04o}", found.mode() & 0o7777)
+}
+
+/// The name of whom a file belongs to.
+pub(super) fn owner(found: &Metadata) -> String {
+    name_of(found.uid(), "/etc/passwd")
 }
 
 /// The name of a user or group by the given table of the system, or the number itself.

@@ -25,8 +25,9 @@ async fn verify(pool: &Verifier, password: &[u8]) -> Answer {
 
 async fn verify_as(pool: &Verifier, network: u64, hash: StoredHash, user: impl AsRef<str>, password: &[u8]) -> Answer {
     static KEY: LazyLock<ProcessKey> = LazyLock::new(|| ProcessKey::random().unwrap());
-    let lane = Lane { network, class: Class::Usual };
-    pool.verify(lane, Asked::new(&KEY, hash, user.as_ref().as_bytes(), password)).await
+    let name = user.as_ref().bytes().fold(0, |name, byte| name * 256 + u64::from(byte));
+    let claim = Claim { network, name, class: Class::Usual };
+    pool.verify(claim, Asked::new(&KEY, hash, user.as_ref().as_bytes(), password)).await
 }
 
 /// Submits the job as the first poll does, and leaves the rest to the caller.
@@ -321,4 +322,30 @@ async fn hashes_that_run_at_once_keep_to_the_memory_set_aside() {
     }
     assert_eq!((light.await, pool.computed()), (Ok(false), 13));
     assert_eq!(most.load(Ordering::SeqCst), 256 * 1024);
+}
+
+// --- The daemon stops.
+
+#[tokio::test]
+async fn at_a_stop_what_runs_is_finished_what_was_right_lately_is_computed_and_the_rest_is_told_busy() {
+    let (pool, go) = held(1, 64);
+    let key = ProcessKey::random().unwrap();
+    let ask = |name: &str, class: Class| {
+        let claim = Claim { network: 1, name: 1, class };
+        pool.verify(claim, Asked::new(&key, hash(), name.as_bytes(), b"secret"))
+    };
+    let mut running = pin!(ask("running", Class::Usual));
+    assert!(submit(running.as_mut()).is_pending());
+    eventually("the first job is taken", || pool.computed() == 1);
+    let (mut first, mut known) = (pin!(ask("first", Class::Usual)), pin!(ask("known", Class::Known)));
+    assert!(submit(first.as_mut()).is_pending() && submit(known.as_mut()).is_pending());
+    pool.drain();
+    assert_eq!(submit(first.as_mut()), Poll::Ready(Err(NoAnswer::Busy)));
+    assert_eq!(submit(pin!(ask("late", Class::Usual))), Poll::Ready(Err(NoAnswer::Busy)));
+    let mut with_it = pin!(ask("running", Class::Usual));
+    assert!(submit(with_it.as_mut()).is_pending());
+    go.send(()).unwrap();
+    go.send(()).unwrap();
+    assert_eq!((running.await, with_it.await, known.await), (Ok(true), Ok(true), Ok(true)));
+    assert_eq!((pool.computed(), pool.shared.state().flights.len()), (2, 0));
 }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::UsersReport;
+use super::{LineProblem, UsersReport};
 use crate::auth::how_to_make;
 use crate::cli::Exit;
-use crate::config::model::{CatcherKind, Config, Listen, UsersFile};
+use crate::config::model::{AccessConfig, CatcherKind, Config, Listen, PurgeConfig, RemoteContent, UsersFile};
 use crate::config::{self, ConfigError, Place};
+use crate::page::script_path;
 use crate::permission::PermissionSet;
 use crate::session::page;
 
@@ -38,9 +39,15 @@ pub(super) struct Plan {
     pub(super) trusted_proxies: Vec<String>,
     /// The names under which it may be asked; empty: any.
     pub(super) hosts: Vec<String>,
+    /// The other sites whose pages may use it.
+    pub(super) allowed_origins: Vec<String>,
     pub(super) upstream: UpstreamPlan,
     pub(super) auth: AuthPlan,
     pub(super) access: AccessPlan,
+    pub(super) mail: MailPlan,
+    /// Where the script is that the inbox page is given, if it is.
+    pub(super) page_script: Option<String>,
+    pub(super) purge: PurgePlan,
     /// Every limit, timeout and the like by its key.
     pub(super) settings: BTreeMap<&'static str, String>,
     /// Those of them that are not as by default, with the default.
@@ -71,11 +78,79 @@ pub(super) struct AuthPlan {
     pub(super) anonymous_from: Vec<String>,
 }
 
+/// Who may do what.
 #[derive(Debug, Serialize)]
 pub(super) struct AccessPlan {
     pub(super) default: Vec<&'static str>,
+    /// What those may do who have a list, their own or their groups'.
     pub(super) users: BTreeMap<String, Vec<&'static str>>,
+    /// The groups, and who is in them.
+    pub(super) groups: BTreeMap<String, Vec<String>>,
     pub(super) anonymous: Vec<&'static str>,
+    /// Where those have it from who have a list.
+    #[serde(skip)]
+    pub(super) by: BTreeMap<String, String>,
+    /// What there is to be granted with this catcher.
+    #[serde(skip)]
+    pub(super) grantable: Vec<&'static str>,
+}
+
+impl AccessPlan {
+    fn new(access: &AccessConfig, catcher: CatcherKind) -> Self {
+        let (mut users, mut by) = (BTreeMap::new(), BTreeMap::new());
+        for name in access.named() {
+            let Some(set) = access.of(name) else { continue };
+            users.insert(shown(name), names(set));
+            let groups: Vec<String> = access.groups_of(name).map(|(group, _)| format!("@{group}")).collect();
+            let own = access.users.contains_key(name);
+            by.insert(shown(name), if own { "own list".to_owned() } else { groups.join(", ") });
+        }
+        Self {
+            default: names(access.default.unwrap_or_else(|| catcher.default_permissions())),
+            users,
+            groups: access
+                .groups
+                .iter()
+                .map(|(group, members)| (group.clone(), members.iter().map(|name| shown(name)).collect()))
+                .collect(),
+            anonymous: names(access.anonymous),
+            by,
+            grantable: names(catcher.permissions()),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct MailPlan {
+    /// `allow` or `block`; none where mails are shown as an unknown catcher shows them.
+    pub(super) remote_content: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct PurgePlan {
+    /// When, if anything is purged by itself.
+    pub(super) schedule: Option<String>,
+    /// What goes, in words.
+    pub(super) rule: Option<String>,
+    /// The next run.
+    pub(super) next: Option<String>,
+    pub(super) catch_up: bool,
+    pub(super) archive_dir: Option<String>,
+    pub(super) alerts: bool,
+}
+
+impl PurgePlan {
+    fn new(config: &PurgeConfig) -> Self {
+        let next = config.schedule.as_ref().and_then(|schedule| schedule.after(jiff::Timestamp::now()));
+        PurgePlan {
+            schedule: config.schedule.as_ref().map(ToString::to_string),
+            rule: config.rule().map(|rule| rule.to_string()),
+            next: next.map(|next| next.to_string()),
+            catch_up: config.catch_up,
+            archive_dir: config.archive.as_ref().map(|archive| archive.dir.display().to_string()),
+            alerts: config.alert.is_some(),
+        }
+    }
 }
 
 /// One reason why the daemon would not start.
@@ -137,7 +212,9 @@ impl Report {
             }
             UsersReport::Unreadable { reason } => reason.clone(),
             UsersReport::Loaded { problems, count, unlisted, .. } => {
-                let problems = problems.iter().map(|problem| format!("{path}:{}: {}", problem.line, problem.reason));
+                let problems = problems
+                    .iter()
+                    .map(|LineProblem { line, means, reason }| format!("{path}:{line}: {}{reason}", means.words()));
                 self.warnings.extend(problems);
                 if *unlisted > 0 {
                     self.warnings
@@ -159,6 +236,11 @@ impl Report {
         let file = config.live.auth.users_file.path.display();
         let unknown = config.live.site.access.users.keys().filter(|name| !names.contains(name.as_slice()));
         self.warnings.extend(unknown.map(|name| format!("access.users.{0}: no user {0} in {file}", shown(name))));
+        for (group, members) in &config.live.site.access.groups {
+            let unknown = members.iter().filter(|name| !names.contains(name.as_slice()));
+            let group = format!("access.groups.{group}");
+            self.warnings.extend(unknown.map(|name| format!("{group}: no user {} in {file}", shown(name))));
+        }
     }
 
     /// What is allowed, but hardly meant.
@@ -166,8 +248,9 @@ impl Report {
         let site = &config.live.site;
         let default = site.access.default.map(|set| ("access.default".to_owned(), set));
         let users = site.access.users.iter().map(|(name, set)| (format!("access.users.{}", shown(name)), *set));
+        let groups = site.access.group_lists.iter().map(|(name, set)| (format!("access.users.\"@{name}\""), *set));
         let anonymous = ("access.anonymous".to_owned(), site.access.anonymous);
-        for (key, set) in default.into_iter().chain(users).chain([anonymous]) {
+        for (key, set) in default.into_iter().chain(users).chain(groups).chain([anonymous]) {
             let foreign: PermissionSet =
                 set.iter().filter(|permission| !site.catcher.permissions().contains(*permission)).collect();
             if !foreign.is_empty() {
@@ -177,6 +260,13 @@ impl Report {
                     site.catcher.permissions()
                 ));
             }
+        }
+        self.judge_groups(&site.access);
+        if site.catcher == CatcherKind::Generic && site.remote_content == RemoteContent::Block {
+            self.warnings.push(
+                "mail.remote_content: means nothing with catcher generic, whose messages are not known as such"
+                    .to_owned(),
+            );
         }
         if config.live.trusted_proxies.nets.iter().any(|net| net.prefix_len() == 0) {
             self.warnings.push("trusted_proxies: anybody can say what address they come from".to_owned());
@@ -194,10 +284,23 @@ impl Report {
     }
 }
 
+impl Report {
+    /// A list for a group that there is not, and a group without a list, change nothing.
+    fn judge_groups(&mut self, access: &AccessConfig) {
+        for group in access.group_lists.keys().filter(|group| !access.groups.contains_key(*group)) {
+            self.warnings.push(format!("access.users.\"@{group}\": no group {group} in access.groups"));
+        }
+        for group in access.groups.keys().filter(|group| !access.group_lists.contains_key(*group)) {
+            self.warnings.push(format!(
+                "access.groups.{group}: no list for it; write \"@{group}\" = [...] in access.users, or it changes nothing"
+            ));
+        }
+    }
+}
+
 impl Plan {
     pub(super) fn new(config: &Config, users: UsersReport) -> Self {
         let live = &config.live;
-        let access = &live.site.access;
         let settings = settings(config);
         let usual = config::defaults().map(|config| self::settings(&config)).unwrap_or_default();
         Plan {
@@ -212,6 +315,7 @@ impl Plan {
                 .chain(live.trusted_proxies.unix.then(|| "unix".to_owned()))
                 .collect(),
             hosts: live.hosts.iter().map(str::to_owned).collect(),
+            allowed_origins: live.allowed_origins.iter().map(str::to_owned).collect(),
             upstream: UpstreamPlan {
                 url: live.site.upstream.to_string(),
                 catcher: live.site.catcher.to_string(),
@@ -224,11 +328,14 @@ impl Plan {
                 login_page: live.auth.login_page.then_some(page::LOGIN),
                 anonymous_from: live.auth.anonymous_from.iter().map(ToString::to_string).collect(),
             },
-            access: AccessPlan {
-                default: names(access.default.unwrap_or_else(|| CatcherKind::default_permissions(live.site.catcher))),
-                users: access.users.iter().map(|(name, set)| (shown(name), names(*set))).collect(),
-                anonymous: names(access.anonymous),
+            access: AccessPlan::new(&live.site.access, live.site.catcher),
+            mail: MailPlan {
+                remote_content: (live.site.catcher != CatcherKind::Generic)
+                    .then(|| live.site.remote_content.to_string()),
             },
+            page_script: (live.page.enhance && live.site.catcher == CatcherKind::MailCatcher)
+                .then(|| script_path(live.site.upstream.prefix.as_str())),
+            purge: PurgePlan::new(&live.site.purge),
             differs_from_default: usual.into_iter().filter(|(key, value)| settings.get(key) != Some(value)).collect(),
             settings,
         }

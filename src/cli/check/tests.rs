@@ -16,7 +16,7 @@ fn loaded(_: &AuthConfig) -> UsersReport {
     UsersReport::Loaded {
         count: 12,
         formats: BTreeMap::from([("apr1".to_owned(), 8), ("bcrypt".to_owned(), 4)]),
-        problems: vec![LineProblem { line: 3, reason: "has no colon".to_owned() }],
+        problems: vec![LineProblem { line: 3, means: Means::CannotLogIn, reason: "has no colon".to_owned() }],
         unlisted: 0,
         names: BTreeSet::from([b"anna".to_vec(), b"ci-bot".to_vec()]),
     }
@@ -46,10 +46,12 @@ Believes          nobody's X-Forwarded-* headers
 Lets in           the users of /srv/htpasswd, realm \"Restricted\"
                   12 users: 8 apr1, 4 bcrypt
 They may          view, delete, clear
+Inbox page        is given /.mailwarden/live.js, which keeps live updates alive
+Mails             run no scripts, and may load pictures and styles from other servers
 ";
     let said = said(text, loaded);
     assert!(said.starts_with(expected), "{said}");
-    assert!(said.ends_with("warning: /srv/htpasswd:3: has no colon\n"), "{said}");
+    assert!(said.ends_with("warning: /srv/htpasswd:3: cannot log in: has no colon\n"), "{said}");
 }
 
 #[test]
@@ -57,12 +59,14 @@ fn everything_that_is_not_usual_is_said() {
     let text = r#"
         listen = ["unix:/run/m.sock"]
         hosts = ["mail.dev", "mail.test"]
+        allowed_origins = ["https://App.test:8443", "http://dev"]
         state_dir = "/srv/state"
         auth.login_page = true
         auth.anonymous_from = ["10.1.0.0/16", "0.0.0.0/0"]
         trusted_proxies = ["10.0.0.0/8", "unix"]
         limits.body = "2MiB"
         log.format = "json"
+        mail.remote_content = "block"
         [upstream]
         url = "http://mail.test:1080/mail"
         catcher = "generic"
@@ -77,13 +81,19 @@ fn everything_that_is_not_usual_is_said() {
         "Forwards to       http://mail.test:1080/mail, catcher generic\n",
         "Believes          the X-Forwarded-* headers of 10.0.0.0/8, unix\n",
         "Answers to        mail.dev, mail.test, addresses and localhost, and no other name\n",
+        "Other sites       pages of https://app.test:8443, http://dev may use it with the user's login\n",
+        "Mails             as the catcher shows them: of a generic one nothing is known\n",
+        "warning: mail.remote_content: means nothing with catcher generic, whose messages are not known as such\n",
         "Login page        /.mailwarden/login; http://user:password@host bookmarks lead there\n",
         "                  keeps its key in /srv/state\n",
         "Without a login   10.1.0.0/16, 0.0.0.0/0: view, clear\n",
         "warning: auth.anonymous_from: everybody is let in without credentials\n",
         "warning: auth.anonymous_from: 10.1.0.0/16 lies within trusted_proxies, and nobody is let in who is taken for a proxy\n",
         "warning: access.anonymous: clear means nothing with catcher generic, which has view, write\n",
-        "They may          view, delete\n                  ci-bot: view\n                  gone: nothing\n",
+        "They may          view, delete\n\
+         \x20                 but     view  write  by\n\
+         \x20                 ci-bot  yes   -      own list\n\
+         \x20                 gone    -     -      own list\n",
         "Other than usual  limits.body = 2MiB (default 1MiB)\n                  log.format = json (default text)\n                  state_dir = /srv/state (default /var/lib/mailwarden)\n",
         "warning: access.default: delete means nothing with catcher generic, which has view, write\n",
     ] {
@@ -100,14 +110,18 @@ fn the_same_as_json() {
     assert_eq!(found["upstream"]["url"], "http://127.0.0.1:1080");
     assert_eq!(found["auth"]["users"]["state"], "loaded");
     assert_eq!(found["auth"]["users"]["formats"], json!({ "apr1": 8, "bcrypt": 4 }));
-    assert_eq!(found["access"], json!({ "default": ["view", "delete", "clear"], "users": {}, "anonymous": ["view"] }));
+    assert_eq!(
+        found["access"],
+        json!({ "default": ["view", "delete", "clear"], "users": {}, "groups": {}, "anonymous": ["view"] })
+    );
+    assert_eq!(found["mail"], json!({ "remote_content": "allow" }));
     assert_eq!(found["settings"]["timeouts.keep_alive"], "75s");
     assert_eq!(found["differs_from_default"], json!({ "limits.body": "1MiB" }));
     assert_eq!(found["errors"], json!([]));
     assert_eq!(
         found["warnings"],
         json!([
-            "/etc/mailwarden/htpasswd:3: has no colon",
+            "/etc/mailwarden/htpasswd:3: cannot log in: has no colon",
             "trusted_proxies: anybody can say what address they come from",
         ])
     );
@@ -181,6 +195,33 @@ fn the_exit_code_tells_good_from_bad() {
     assert_eq!(exit("workers = 1"), Exit::Success);
     assert_eq!(exit("workers = 0"), Exit::Config);
     assert_eq!(exit("auth.users_file = \"/nowhere/htpasswd\""), Exit::Config);
+}
+
+#[test]
+fn who_may_do_what_by_groups_is_a_table() {
+    let text = r#"
+        [access]
+        groups = { qa = ["anna", "ci-bot", "gone"], ops = ["ci-bot"], idle = ["anna"] }
+        users = { "@qa" = ["view", "write"], "@ops" = ["quit"], anna = ["view", "clear"], "@opps" = [] }
+    "#;
+    let said = said(text, loaded);
+    for lines in [
+        "They may          view, delete, clear\n\
+         \x20                 but     view  delete  clear  quit  by\n\
+         \x20                 anna    yes   -       yes    -     own list\n\
+         \x20                 ci-bot  yes   -       -      yes   @ops, @qa\n\
+         \x20                 gone    yes   -       -      -     @qa\n",
+        "warning: access.users.\"@opps\": no group opps in access.groups\n",
+        "warning: access.groups.idle: no list for it; write \"@idle\" = [...] in access.users, or it changes nothing\n",
+        "warning: access.groups.qa: no user gone in /etc/mailwarden/htpasswd\n",
+        "warning: access.users.\"@qa\": write means nothing with catcher mailcatcher, which has view, delete, clear, quit\n",
+    ] {
+        assert!(said.contains(lines), "{lines}\nis not in\n{said}");
+    }
+    let found = said_as_json(text, loaded);
+    assert_eq!(found["ok"], true, "users come and go");
+    assert_eq!(found["access"]["groups"]["qa"], json!(["anna", "ci-bot", "gone"]));
+    assert_eq!(found["access"]["users"]["ci-bot"], json!(["view", "quit", "write"]));
 }
 
 #[test]

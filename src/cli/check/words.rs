@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Write as _};
 
 use super::UsersReport;
-use super::report::{Plan, Report};
+use super::report::{AccessPlan, Plan, PurgePlan, Report};
 
 /// The report for a person: what the daemon will do, then warnings and errors.
 pub(super) fn tell(report: &Report) -> String {
@@ -65,11 +65,16 @@ fn write_plan(plan: &Plan, out: &mut String) -> fmt::Result {
     if !plan.hosts.is_empty() {
         line(out, "Answers to", format_args!("{}, addresses and localhost, and no other name", plan.hosts.join(", ")))?;
     }
+    if !plan.allowed_origins.is_empty() {
+        let origins = plan.allowed_origins.join(", ");
+        line(out, "Other sites", format_args!("pages of {origins} may use it with the user's login"))?;
+    }
     line(out, "Lets in", format_args!("the users of {}, realm {:?}", plan.auth.users_file, plan.auth.realm))?;
     line(out, "", Users(&plan.auth.users))?;
     line(out, "They may", list(&plan.access.default))?;
-    for (name, permissions) in &plan.access.users {
-        line(out, "", format_args!("{name}: {}", list(permissions)))?;
+    write_access(&plan.access, out)?;
+    if let Some(script) = &plan.page_script {
+        line(out, "Inbox page", format_args!("is given {script}, which keeps live updates alive"))?;
     }
     if let Some(page) = plan.auth.login_page {
         line(out, "Login page", format_args!("{page}; http://user:password@host bookmarks lead there"))?;
@@ -79,10 +84,58 @@ fn write_plan(plan: &Plan, out: &mut String) -> fmt::Result {
         let nets = plan.auth.anonymous_from.join(", ");
         line(out, "Without a login", format_args!("{nets}: {}", list(&plan.access.anonymous)))?;
     }
+    match plan.mail.remote_content.as_deref() {
+        Some("block") => line(out, "Mails", "run no scripts and load nothing from other servers")?,
+        Some(_) => line(out, "Mails", "run no scripts, and may load pictures and styles from other servers")?,
+        None => line(out, "Mails", "as the catcher shows them: of a generic one nothing is known")?,
+    }
+    write_purge(&plan.purge, out)?;
     for (index, (key, usual)) in plan.differs_from_default.iter().enumerate() {
         let label = if index == 0 { "Other than usual" } else { "" };
         let value = plan.settings.get(key).map_or("", String::as_str);
         line(out, label, format_args!("{key} = {value} (default {usual})"))?;
+    }
+    Ok(())
+}
+
+/// A row for everybody who has a list, and a column for everything that can be granted.
+fn write_access(access: &AccessPlan, out: &mut String) -> fmt::Result {
+    if access.users.is_empty() {
+        return Ok(());
+    }
+    let width = access.users.keys().map(|name| name.chars().count()).max().unwrap_or(0).max("but".len());
+    let row = |first: &str, cells: &mut dyn Iterator<Item = &str>, by: &str| {
+        let mut row = format!("{first:<width$}");
+        for (cell, permission) in cells.zip(&access.grantable) {
+            let _ = write!(row, "  {cell:<width$}", width = permission.len());
+        }
+        row + "  " + by
+    };
+    line(out, "", row("but", &mut access.grantable.iter().copied(), "by"))?;
+    for (name, permissions) in &access.users {
+        let cells = &mut access.grantable.iter().map(|one| if permissions.contains(one) { "yes" } else { "-" });
+        line(out, "", row(name, cells, access.by.get(name).map_or("", String::as_str)))?;
+    }
+    Ok(())
+}
+
+fn write_purge(plan: &PurgePlan, out: &mut String) -> fmt::Result {
+    match (&plan.schedule, &plan.rule, &plan.next) {
+        (Some(schedule), Some(rule), next) => {
+            line(out, "Purges", format_args!("{schedule}; next {}", next.as_deref().unwrap_or("never")))?;
+            line(out, "", rule)?;
+        }
+        (_, Some(rule), _) => line(out, "Purges", format_args!("by hand only, with `mailwarden purge`: {rule}"))?,
+        _ => return line(out, "Purges", "nothing"),
+    }
+    if plan.catch_up {
+        line(out, "", "a run that was due while it was not running is made up for at its start")?;
+    }
+    if let Some(dir) = &plan.archive_dir {
+        line(out, "", format_args!("after a copy into {dir}"))?;
+    }
+    if plan.alerts {
+        line(out, "", "a webhook is told when one fails")?;
     }
     Ok(())
 }

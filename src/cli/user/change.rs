@@ -14,6 +14,7 @@ fn is_known(users: &Users, name: &[u8]) -> bool {
 /// Adds a user.
 pub(super) fn add(place: &Place, set: &Set) -> Result<String, Failure> {
     let (name, shown) = set.name.checked()?;
+    store::look_at_links(&place.path).map_err(Failure::problem)?;
     let users = match Users::load(&place.path, Plaintext::Accepted) {
         Err(UsersFileError::Missing(_)) => {
             store::look_for_folder(&place.path).map_err(Failure::problem)?;
@@ -43,6 +44,7 @@ pub(super) fn add(place: &Place, set: &Set) -> Result<String, Failure> {
 /// Gives a user another password.
 pub(super) fn passwd(place: &Place, set: &Set) -> Result<String, Failure> {
     let (name, shown) = set.name.checked()?;
+    store::look_at_links(&place.path).map_err(Failure::problem)?;
     let users = Users::load(&place.path, Plaintext::Accepted)?;
     let missing = || no_such_user(place, &shown, "; to add one: mailwarden user add");
     if !is_known(&users, name) {
@@ -68,6 +70,7 @@ pub(super) fn passwd(place: &Place, set: &Set) -> Result<String, Failure> {
 /// Removes a user.
 pub(super) fn remove(place: &Place, name: &Name) -> Result<String, Failure> {
     let (name, shown) = name.checked()?;
+    store::look_at_links(&place.path).map_err(Failure::problem)?;
     let stored = store::update(&place.path, Absent::Refuse, |file| edit::edit(file, name, Change::Remove));
     let stored = stored.map_err(|error| match error {
         StoreError::Edit(EditError::NoSuchUser) => no_such_user(place, &shown, ""),

@@ -1,14 +1,13 @@
 //! Where a password comes from: the terminal, where nothing shows it, or standard input. Never the command line, which
 //! every user of the machine can read.
 
-use std::io::{self, ErrorKind};
+use std::io;
 
 use clap::Args;
-use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
 
 use super::super::out;
+use super::terminal::{self, Answer};
 use super::{Failure, checked};
 use crate::auth::hash::MAX_PASSWORD;
 use crate::auth::hash::make::Recipe;
@@ -19,7 +18,7 @@ const BCRYPT_SEES: usize = 72;
 
 #[derive(Debug, Args)]
 pub(super) struct From {
-    /// Read the password from standard input, one line
+    /// Read the password from standard input, its first line
     #[arg(long)]
     stdin: bool,
 }
@@ -51,17 +50,10 @@ impl From {
 }
 
 fn ask(prompt: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    // Ctrl-C would end the process in the middle, with a terminal that shows nothing any more. With a handler it ends
-    // the question, and the terminal is as it was.
-    let runtime = Builder::new_current_thread().enable_io().build();
-    let _entered = runtime.as_ref().ok().map(tokio::runtime::Runtime::enter);
-    let _handler = signal(SignalKind::interrupt());
-    match rpassword::prompt_password(prompt) {
-        Ok(password) => Ok(Zeroizing::new(password.into_bytes())),
-        Err(error) if error.kind() == ErrorKind::Interrupted => Err(Failure::problem("\ninterrupted")),
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-            Err(Failure::problem("\nno password was given, and nothing was changed"))
-        }
+    match terminal::ask(prompt) {
+        Ok(Answer::Line(password)) => Ok(password),
+        Ok(Answer::Nothing) => Err(Failure::problem("\nno password was given, and nothing was changed")),
+        Ok(Answer::Ended(exit)) => Err(Failure { exit, text: "\ninterrupted; nothing was changed".to_owned() }),
         Err(error) => {
             let why = os_reason(&error);
             Err(Failure::usage(format!("there is no terminal to ask on ({why}); give the password with --stdin")))
@@ -76,7 +68,8 @@ fn line_of_stdin() -> Result<Zeroizing<Vec<u8>>, Failure> {
         .map_err(|error| Failure::problem(format!("standard input: {}", os_reason(&error))))
 }
 
-fn line(mut read: impl FnMut(&mut [u8; 1]) -> io::Result<usize>) -> io::Result<Zeroizing<Vec<u8>>> {
+/// A line without its end, read byte by byte, as far as a password may be long.
+pub(super) fn line(mut read: impl FnMut(&mut [u8; 1]) -> io::Result<usize>) -> io::Result<Zeroizing<Vec<u8>>> {
     // One over the limit is enough to be refused, and a carriage return may follow.
     let mut line = Zeroizing::new(Vec::with_capacity(MAX_PASSWORD + 2));
     let mut byte = Zeroizing::new([0]);
@@ -109,6 +102,7 @@ mod tests {
             (" two words \nnext\n", " two words ", "next\n"),
             ("\nsecret", "", "secret"),
             ("", "", ""),
+            ("secret\nsecret\n", "secret", "secret\n"),
         ];
         for (given, expected, left) in cases {
             let mut input = given.as_bytes();

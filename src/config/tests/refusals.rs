@@ -28,15 +28,57 @@ fn each_mistake_is_answered_with_what_to_do() {
         ("\"a\\nb\" = 1", "m.toml:1: \"a\\nb\": unknown key; remove it"),
         // Not built yet
         (
-            "[purge]\nschedule = \"0 3 * * *\"\nmax_age = \"24h\"",
-            "m.toml:2: purge.schedule: this version does not purge yet; remove the key\n\
-             m.toml:3: purge.max_age: this version does not purge yet; remove the key",
+            "[tls]\ncert = \"x\"\nkey = \"24h\"",
+            "m.toml:2: tls.cert: this version does not speak TLS yet; remove the key\n\
+             m.toml:3: tls.key: this version does not speak TLS yet; remove the key",
         ),
-        ("[purge]", "m.toml:1: purge: this version does not purge yet; remove the table"),
+        ("[tls]", "m.toml:1: tls: this version does not speak TLS yet; remove the table"),
+        // Purge
+        (
+            "[purge]\nschedule = \"0 3 * * *\"\nevery = \"1h\"",
+            "m.toml:3: purge.every: is there beside purge.schedule; remove one of them",
+        ),
+        (
+            "purge.schedule = \"0 0 31 2 *\"",
+            "m.toml:1: purge.schedule: \"0 0 31 2 *\" never fires: there is no such day",
+        ),
+        (
+            "purge.schedule = \"0 25 * * *\"",
+            "m.toml:1: purge.schedule: \"0 25 * * *\" has \"25\" for its hour, which goes from 0 to 23",
+        ),
+        ("purge.every = \"100ms\"", "m.toml:1: purge.every: \"100ms\" is too short; at least \"1s\""),
+        (
+            "purge.timezone = \"Helsinki\"",
+            "m.toml:1: purge.timezone: \"Helsinki\" is no time zone; write a name such as \"Europe/Helsinki\"",
+        ),
+        ("purge.max_messages = -1", "m.toml:1: purge.max_messages: -1 is out of range; it goes from 0 to 1000000000"),
+        ("purge.max_age = \"0s\"", "m.toml:1: purge.max_age: \"0s\" is no time at all; write at least \"1ms\""),
+        (
+            "upstream.catcher = \"generic\"\npurge.max_age = \"1d\"",
+            "m.toml:2: purge.max_age: needs a catcher whose interface is known; upstream.catcher is \"generic\"",
+        ),
+        (
+            "purge.archive_dir = \"/srv/archive\"",
+            "m.toml:1: purge.archive_dir: needs purge.archive_max_age or purge.archive_max_size: whoever sends mail would fill the disk",
+        ),
+        (
+            "purge.archive_max_age = \"1d\"",
+            "m.toml:1: purge.archive_max_age: is there without purge.archive_dir; give both or none",
+        ),
+        (
+            "purge.alert_url_file = \"/nowhere/alert\"",
+            "m.toml:1: purge.alert_url_file: \"/nowhere/alert\" cannot be read: No such file or directory",
+        ),
         (
             "[status]\nlisten = \"9080\"",
             "m.toml:2: status.listen: \"9080\" has no address; write \"0.0.0.0:9080\" for all of IPv4, \"127.0.0.1:9080\" for this machine only",
         ),
+        (
+            "listen = \"8080\"",
+            "m.toml:1: listen: must be a list, and \"8080\" has no address; write \"0.0.0.0:8080\" for all of IPv4, \"127.0.0.1:8080\" for this machine only",
+        ),
+        ("listen = 8080", "m.toml:1: listen: must be a list of addresses; write [\"0.0.0.0:8080\", \"[::]:8080\"]"),
+        ("listen = \"127.0.0.1:8080\"", "m.toml:1: listen: must be a list; write [\"127.0.0.1:8080\"]"),
         (
             "auth.anonymous_from = [\"10.0.0.0/8\"]",
             "m.toml:1: auth.anonymous_from: needs hosts: write hosts = [\"mail.dev\"], with the names by which people ask for the gate",
@@ -61,12 +103,27 @@ fn each_mistake_is_answered_with_what_to_do() {
         ),
         ("[[site]]\nhosts = []", "m.toml:1: site: this version serves one catcher only yet; remove the key"),
         (
-            "[access]\ngroups = { qa = [\"view\"] }",
-            "m.toml:2: access.groups.qa: this version has no groups yet; remove the key",
+            "[access.groups]\nqa = [\"@ops\", \"@qa\"]\n\"@x\" = []\n\"a b\" = []\n\"\" = []\nops = [\"a:b\", \"\"]\ndev = \"anna\"",
+            "m.toml:2: access.groups.qa: \"@ops\" is a group, and a group holds users only; name its users\n\
+             m.toml:2: access.groups.qa: \"@qa\" is a group, and a group holds users only; name its users\n\
+             m.toml:3: access.groups.\"@x\": the @ belongs in access.users only; write the name without it\n\
+             m.toml:4: access.groups.\"a b\": is no name of a group; letters, digits, '-', '_' and '.' make one\n\
+             m.toml:5: access.groups.\"\": is no name of a group; write one such as qa\n\
+             m.toml:6: access.groups.ops: \"a:b\" has a colon, which no user name can have\n\
+             m.toml:6: access.groups.ops: \"\" is no user name\n\
+             m.toml:7: access.groups.dev: must be a list; write [\"anna\"]",
         ),
         (
-            "[access]\nusers = { \"@qa\" = [\"view\"] }",
-            "m.toml:2: access.users.\"@qa\": this version has no groups yet; name the users",
+            "[access]\nusers = { \"@qa\" = [\"vew\"], \"@\" = [] }\ngroups = [\"qa\"]",
+            "m.toml:2: access.users.\"@\": is no name of a group; write one such as qa\n\
+             m.toml:2: access.users.\"@qa\": \"vew\" is no permission; did you mean \"view\"?\n\
+             m.toml:3: access.groups: must be a table such as { qa = [\"anna\", \"ben\"] }, not a list",
+        ),
+        (
+            "allowed_origins = [\"*\", \"https://app.test/\", \"app.test\"]",
+            "m.toml:1: allowed_origins: \"*\" has a *, which would let every site in; name each origin\n\
+             m.toml:1: allowed_origins: \"https://app.test/\" has a path; write \"https://app.test\"\n\
+             m.toml:1: allowed_origins: \"app.test\" has no scheme; write one such as \"https://app.example.org:8443\"",
         ),
         (
             "upstream.catcher = \"mailpit\"",
@@ -100,7 +157,6 @@ fn each_mistake_is_answered_with_what_to_do() {
         ),
         // Kinds
         ("listen = \"0.0.0.0:80\"", "m.toml:1: listen: must be a list; write [\"0.0.0.0:80\"]"),
-        ("listen = 8080", "m.toml:1: listen: must be a list of texts, not the number 8080"),
         ("listen = [8080]", "m.toml:1: listen: must hold texts in quotes only, not the number 8080"),
         ("workers = \"4\"", "m.toml:1: workers: must be a whole number, not \"4\""),
         ("workers = 1.5", "m.toml:1: workers: must be a whole number, not a number with a fraction"),
@@ -146,8 +202,13 @@ fn each_mistake_is_answered_with_what_to_do() {
         ("timeouts.send = \"0s\"", "m.toml:1: timeouts.send: \"0s\" is no time at all; write at least \"1ms\""),
         ("timeouts.send = \"8d\"", "m.toml:1: timeouts.send: \"8d\" is too long; at most 7d"),
         ("timeouts.upstream_idle = \"30s\"", "m.toml:1: timeouts.upstream_idle: \"30s\" is too long; at most 20s"),
+        ("timeouts.ping = \"30s\"", "m.toml:1: timeouts.ping: \"30s\" is too long; at most 25s"),
         ("log.level = \"inf\"", "m.toml:1: log.level: \"inf\" is unknown; did you mean \"info\"?"),
         ("log.format = \"xml\"", "m.toml:1: log.format: \"xml\" is unknown; there are text, json, combined"),
+        (
+            "mail.remote_content = \"none\"",
+            "m.toml:1: mail.remote_content: \"none\" is unknown; there are allow, block",
+        ),
         (
             "upstream.catcher = \"mailcather\"",
             "m.toml:1: upstream.catcher: \"mailcather\" is unknown; did you mean \"mailcatcher\"?",
@@ -202,7 +263,7 @@ fn a_password_in_a_url_is_not_repeated() {
 fn all_mistakes_are_told_at_once_from_top_to_bottom() {
     let toml =
         "workers = 0\nlistne = []\n[timeouts]\nsend = \"0s\"\nstop = \"1\"\n[log]\nlevel = \"loud\"\nacess = true\n";
-    let env = [("MAILWARDEN_LOG__FORMAT", "xml"), ("MAILWARDEN_CONFIG", "/x"), ("MAILWARDEN_PURGE__EVERY", "1h")];
+    let env = [("MAILWARDEN_LOG__FORMAT", "xml"), ("MAILWARDEN_CONFIG", "/x"), ("MAILWARDEN_TLS__CERT", "x")];
     let flags = [("listen", "8080"), ("upstream", "x")];
     assert_eq!(
         errors_with(toml, &env, &flags),
@@ -214,7 +275,7 @@ fn all_mistakes_are_told_at_once_from_top_to_bottom() {
          m.toml:8: log.acess: unknown key; did you mean log.access?\n\
          environment MAILWARDEN_CONFIG: unknown variable; remove it\n\
          environment MAILWARDEN_LOG__FORMAT: \"xml\" is unknown; there are text, json, combined\n\
-         environment MAILWARDEN_PURGE__EVERY: this version does not purge yet; remove the variable\n\
+         environment MAILWARDEN_TLS__CERT: this version does not speak TLS yet; remove the variable\n\
          --listen: \"8080\" has no address; write \"0.0.0.0:8080\" for all of IPv4, \
          \"127.0.0.1:8080\" for this machine only\n\
          --upstream: \"x\" is not a URL; write it as \"http://127.0.0.1:1080\""

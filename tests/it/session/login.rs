@@ -115,6 +115,25 @@ fn over_tls_the_cookie_is_bound_to_the_host() {
 }
 
 #[test]
+fn behind_several_proxies_people_log_in_by_the_name_they_know() {
+    let inbox = Inbox::with("trusted_proxies = [\"127.0.0.1\"]");
+    let chain = "X-Forwarded-Host: mail.example, inner:8081\r\nX-Forwarded-Proto: https, http\r\n\
+                 Origin: https://mail.example\r\n";
+    let answer = inbox.send("user=anna&password=secret", chain);
+    assert_eq!(answer.status, 303, "{}", answer.text());
+    let (pair, attributes) = cookie(&answer);
+    assert!(pair.starts_with("__Host-mailwarden_session_443=") && attributes.ends_with("; Secure"), "{pair}");
+    assert_eq!(inbox.ask("GET /messages", &format!("{chain}{}", with(&pair))).status, 200);
+    let told = inbox.catcher.requests().pop().unwrap();
+    assert_eq!(
+        (told.value("x-forwarded-host").as_deref(), told.value("x-forwarded-proto").as_deref()),
+        (Some("mail.example"), Some("https"))
+    );
+    let inner = chain.replace("https://mail.example", "http://inner:8081");
+    assert_eq!(inbox.send("user=anna&password=secret", &inner).status, 403);
+}
+
+#[test]
 fn programs_and_whoever_sends_a_password_get_the_401_as_ever() {
     let inbox = Inbox::start();
     let wrong = "Authorization: Basic YW5uYTp3cm9uZw==\r\n";
@@ -136,7 +155,7 @@ fn programs_and_whoever_sends_a_password_get_the_401_as_ever() {
     assert_eq!(inbox.ask("GET /messages", AS_ANNA).status, 200);
     let denied = inbox.ask("DELETE /", &format!("{LINK}{AS_ANNA}"));
     assert_eq!(denied.status, 403);
-    assert!(denied.text().contains(r#"<a href="/.mailwarden/login">"#), "{}", denied.text());
+    assert!(denied.text().contains(r#"<a class="button" href="/.mailwarden/login">"#), "{}", denied.text());
 }
 
 #[test]
@@ -161,6 +180,26 @@ fn wrong_credentials_show_the_form_again_and_no_question_of_the_browsers_own() {
     assert!(!answer.text().contains("<script") && !answer.text().contains("typo"), "{}", answer.text());
     let lines = inbox.gate.access_log();
     assert!(!lines.iter().any(|line| line.contains("script") || line.contains("typo")), "{lines:?}");
+}
+
+#[test]
+fn a_password_in_latin_1_is_the_bytes_that_its_hash_was_made_of() {
+    // htpasswd -nbs ben $'gr\xfc\xdfe', and the same in UTF-8
+    let users = "ben:{SHA}/b/rce/X0I1ScqlfynX6noGEKfQ=\nanna:{SHA}zVbLCsRWkHMa/td/9mZV39+Fdto=\n";
+    let inbox = Inbox::start();
+    std::fs::write(inbox.gate.users_file(), users).unwrap();
+    inbox.gate.signal("HUP");
+    inbox.gate.log_line("reloaded");
+    for (body, status) in [
+        ("user=ben&password=gr%FC%DFe", 303),
+        ("user=ben&password=gr%C3%BC%C3%9Fe", 401),
+        ("user=anna&password=gr%C3%BC%C3%9Fe", 303),
+        ("user=anna&password=gr%FC%DFe", 401),
+        ("user=anna&password=gr%EF%BF%BD%EF%BF%BDe", 401),
+    ] {
+        assert_eq!(inbox.send(body, HERE).status, status, "{body}");
+    }
+    assert!(inbox.ask(&format!("GET {LOGIN}"), LINK).text().contains("accept-charset=\"utf-8\""));
 }
 
 #[test]

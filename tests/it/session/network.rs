@@ -1,6 +1,6 @@
 use super::{ELSEWHERE, HERE, pair};
 use crate::limits::Net;
-use crate::support::gate::AS_ANNA;
+use crate::support::gate::{AS_ANNA, Gate};
 use crate::support::patience::{PATIENCE, eventually};
 use crate::support::raw::{Answer, Client};
 use crate::upgrade::{HANDSHAKE, next};
@@ -71,7 +71,14 @@ fn only_an_address_that_is_surely_the_clients_counts() {
         assert_eq!(ask(fields), status, "{fields}");
     }
     let (_catcher, gate) = pair(OPEN);
-    for field in ["X-Forwarded-For: 127.0.0.1", "Forwarded: for=127.0.0.1", "Via: 1.1 proxy", "X-Real-IP: 127.0.0.1"] {
+    for field in [
+        "X-Forwarded-For: 127.0.0.1",
+        "Forwarded: for=127.0.0.1",
+        "Via: 1.1 proxy",
+        "X-Real-IP: 127.0.0.1",
+        "CF-Connecting-IP: 127.0.0.1",
+        "X_Forwarded_For: 127.0.0.1",
+    ] {
         assert_eq!(gate.connect().request("GET /messages", &format!("{field}\r\n")).status, 401, "{field}");
     }
 }
@@ -85,6 +92,21 @@ fn the_gateway_of_the_gates_own_network_is_nobody() {
     assert_eq!(net.connect(&gate, 2).request("GET /messages", "").status, 200);
     assert_eq!(net.connect(&gate, 1).request("GET /messages", "").status, 401);
     assert_eq!(net.connect(&gate, 1).request("GET /messages", AS_ANNA).status, 200);
+}
+
+#[test]
+fn an_own_address_of_this_machine_is_nobodys() {
+    let net = Net::new();
+    let catcher = net.catcher();
+    // On this side of the cable, where all the addresses are the machine's own.
+    let gate = Gate::to(catcher.http_addr())
+        .listen(&format!("[\"{}:0\"]", net.client(0)))
+        .config("hosts = [\"dev.test\"]\nauth.anonymous_from = [\"198.18.0.0/15\"]")
+        .start();
+    // What hands connections on to the address that it has itself, as a container engine's forwarder does.
+    assert_eq!(net.connect(&gate, 0).request("GET /messages", "").status, 401);
+    assert_eq!(net.connect(&gate, 0).request("GET /messages", AS_ANNA).status, 200);
+    assert_eq!(net.connect(&gate, 1).request("GET /messages", "").status, 200);
 }
 
 #[test]

@@ -282,3 +282,42 @@ fn what_is_no_file_is_refused_at_once() {
         assert!(code == 1 && told.contains(why), "{told}");
     }
 }
+
+#[test]
+fn a_strangers_link_in_a_shared_folder_is_refused_and_what_it_leads_to_stays() {
+    let (own, path) = folder();
+    let shared = tempfile::tempdir().unwrap();
+    fs::set_permissions(shared.path(), Permissions::from_mode(0o1777)).unwrap();
+    let link = shared.path().join("htpasswd");
+    symlink(&path, &link).unwrap();
+    std::os::unix::fs::lchown(&link, Some(65534), None).unwrap();
+    let password = Some("secret");
+    for (command, password) in
+        [(&["remove", "anna"][..], None), (&ADD_BERT[..4], password), (&["passwd", "anna"], password)]
+    {
+        let (status, said) = said(&user(&[command, &["--file", text(&link)]].concat(), password));
+        assert_eq!(status, 1, "{said}");
+        let why =
+            format!("{}: a link of nobody's in a folder that everybody may write to is not followed", text(&link));
+        assert!(said.contains(&why), "{said}");
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap(), ANNA);
+    // One's own is followed.
+    std::os::unix::fs::lchown(&link, Some(0), None).unwrap();
+    done(&["remove", "anna", "--file", text(&link)], None);
+    drop(own);
+}
+
+#[test]
+fn a_lock_that_somebody_keeps_is_waited_for_ten_seconds_and_he_is_named() {
+    let (_dir, path) = folder();
+    let held = fs::File::open(&path).unwrap();
+    held.lock().unwrap();
+    let (status, said) = said(&user(&["remove", "anna", "--file", text(&path)], None));
+    assert_eq!(status, 1, "{said}");
+    assert!(said.contains(&format!("is locked by process {} (", std::process::id())), "{said}");
+    assert!(said.contains("and was for 10 seconds; try again when that is done; nothing was changed"), "{said}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), ANNA);
+    held.unlock().unwrap();
+    done(&["remove", "anna", "--file", text(&path)], None);
+}

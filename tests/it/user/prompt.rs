@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use super::{done, output, text};
 
 /// Runs a command on a new terminal. Standard input has pairs of lines: a text to wait for, and what is typed when it
-/// has come and nothing that is typed is shown any more. Tells the exit code, whether the terminal shows what is typed
+/// has come and nothing that is typed is shown any more, or `signal` and the number of one that it is sent then. Tells the exit code, whether the terminal shows what is typed
 /// afterwards, and all that was on it.
 const PYTHON: &str = r#"
 import json, os, pty, sys, termios, time
@@ -29,7 +29,8 @@ for wanted, typed in steps:
     while shows():
         if time.time() > until: sys.exit("it is shown: %r" % seen)
         time.sleep(0.01)
-    os.write(fd, typed.encode())
+    if typed.startswith("signal "): os.kill(pid, int(typed[7:]))
+    else: os.write(fd, typed.encode())
     seen = seen.replace(wanted.encode(), b"", 1)
 while read(): pass
 _, status = os.waitpid(pid, 0)
@@ -82,8 +83,32 @@ fn an_interrupted_question_leaves_the_terminal_as_it_was() {
     let path = dir.path().join("htpasswd");
     let (code, shows, seen) =
         on_a_terminal(&["add", "anna", "--file", text(&path)], &[("New password for anna: ", "s3c\u{3}")]);
-    assert!(code == 1 && shows, "{code} {seen}");
-    assert!(!path.exists() && !seen.contains("s3c"), "{seen}");
+    assert!(code == 130 && shows, "{code} {seen}");
+    assert!(!path.exists() && !seen.contains("s3c") && seen.contains("interrupted"), "{seen}");
+}
+
+#[test]
+fn a_signal_ends_the_question_with_its_status_and_the_terminal_is_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("htpasswd");
+    for (number, again) in [(1, false), (2, false), (3, false), (15, false), (15, true)] {
+        let signal = format!("signal {number}");
+        let first = ("New password for anna: ", if again { "s3cret\n" } else { &*signal });
+        let steps = [first, ("The same again: ", &signal)];
+        let (code, shows, seen) =
+            on_a_terminal(&["add", "anna", "--file", text(&path)], &steps[..1 + usize::from(again)]);
+        assert_eq!((code, shows), (128 + number, true), "{seen}");
+        assert!(!path.exists(), "{seen}");
+    }
+}
+
+#[test]
+fn the_end_of_input_is_no_password() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("htpasswd");
+    let typed = [("New password for anna: ", "\u{4}")];
+    let (code, shows, seen) = on_a_terminal(&["add", "anna", "--file", text(&path)], &typed);
+    assert!(code == 1 && shows && seen.contains("no password was given, and nothing was changed"), "{seen}");
 }
 
 #[test]

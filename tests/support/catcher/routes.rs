@@ -159,6 +159,9 @@ fn charset(part: &Part) -> &str {
 }
 
 fn delete(id: i64, shared: &Shared) -> Answer {
+    if !shared.options.delete_cost.is_zero() {
+        std::thread::sleep(shared.options.delete_cost); // as in `clear`
+    }
     shared.change(|state| {
         if !state.store.remove(id) {
             return Answer::not_found();

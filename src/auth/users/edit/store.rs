@@ -9,12 +9,15 @@
 //! may not be given) the file is written in place, in an order in which every step leaves a file of whole lines.
 
 mod error;
+mod links;
+mod lock;
 mod write;
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::time::Duration;
 
 use super::super::file::{UsersFileError, read};
 use super::super::stamp::Stamp;
@@ -22,6 +25,8 @@ use super::super::unreadable::{group_number, ownership};
 use super::{EditError, Edited};
 
 pub use self::error::StoreError;
+use self::links::target;
+use self::lock::{Lock, lock};
 use self::write::{Obstacle, is_hindrance, replace, write_in_place};
 
 /// A new file is for its owner and for the group, which is the daemon's where there is one: nobody else needs the
@@ -31,8 +36,8 @@ const MODE: u32 = 0o640;
 const GROUP: &str = "mailwarden";
 /// How often the file may have been replaced by somebody else: more than a hundred of us do at once.
 const ATTEMPTS: usize = 1000;
-/// As the kernel counts.
-const MAX_LINKS: usize = 40;
+/// How long the lock is waited for while nobody replaces the file: every one of us has it for a moment only.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What to do where there is no file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,12 +70,13 @@ pub fn update(
     absent: Absent,
     mut edit: impl FnMut(&[u8]) -> Result<Edited, EditError>,
 ) -> Result<Stored, StoreError> {
+    let target = target(path)?;
     match read(path) {
         Err(UsersFileError::Missing(_)) if absent == Absent::Make => {}
         Err(error) => return Err(StoreError::Read(error)),
         Ok(_) => {}
     }
-    let path = target(path).map_err(|error| StoreError::Read(UsersFileError::Io(path.into(), error)))?;
+    let path = target;
     let mut made = None;
     for _ in 0..ATTEMPTS {
         if absent == Absent::Make
@@ -101,22 +107,17 @@ pub fn update(
 /// # Errors
 /// When there is no folder for it.
 pub fn look_for_folder(path: &Path) -> Result<(), StoreError> {
-    let path = target(path).map_err(|error| StoreError::Read(UsersFileError::Io(path.into(), error)))?;
+    let path = target(path)?;
     let folder = folder_of(&path);
     if folder.exists() { Ok(()) } else { Err(StoreError::NoFolder(folder.into())) }
 }
 
-/// Where a path leads: to the end of a chain of symbolic links, also when there is nothing there yet.
-fn target(path: &Path) -> io::Result<PathBuf> {
-    let mut path = path.to_owned();
-    for _ in 0..MAX_LINKS {
-        match fs::read_link(&path) {
-            // Relative to the folder that the link is in; an absolute one replaces it.
-            Ok(link) => path = folder_of(&path).join(link),
-            Err(_) => return Ok(path),
-        }
-    }
-    Err(io::Error::other("too many symbolic links"))
+/// Looks whether the links at `path` may be followed, before anything is read through them.
+///
+/// # Errors
+/// When somebody may have put one there who should not say what is changed.
+pub fn look_at_links(path: &Path) -> Result<(), StoreError> {
+    target(path).map(drop)
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -157,18 +158,19 @@ fn attempt(
     edit: &mut impl FnMut(&[u8]) -> Result<Edited, EditError>,
 ) -> Result<Option<Stored>, StoreError> {
     let cannot = |error| StoreError::Write { path: path.into(), error };
-    let open = |write| OpenOptions::new().read(true).write(write).open(path);
+    // The links were followed before: one that is there now was put there in between.
+    let no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    let open = |write| OpenOptions::new().read(true).write(write).custom_flags(no_link).open(path);
     let (file, is_writable) = match open(true) {
         Ok(file) => (file, true),
         Err(error) if is_hindrance(&error) => (open(false).map_err(cannot)?, false),
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(cannot(error)),
     };
-    let unlocked = match file.lock() {
-        Ok(()) => false,
-        Err(error) if error.kind() == ErrorKind::Unsupported => true,
-        Err(error) if rustix::io::Errno::from_io_error(&error) == Some(rustix::io::Errno::NOLCK) => true,
-        Err(error) => return Err(cannot(error)),
+    let unlocked = match lock(&file, PATIENCE).map_err(cannot)? {
+        Lock::Held => false,
+        Lock::Unknown => true,
+        Lock::Others(holder) => return Err(StoreError::Locked { path: path.into(), holder }),
     };
     let found = file.metadata().map_err(cannot)?;
     let stamp = Stamp::from(&found);

@@ -211,7 +211,7 @@
       const list = document.createElement("ul");
       for (const attachment of attachments) {
         const link = document.createElement("a");
-        link.href = `messages/${id}/parts/${encodeURIComponent(attachment.cid)}`;
+        link.href = `messages/${id}/parts/${attachment.cid}`; // as the mail has it
         link.className = attachment.type.split("/")[0];
         link.textContent = attachment.filename;
         const item = document.createElement("li");
@@ -248,6 +248,7 @@
     // Reaches into the frame: this is why the frame has to stay of the same origin.
     decorateMessageBody() {
       const inside = $("#message iframe").contentDocument;
+      if (!inside) return; // of another origin: the real page's jQuery finds nothing in it then
       const format = $("#message .views .tab.selected").dataset.messageFormat;
       if (format === "html") {
         for (const link of inside.querySelectorAll("a")) link.target = "_blank";

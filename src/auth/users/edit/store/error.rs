@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::super::super::file::UsersFileError;
-use super::super::super::unreadable::shell_word;
+use super::super::super::unreadable::{owner, shell_word};
 use super::super::EditError;
 use crate::config::os_reason;
 
@@ -32,6 +32,15 @@ pub enum StoreError {
         /// Why it could not be replaced.
         why: String,
     },
+    /// A link in a folder that everybody may write to, of neither the follower nor the folder's owner.
+    ForeignLink(PathBuf),
+    /// Somebody has had the lock for too long.
+    Locked {
+        /// The file.
+        path: PathBuf,
+        /// Who, where that can be told.
+        holder: Option<String>,
+    },
     /// Others change it all the time.
     KeepsChanging(PathBuf),
 }
@@ -52,6 +61,23 @@ impl fmt::Display for StoreError {
             Self::Write { path, error } => write!(f, "{}: {}; nothing was changed", path.display(), os_reason(error)),
             Self::Hindered { path, why } => {
                 write!(f, "{} may not be written, and {why}; nothing was changed", path.display())
+            }
+            Self::ForeignLink(link) => {
+                let owner = link.symlink_metadata().map_or_else(|_| "another user".to_owned(), |found| owner(&found));
+                write!(
+                    f,
+                    "{}: a link of {owner}'s in a folder that everybody may write to is not followed; name the file that is \
+                     meant; nothing was changed",
+                    link.display()
+                )
+            }
+            Self::Locked { path, holder } => {
+                write!(f, "{} is locked ", path.display())?;
+                match holder {
+                    Some(holder) => write!(f, "by {holder}")?,
+                    None => f.write_str("by somebody else, perhaps by another `mailwarden user` command")?,
+                }
+                f.write_str(", and was for 10 seconds; try again when that is done; nothing was changed")
             }
             Self::KeepsChanging(path) => write!(f, "{} changes all the time; nothing was changed", path.display()),
         }

@@ -1,0 +1,76 @@
+//! What is right by itself and wrong together with another key.
+
+use super::super::address::Listen;
+use super::super::model::{CatcherKind, LiveConfig, SiteConfig, StartConfig, StatusConfig};
+use super::super::reader::Reader;
+use super::super::upstream::{UpstreamConfig, UpstreamHost};
+use crate::session::page;
+
+impl Reader<'_> {
+    /// A page of another site could let its own name point here, and be answered like the people of those networks.
+    pub(super) fn binds_the_anonymous(&mut self, live: &LiveConfig) {
+        const PATH: &str = "auth.anonymous_from";
+        if !live.auth.anonymous_from.is_empty()
+            && live.hosts.is_empty()
+            && let Some(entry) = self.raw.get(PATH)
+        {
+            let reason = "needs hosts: write hosts = [\"mail.dev\"], with the names by which people ask for the gate";
+            self.fault(entry, PATH, reason);
+        }
+    }
+
+    /// A gate that forwards to itself strips the password and then asks itself for one.
+    pub(super) fn not_itself(&mut self, start: &StartConfig, live: &LiveConfig) {
+        const PATH: &str = "upstream.url";
+        let UpstreamConfig { host, port, .. } = &live.site.upstream;
+        let is_here = |listen: &Listen| match listen {
+            Listen::Tcp { addr, .. } if addr.port() == *port => match host {
+                UpstreamHost::Ip(ip) => addr.ip() == *ip || (addr.ip().is_unspecified() && ip.is_loopback()),
+                UpstreamHost::Name(name) => {
+                    name == "localhost" && (addr.ip().is_unspecified() || addr.ip().is_loopback())
+                }
+            },
+            _ => false,
+        };
+        let status = start.status.as_ref().map(|status| &status.listen);
+        if let Some(listen) = start.listen.iter().chain(status).find(|listen| is_here(listen))
+            && let Some(entry) = self.raw.get(PATH)
+        {
+            let reason =
+                format!("is this gate's own address, {listen}; write the catcher's, and give one of them another port");
+            self.fault(entry, PATH, reason);
+        }
+    }
+
+    /// One address cannot be listened on twice, and the error of the system would not say who has it.
+    pub(super) fn not_twice(&mut self, start: &StartConfig) {
+        const PATH: &str = "status.listen";
+        let Some(StatusConfig { listen: status, configured: true }) = &start.status else { return };
+        if let Some(listen) = start.listen.iter().find(|listen| listen.overlaps(status))
+            && let Some(entry) = self.raw.get(PATH)
+        {
+            self.fault(entry, PATH, format!("\"{status}\" is taken by listen, \"{listen}\"; write another port"));
+        }
+    }
+
+    /// What is given away at a path of the catcher's would not be reachable there any more.
+    pub(super) fn hides_nothing(&mut self, live: &LiveConfig) {
+        const PATH: &str = "health_path";
+        let SiteConfig { upstream, catcher, .. } = &live.site;
+        let Some(path) = live.health_path.as_deref() else { return };
+        if matches!(path, page::LOGIN | page::LOGOUT)
+            && let Some(entry) = self.raw.get(PATH)
+        {
+            self.fault(entry, PATH, format!("{path:?} is the login page's; write \"/healthz\""));
+        }
+        let hidden = match path.strip_prefix(upstream.prefix.as_str()) {
+            _ if *catcher == CatcherKind::Generic => false,
+            Some("" | "/" | "/favicon.ico" | "/messages") => true,
+            Some(rest) => rest.starts_with("/messages/") || rest.starts_with("/assets/"),
+            None => false,
+        };
+        if hidden && let Some(entry) = self.raw.get(PATH) {
+            self.fault(entry, PATH, format!("{path:?} is the catcher's own; write \"/healthz\""));
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! Lists that are asked for at the same moment are one request to the catcher.
+//!
+//! When a mail comes, or the catcher comes back, every open page asks for the list, and MailCatcher makes each anew, one
+//! after the other, megabytes of JSON a time. So one list is asked for at a time. Whoever asks meanwhile waits, and when
+//! the answer has come one request is sent for all who wait.
+//!
+//! An answer is only ever shared with those who asked before its request was sent. So a mail that the catcher had taken
+//! when somebody asked is in his list, whoever else asked before.
+//!
+//! - A list that nobody else waits for is passed on as it arrives, as any other answer is.
+//! - One who leaves takes nothing from the others: if it was his request that was on its way, the next one's is sent.
+//! - A request that has been on its way for 5 s holds nobody up any longer.
+//! - A shared list is held in memory once, for all; there is a bound to how much is held (64 MiB). Over it each gets an
+//!   answer of his own.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap};
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body as _;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::authority::Authority;
+use crate::body::{Body, BodyError, Unread};
+use crate::reject::{Reject, UpstreamFault};
+
+/// How long those who wait wait for a request that is on its way.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The longest list that is shared, in bytes: that of 90,000 messages.
+const LONGEST: u64 = 16 << 20;
+
+/// The most that all shared lists which are still being sent may hold, in bytes.
+const MOST: usize = 64 << 20;
+
+/// Who asks for the list of one catcher, over all runtimes.
+#[derive(Debug, Default)]
+pub struct Lists {
+    asked: Mutex<Asked>,
+    /// Rings when a request is not on its way any more.
+    landed: Notify,
+    held: Arc<AtomicUsize>,
+}
+
+#[derive(Debug, Default)]
+struct Asked {
+    /// The number of the request that is on its way, and when it was sent.
+    flight: Option<(u64, Instant)>,
+    flights: u64,
+    /// Those who wait for the next one.
+    waiting: Option<Arc<Batch>>,
+}
+
+/// Some who get one answer.
+#[derive(Debug, Default)]
+struct Batch {
+    /// Whoever holds it asks for all.
+    baton: tokio::sync::Mutex<()>,
+    /// How many they are. Changed only under the lock of `asked`.
+    members: AtomicUsize,
+    answer: watch::Sender<Option<Shared>>,
+}
+
+/// What they get.
+#[derive(Clone, Debug)]
+enum Shared {
+    Answer(StatusCode, HeaderMap, Bytes),
+    Refused(Reject),
+    /// Each has to ask for himself.
+    Nothing,
+}
+
+/// A request that is on its way.
+struct Flight<'a> {
+    lists: &'a Lists,
+    number: u64,
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        let mut asked = self.lists.asked();
+        if asked.flight.is_some_and(|(number, _)| number == self.number) {
+            asked.flight = None;
+            drop(asked);
+            self.lists.landed.notify_waiters();
+        }
+    }
+}
+
+/// A request that is not sent before it is polled.
+type Ask<'a> = Pin<&'a mut (dyn Future<Output = Result<Response<Body>, Reject>> + Send)>;
+
+/// What becomes of who asks.
+enum Entered<'a> {
+    First(Flight<'a>),
+    Waits(Member<'a>),
+}
+
+/// Whether an answer to `request` is one to any other that this is true of.
+pub(super) fn is_plain(request: &Request<Body>) -> bool {
+    const OWN: [header::HeaderName; 6] = [
+        header::RANGE,
+        header::IF_RANGE,
+        header::IF_MATCH,
+        header::IF_NONE_MATCH,
+        header::IF_MODIFIED_SINCE,
+        header::IF_UNMODIFIED_SINCE,
+    ];
+    let fields = request.headers();
+    request.method() == Method::GET && !OWN.iter().any(|name| fields.contains_key(name)) && is_not_refused(fields)
+}
+
+/// MailCatcher refuses its list to a page of another host, as far as it can tell.
+fn is_not_refused(fields: &HeaderMap) -> bool {
+    let Some(referer) = fields.get(header::REFERER) else { return true };
+    if fields.contains_key(header::ORIGIN) || fields.contains_key("x-requested-with") {
+        return true;
+    }
+    let (Ok(referer), Some(host)) = (referer.to_str(), fields.get(header::HOST)) else { return false };
+    let page = referer.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
+    let name = |authority| Authority::parse(authority).map(|authority| authority.name);
+    page.is_some_and(|page| name(page.as_bytes()) == name(host.as_bytes()))
+}
+
+impl Lists {
+    /// The list: asked for by `ask` on its own, or for others too, or by somebody else. It takes at most `limit`.
+    ///
+    /// # Errors
+    /// What `ask` says, to everybody who waits for it; [`UpstreamFault::AnswerTimeout`] for one who waited too long.
+    pub(super) async fn get(&self, ask: Ask<'_>, limit: Duration) -> Result<Response<Body>, Reject> {
+        match self.enter() {
+            Entered::First(flight) => {
+                let answer = ask.await;
+                drop(flight);
+                answer
+            }
+            Entered::Waits(member) => timeout(limit, member.wait(ask))
+                .await
+                .unwrap_or(Err(Reject::Upstream(UpstreamFault::AnswerTimeout(limit)))),
+        }
+    }
+
+    /// A request of one's own, or a place among those who wait.
+    fn enter(&self) -> Entered<'_> {
+        let mut asked = self.asked();
+        if asked.flight.is_none() && asked.waiting.is_none() {
+            return Entered::First(self.starts(&mut asked));
+        }
+        let batch = Arc::clone(asked.waiting.get_or_insert_default());
+        batch.members.fetch_add(1, Ordering::Relaxed);
+        Entered::Waits(Member { lists: self, batch })
+    }
+
+    fn starts(&self, asked: &mut Asked) -> Flight<'_> {
+        asked.flights += 1;
+        asked.flight = Some((asked.flights, Instant::now()));
+        Flight { lists: self, number: asked.flights }
+    }
+
+    /// Waits until no request is on its way, or one has been for too long. From then on nobody joins the batch.
+    async fn turn(&self, batch: &Arc<Batch>) -> Flight<'_> {
+        loop {
+            let mut landed = std::pin::pin!(self.landed.notified());
+            landed.as_mut().enable(); // before the look, so that none is missed
+            let until = {
+                let mut asked = self.asked();
+                match asked.flight {
+                    Some((_, since)) if Instant::now() < since + PATIENCE => since + PATIENCE,
+                    _ => {
+                        asked.waiting.take_if(|waiting| Arc::ptr_eq(waiting, batch));
+                        return self.starts(&mut asked);
+                    }
+                }
+            };
+            _ = timeout_at(until, landed).await;
+        }
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One of a batch.
+struct Member<'a> {
+    lists: &'a Lists,
+    batch: Arc<Batch>,
+}
+
+impl Member<'_> {
+    /// The answer to somebody's request that was sent after this one came: its own or another's.
+    async fn wait(self, ask: Ask<'_>) -> Result<Response<Body>, Reject> {
+        let mut answer = self.batch.answer.subscribe();
+        let told = async { answer.wait_for(Option::is_some).await.ok().and_then(|shared| shared.clone()) };
+        let leads = tokio::select! {
+            biased;
+            shared = told => Err(shared),
+            leads = self.leads() => Ok(leads),
+        };
+        match leads {
+            Ok(leads) => self.lead(leads, ask).await,
+            Err(Some(Shared::Answer(status, fields, text))) => Ok(answered(status, fields, text)),
+            Err(Some(Shared::Refused(reject))) => Err(reject),
+            Err(Some(Shared::Nothing) | None) => ask.await,
+        }
+    }
+
+    /// Waits until this one is to ask for the whole batch: nobody else of it does, and those before have their answer.
+    async fn leads(&self) -> (tokio::sync::MutexGuard<'_, ()>, Flight<'_>) {
+        let baton = self.batch.baton.lock().await;
+        (baton, self.lists.turn(&self.batch).await)
+    }
+
+    /// Asks for the whole batch. Whoever drops this gives the baton to the next.
+    async fn lead(
+        &self,
+        (_baton, flight): (tokio::sync::MutexGuard<'_, ()>, Flight<'_>),
+        ask: Ask<'_>,
+    ) -> Result<Response<Body>, Reject> {
+        let answer = ask.await;
+        drop(flight);
+        // Nobody has joined since the request was sent.
+        if self.batch.members.load(Ordering::Relaxed) <= 1 {
+            return answer;
+        }
+        let tell = |shared| _ = self.batch.answer.send_replace(Some(shared));
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(reject) => {
+                tell(Shared::Refused(reject.clone()));
+                return Err(reject);
+            }
+        };
+        let length = answer.body().size_hint().exact().filter(|length| *length <= LONGEST);
+        let room = length.and_then(|length| Room::of(&self.lists.held, usize::try_from(length).ok()?));
+        let Some(room) = room else {
+            tell(Shared::Nothing);
+            return Ok(answer);
+        };
+        let (head, mut body) = answer.into_parts();
+        match body.collected(LONGEST).await {
+            Ok(text) => {
+                let text = Bytes::from_owner(Held { text, _room: room });
+                tell(Shared::Answer(head.status, head.headers.clone(), text.clone()));
+                Ok(answered(head.status, head.headers, text))
+            }
+            Err(unread) => {
+                let reject = Reject::Upstream(match unread {
+                    Unread::TooLarge => UpstreamFault::Malformed("it is longer than it says".to_owned()),
+                    Unread::Failed(BodyError::Stalled(limit)) => UpstreamFault::AnswerTimeout(limit),
+                    Unread::Failed(error) => UpstreamFault::Closed(error.to_string()),
+                });
+                tell(Shared::Refused(reject.clone()));
+                Err(reject)
+            }
+        }
+    }
+}
+
+impl Drop for Member<'_> {
+    fn drop(&mut self) {
+        let mut asked = self.lists.asked();
+        if self.batch.members.fetch_sub(1, Ordering::Relaxed) == 1 {
+            // Nobody is to join one that nobody leads.
+            asked.waiting.take_if(|waiting| Arc::ptr_eq(waiting, &self.batch));
+        }
+    }
+}
+
+fn answered(status: StatusCode, fields: HeaderMap, text: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::full(text));
+    *response.status_mut() = status;
+    *response.headers_mut() = fields;
+    response
+}
+
+/// A part of what may be held.
+#[derive(Debug)]
+struct Room(Arc<AtomicUsize>, usize);
+
+impl Room {
+    fn of(held: &Arc<AtomicUsize>, length: usize) -> Option<Self> {
+        held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
+            now.checked_add(length).filter(|then| *then <= MOST)
+        })
+        .ok()
+        .map(|_| Self(Arc::clone(held), length))
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.0.fetch_sub(self.1, Ordering::Relaxed);
+    }
+}
+
+/// A shared list, which takes its room for as long as anybody is being sent it.
+struct Held {
+    text: Bytes,
+    _room: Room,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#[path = "lists_tests.rs"]
+mod tests;

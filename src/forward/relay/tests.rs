@@ -1,0 +1,524 @@
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use ::bytes::BytesMut;
+use proptest::prelude::*;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::super::frame::{self, Head, Opcode};
+use super::super::tunnels::Tunnels;
+use super::*;
+use crate::auth::Identity;
+use crate::metrics::Metrics;
+use crate::permission::Permission;
+
+const PING: Duration = Duration::from_secs(15);
+
+/// A server's whole text frame.
+fn text(payload: &str) -> Vec<u8> {
+    server(Opcode::Text, payload.as_bytes())
+}
+
+fn server(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
+    let mut out = BytesMut::new();
+    frame::put(&mut out, Sender::Server, opcode, payload);
+    out.to_vec()
+}
+
+fn client(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
+    let mut out = BytesMut::new();
+    frame::put(&mut out, Sender::Client, opcode, payload);
+    out.to_vec()
+}
+
+fn server_close(code: u16) -> Vec<u8> {
+    server(Opcode::Close, &code.to_be_bytes())
+}
+
+fn client_close(code: u16) -> Vec<u8> {
+    client(Opcode::Close, &code.to_be_bytes())
+}
+
+fn removed(id: u64) -> Vec<u8> {
+    text(&format!(r#"{{"type":"remove","id":{id}}}"#))
+}
+
+struct Ends {
+    browser: DuplexStream,
+    catcher: DuplexStream,
+    stop: CancellationToken,
+    tunnels: Tunnels,
+    feed: Arc<Feed>,
+    relay: tokio::task::JoinHandle<End>,
+}
+
+fn tunnel(buffer: usize) -> Ends {
+    tunnel_of(buffer, false)
+}
+
+fn tunnel_of(buffer: usize, many_at_once: bool) -> Ends {
+    tunnel_at(buffer, many_at_once, Pace::of(PING))
+}
+
+fn tunnel_at(buffer: usize, many_at_once: bool, pace: Pace) -> Ends {
+    let (browser, client) = duplex(buffer);
+    let (upstream, catcher) = duplex(buffer);
+    let stop = CancellationToken::new();
+    let metrics = Arc::new(Metrics::new(SystemTime::now()).unwrap());
+    let tunnels = Tunnels::new(TaskTracker::new(), stop.clone(), metrics);
+    let place = tunnels.list(&Identity::for_tests("anna"), Permission::View);
+    let feed = Arc::new(Feed::default());
+    let own = Arc::clone(&feed);
+    let relay = tokio::spawn(async move { frames(client, upstream, &place, &own, pace, many_at_once).await });
+    Ends { browser, catcher, stop, tunnels, feed, relay }
+}
+
+async fn rest(mut side: DuplexStream) -> Vec<u8> {
+    let mut all = Vec::new();
+    side.read_to_end(&mut all).await.unwrap();
+    all
+}
+
+async fn exactly(side: &mut DuplexStream, length: usize) -> Vec<u8> {
+    let mut seen = vec![0; length];
+    side.read_exact(&mut seen).await.unwrap();
+    seen
+}
+
+/// The next frame's head and payload, without its mask.
+async fn next(side: &mut DuplexStream, sender: Sender) -> (Opcode, Vec<u8>) {
+    let mut bytes = Vec::new();
+    loop {
+        if let Some(head) = Head::parse(&bytes, sender).unwrap() {
+            let mut payload = exactly(side, head.payload as usize).await;
+            frame::unmask(&mut payload, head.mask);
+            return (head.opcode, payload);
+        }
+        bytes.extend(exactly(side, 1).await);
+    }
+}
+
+#[tokio::test]
+async fn frames_pass_both_ways_and_the_browsers_half_close_passes() {
+    let mut ends = tunnel(64);
+    ends.browser.write_all(&client(Opcode::Text, b"hello")).await.unwrap();
+    ends.browser.shutdown().await.unwrap();
+    let mut seen = Vec::new();
+    ends.catcher.read_to_end(&mut seen).await.unwrap();
+    assert_eq!(seen, client(Opcode::Text, b"hello"));
+    ends.catcher.write_all(&text("still here")).await.unwrap();
+    ends.catcher.shutdown().await.unwrap();
+    assert_eq!(rest(ends.browser).await, text("still here"));
+    assert!(matches!(ends.relay.await.unwrap(), End::Closed));
+}
+
+#[tokio::test]
+async fn the_catchers_quit_is_kept_from_the_page_and_nothing_else_is() {
+    let mut ends = tunnel(4096);
+    let add = text(r#"{"type":"add","message":{"id":1,"subject":"{\"type\":\"quit\"}"}}"#);
+    let odd = text("not json, quit");
+    ends.catcher.write_all(&[add.clone(), text(r#"{ "type" : "quit" }"#), odd.clone()].concat()).await.unwrap();
+    drop(ends.catcher);
+    assert_eq!(rest(ends.browser).await, [add, odd, server_close(1012)].concat());
+}
+
+#[tokio::test]
+async fn the_catchers_end_is_a_restart_to_the_browser() {
+    let ends = tunnel(4096);
+    drop(ends.catcher);
+    assert_eq!(rest(ends.browser).await, server_close(1012));
+    assert!(matches!(ends.relay.await.unwrap(), End::CatcherLost(_)));
+
+    // The same when it says goodbye; what it says of the browser's faults passes.
+    for (said, told) in [(server_close(1001), 1012), (server(Opcode::Close, b""), 1012), (server_close(1003), 1003)] {
+        let mut ends = tunnel(4096);
+        ends.catcher.write_all(&said).await.unwrap();
+        assert_eq!(next(&mut ends.browser, Sender::Server).await, (Opcode::Close, u16::to_be_bytes(told).to_vec()));
+        let reply = next(&mut ends.catcher, Sender::Client).await;
+        assert_eq!(reply.0, Opcode::Close, "{told}");
+        drop((ends.browser, ends.catcher));
+        assert!(matches!(ends.relay.await.unwrap(), End::CatcherLost(_)));
+    }
+}
+
+#[tokio::test]
+async fn a_browsers_close_passes_and_so_does_the_answer() {
+    let mut ends = tunnel(4096);
+    let goodbye = client(Opcode::Close, b"\x03\xe8bye");
+    ends.browser.write_all(&goodbye).await.unwrap();
+    assert_eq!(exactly(&mut ends.catcher, goodbye.len()).await, goodbye);
+    ends.catcher.write_all(&[text("one more"), server_close(1000)].concat()).await.unwrap();
+    assert_eq!(rest(ends.browser).await, [text("one more"), server_close(1000)].concat());
+    assert!(matches!(ends.relay.await.unwrap(), End::Closed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_browsers_close_that_the_catcher_does_not_answer_is_answered_here() {
+    let mut ends = tunnel(4096);
+    ends.browser.write_all(&client_close(1001)).await.unwrap();
+    assert_eq!(rest(ends.browser).await, server_close(1000));
+    assert!(matches!(ends.relay.await.unwrap(), End::Closed));
+}
+
+#[tokio::test]
+async fn what_is_no_frame_ends_both_sides_with_its_code() {
+    let long = [&[0x82, 0xff][..], &(incoming::LONGEST + 1).to_be_bytes(), &[0; 4]].concat();
+    let fragments = [&[0x02, 0xff][..], &incoming::LONGEST.to_be_bytes(), &[0; 4]].concat();
+    let fragments = [fragments, vec![0; incoming::LONGEST as usize], vec![0x80, 0x81, 0, 0, 0, 0, 0]].concat();
+    for (sent, code) in [
+        (text("not masked"), 1002),
+        (client_close(1006), 1002),
+        (client(Opcode::Close, b"\x03"), 1002),
+        (client(Opcode::Close, b"\x03\xe8\xff"), 1007),
+        (long, 1009),
+        (fragments, 1009),
+    ] {
+        let Ends { mut browser, catcher, relay, .. } = tunnel(4096);
+        let reader = tokio::spawn(rest(catcher));
+        browser.write_all(&sent).await.unwrap();
+        assert_eq!(rest(browser).await, server_close(code));
+        assert!(reader.await.unwrap().ends_with(&client_close(code)) || code == 1009);
+        assert!(matches!(relay.await.unwrap(), End::Protocol(Sender::Client, _)));
+    }
+}
+
+#[tokio::test]
+async fn stopping_tells_the_browser_1001() {
+    let ends = tunnel(4096);
+    ends.stop.cancel();
+    assert_eq!(rest(ends.browser).await, server_close(1001));
+    assert!(matches!(ends.relay.await.unwrap(), End::Left(Leave::Stopping)));
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_have_it_any_more_is_told_1008() {
+    let ends = tunnel(4096);
+    assert_eq!(ends.tunnels.allow_only(Arc::new(|_, _| false)), 1);
+    assert_eq!(rest(ends.browser).await, server_close(1008));
+    assert_eq!(rest(ends.catcher).await, client_close(1001));
+    assert!(matches!(ends.relay.await.unwrap(), End::Left(Leave::Revoked)));
+    assert!(ends.tunnels.is_empty());
+}
+
+#[tokio::test]
+async fn no_frame_of_ours_stands_inside_another() {
+    let mut ends = tunnel(8192);
+    let long = text(&"x".repeat(6000));
+    ends.catcher.write_all(&long[..1500]).await.unwrap();
+    exactly(&mut ends.browser, 1500).await;
+    ends.stop.cancel();
+    assert_eq!(rest(ends.browser).await, b"");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_browser_that_half_closes_and_a_catcher_that_goes_on_are_left() {
+    let mut ends = tunnel(4096);
+    ends.browser.shutdown().await.unwrap();
+    assert!(matches!(ends.relay.await.unwrap(), End::Lingered));
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_sides_are_pinged_and_the_pongs_are_ours() {
+    let mut ends = tunnel(4096);
+    let start = Instant::now();
+    for _ in 0..20 {
+        for _ in 0..2 {
+            let (opcode, payload) = next(&mut ends.catcher, Sender::Client).await;
+            assert_eq!(opcode, Opcode::Ping);
+            ends.catcher.write_all(&server(Opcode::Pong, &payload)).await.unwrap();
+        }
+        let (opcode, payload) = next(&mut ends.browser, Sender::Server).await;
+        assert_eq!(opcode, Opcode::Ping);
+        ends.browser.write_all(&client(Opcode::Pong, &payload)).await.unwrap();
+    }
+    assert_eq!(start.elapsed().as_secs(), 600);
+    // Nothing but pings came; others' pings and pongs pass.
+    for frame in [client(Opcode::Ping, b"mine"), client(Opcode::Pong, b"unasked"), client(Opcode::Pong, b"")] {
+        ends.browser.write_all(&frame).await.unwrap();
+        assert_eq!(exactly(&mut ends.catcher, frame.len()).await, frame);
+    }
+    for frame in [server(Opcode::Ping, b"mine"), server(Opcode::Pong, b"mine")] {
+        ends.catcher.write_all(&frame).await.unwrap();
+        assert_eq!(exactly(&mut ends.browser, frame.len()).await, frame);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_waits_for_the_end_of_the_frame_that_is_being_passed() {
+    let mut ends = tunnel(8192);
+    let long = text(&"x".repeat(6000));
+    ends.catcher.write_all(&long[..5000]).await.unwrap();
+    assert_eq!(exactly(&mut ends.browser, 5000).await, long[..5000]);
+    tokio::time::sleep(PING * 3).await;
+    ends.catcher.write_all(&long[5000..]).await.unwrap();
+    assert_eq!(exactly(&mut ends.browser, long.len() - 5000).await, long[5000..]);
+    assert_eq!(next(&mut ends.browser, Sender::Server).await.0, Opcode::Ping);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_browser_that_says_nothing_is_gone_and_the_catcher_told() {
+    let mut ends = tunnel(4096);
+    let start = Instant::now();
+    loop {
+        match next(&mut ends.catcher, Sender::Client).await {
+            (Opcode::Ping, payload) => ends.catcher.write_all(&server(Opcode::Pong, &payload)).await.unwrap(),
+            last => break assert_eq!(last, (Opcode::Close, 1001u16.to_be_bytes().to_vec())),
+        }
+    }
+    assert_eq!(start.elapsed(), PING * 5);
+    assert!(matches!(ends.relay.await.unwrap(), End::Silent));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_catcher_that_says_nothing_is_gone_and_the_browser_told_to_come_again() {
+    let mut ends = tunnel(4096);
+    let start = Instant::now();
+    loop {
+        match next(&mut ends.browser, Sender::Server).await {
+            (Opcode::Ping, payload) => ends.browser.write_all(&client(Opcode::Pong, &payload)).await.unwrap(),
+            last => break assert_eq!(last, (Opcode::Close, 1012u16.to_be_bytes().to_vec())),
+        }
+    }
+    assert_eq!(start.elapsed(), PING * 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_browser_that_takes_nothing_is_cut_off_and_little_is_held_for_it() {
+    let mut ends = tunnel(1024);
+    let piece = text(&"x".repeat(5000));
+    let start = Instant::now();
+    let mut taken = 0;
+    while let Ok(Ok(())) = timeout(PING, ends.catcher.write_all(&piece)).await {
+        taken += piece.len();
+    }
+    assert!((256 << 10..300 << 10).contains(&taken), "{taken} bytes were taken");
+    assert!(matches!(ends.relay.await.unwrap(), End::Slow));
+    assert!(start.elapsed() <= PING * 3, "{:?}", start.elapsed());
+    let seen = rest(ends.browser).await;
+    assert!(seen.len() <= 1024);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_browser_that_takes_little_but_something_is_waited_for() {
+    let Ends { mut browser, mut catcher, relay, .. } = tunnel(1024);
+    let piece = text(&"x".repeat(5000));
+    let sent = piece.repeat(20);
+    catcher.write_all(&sent).await.unwrap();
+    for chunk in sent.chunks(2000) {
+        tokio::time::sleep(PING / 20).await;
+        assert_eq!(exactly(&mut browser, chunk.len()).await, chunk);
+    }
+    assert!(!relay.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_purge_of_3000_is_one_event_a_second_to_a_page_that_takes_many_at_once() {
+    let Ends { mut browser, mut catcher, feed, .. } = tunnel_of(1 << 20, true);
+    let purging = feed.purging(1..=3000, Some(1));
+    for id in 1..=3000 {
+        catcher.write_all(&removed(id)).await.unwrap();
+        if id % 1000 == 0 {
+            tokio::time::sleep(Duration::from_millis(1100)).await;
+        }
+    }
+    drop(purging);
+    catcher.write_all(&removed(5000)).await.unwrap();
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        let (_, payload) = next(&mut browser, Sender::Server).await;
+        let event: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+        assert_eq!(event["type"], "mailwarden");
+        told.extend(event["removed"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap()));
+    }
+    assert_eq!(told, (1..=3000).collect::<Vec<_>>());
+    // Somebody else's deletion is told at once.
+    assert_eq!(exactly(&mut browser, removed(5000).len()).await, removed(5000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_other_page_selects_twice_at_most_whatever_is_selected() {
+    // Rows newest first: 15 to 11 and 5 stay. The oldest of the list goes, with nothing below it.
+    let doomed: Vec<u64> = (1..=4).chain(6..=10).collect();
+    for selected in 1..=15 {
+        let Ends { mut browser, mut catcher, feed, .. } = tunnel(1 << 20);
+        let purging = feed.purging(doomed.clone(), Some(1));
+        for id in &doomed {
+            catcher.write_all(&removed(*id)).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(400)).await;
+        }
+        drop(purging);
+        let mut rows: Vec<u64> = (1..=15).rev().collect();
+        let (mut at, mut asked) = (selected, Vec::new());
+        for _ in &doomed {
+            let (_, payload) = next(&mut browser, Sender::Server).await;
+            let event: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+            let place = rows.iter().position(|row| Some(*row) == event["id"].as_u64()).unwrap();
+            let gone = rows.remove(place);
+            if gone == at {
+                at = *rows.get(place).unwrap_or(&rows[place.saturating_sub(1)]);
+                asked.push(at);
+            }
+        }
+        assert!(!doomed.contains(&at) && asked.len() <= 2, "{selected}: {asked:?}");
+        assert!(asked.iter().all(|id| !doomed.contains(id) || *id == 1), "{selected}: {asked:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mail_with_the_number_of_one_that_went_is_added_after_that() {
+    let Ends { mut browser, mut catcher, feed, .. } = tunnel(1 << 16);
+    let _purging = feed.purging([7], None);
+    let add = text(r#"{"type":"add","message":{"id":7}}"#);
+    catcher.write_all(&[removed(7), add.clone()].concat()).await.unwrap();
+    let want = [removed(7), add].concat();
+    assert_eq!(exactly(&mut browser, want.len()).await, want);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_withheld_is_forgotten_at_a_clear() {
+    let Ends { mut browser, mut catcher, feed, .. } = tunnel(1 << 16);
+    let purging = feed.purging([7], None);
+    let clear = text(r#"{"type":"clear"}"#);
+    catcher.write_all(&[removed(7), clear.clone()].concat()).await.unwrap();
+    drop(purging);
+    assert_eq!(exactly(&mut browser, clear.len()).await, clear);
+    assert_eq!(next(&mut browser, Sender::Server).await.0, Opcode::Ping);
+}
+
+/// A frame as it may come: its first byte's end bit, opcode, payload.
+#[derive(Clone, Debug)]
+struct Part(bool, Opcode, Vec<u8>);
+
+fn payloads() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..130),
+        prop::collection::vec(any::<u8>(), 120..400),
+        (4_000usize..5_000).prop_map(|length| vec![b'x'; length]),
+        (65_500usize..70_000).prop_map(|length| vec![b'y'; length]),
+    ]
+}
+
+/// A message in one frame or several, with pings and pongs between them.
+fn message() -> impl Strategy<Value = Vec<Part>> {
+    let control = prop::option::of((any::<bool>(), prop::collection::vec(any::<u8>(), 0..125)));
+    (any::<bool>(), prop::collection::vec((payloads(), control), 1..4)).prop_map(|(is_text, fragments)| {
+        let last = fragments.len() - 1;
+        let first = if is_text { Opcode::Text } else { Opcode::Binary };
+        let mut parts = Vec::new();
+        for (number, (payload, control)) in fragments.into_iter().enumerate() {
+            let opcode = if number == 0 { first } else { Opcode::Continuation };
+            parts.push(Part(number == last, opcode, payload));
+            if let Some((is_ping, payload)) = control {
+                parts.push(Part(true, if is_ping { Opcode::Ping } else { Opcode::Pong }, payload));
+            }
+        }
+        parts
+    })
+}
+
+fn written(parts: &[Part], sender: Sender) -> Vec<u8> {
+    let mut out = BytesMut::new();
+    for Part(fin, opcode, payload) in parts {
+        let at = out.len();
+        frame::put(&mut out, sender, *opcode, payload);
+        if !fin {
+            out[at] &= 0x7f;
+        }
+    }
+    out.to_vec()
+}
+
+/// A frame as it was read: its end bit, opcode and payload without the mask.
+type Read = (bool, Opcode, Vec<u8>);
+
+/// Reads frames until `count` have come that are no pings of ours, and fails at what is none.
+async fn frames_of(from: &mut (impl AsyncRead + Unpin), sender: Sender, count: usize) -> (Vec<Read>, usize) {
+    let (mut bytes, mut order) = (BytesMut::new(), frame::Order::default());
+    let (mut frames, mut pings) = (Vec::new(), 0);
+    while frames.len() < count {
+        let Some(head) =
+            Head::parse(&bytes, sender).unwrap().filter(|head| bytes.len() as u64 >= head.head as u64 + head.payload)
+        else {
+            assert_ne!(from.read_buf(&mut bytes).await.unwrap(), 0, "it ended after {} of {count}", frames.len());
+            continue;
+        };
+        order.next(&head).unwrap();
+        let mut frame = bytes.split_to(head.head + head.payload as usize);
+        let mut payload = frame.split_off(head.head);
+        frame::unmask(&mut payload, head.mask);
+        if head.opcode == Opcode::Ping && payload.starts_with(b"mwrd") {
+            pings += 1;
+        } else {
+            frames.push((head.fin, head.opcode, payload.to_vec()));
+        }
+    }
+    (frames, pings)
+}
+
+/// Writes the bytes in pieces, with time for pings of ours to come due in between.
+async fn in_pieces(to: &mut (impl AsyncWrite + Unpin), bytes: Vec<u8>, cuts: Vec<usize>) {
+    let mut rest = &bytes[..];
+    for cut in cuts.iter().cycle() {
+        let (piece, after) = rest.split_at((*cut).min(rest.len()));
+        to.write_all(piece).await.unwrap();
+        if after.is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(90)).await;
+        rest = after;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_frames_however_cut_arrive_whole_in_order_and_once_with_nothing_but_frames_between(
+        up in prop::collection::vec(message(), 1..5), down in prop::collection::vec(message(), 1..5),
+        cuts in prop::collection::vec(1usize..9_000, 1..20), buffer in 64usize..5_000,
+    ) {
+        let (up, down) = (up.concat(), down.concat());
+        let asked = Rhythm { every: Duration::from_millis(250), silence: Duration::from_secs(1 << 20) };
+        let pace = Pace { catcher: asked, browser: asked, stall: asked.silence, held: 10_000 };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let (seen_up, seen_down) = runtime.block_on(async {
+            let Ends { browser, catcher, .. } = tunnel_at(buffer, false, pace);
+            let (mut from_browser, mut to_browser) = tokio::io::split(browser);
+            let (mut from_catcher, mut to_catcher) = tokio::io::split(catcher);
+            let (_, _, up, down) = tokio::join!(
+                in_pieces(&mut to_browser, written(&up, Sender::Client), cuts.clone()),
+                in_pieces(&mut to_catcher, written(&down, Sender::Server), cuts.clone()),
+                frames_of(&mut from_catcher, Sender::Client, up.len()),
+                frames_of(&mut from_browser, Sender::Server, down.len()),
+            );
+            (up.0, down.0)
+        });
+        let sent = |parts: Vec<Part>| parts.into_iter().map(|Part(fin, opcode, payload)| (fin, opcode, payload));
+        prop_assert!(seen_up == sent(up).collect::<Vec<_>>(), "what the browser sent");
+        prop_assert!(seen_down == sent(down).collect::<Vec<_>>(), "what the catcher sent");
+    }
+
+    #[test]
+    fn any_bytes_end_in_frames(bytes in prop::collection::vec(any::<u8>(), 0..200), as_browser: bool) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let out = runtime.block_on(async {
+            let Ends { browser, catcher, .. } = tunnel(1 << 16);
+            let (mut from, to) = if as_browser { (browser, catcher) } else { (catcher, browser) };
+            from.write_all(&bytes).await.unwrap();
+            drop(from);
+            rest(to).await
+        });
+        // All of it is frames, but for one that never ended.
+        let sender = if as_browser { Sender::Client } else { Sender::Server };
+        let mut rest = &out[..];
+        while let Some(head) = Head::parse(rest, sender).unwrap() {
+            match rest.get(head.head + head.payload as usize..) {
+                Some(after) => rest = after,
+                None => break,
+            }
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! A copy of each message before it goes: `DATE/TIME-ID-HASH.eml`, on the disk before the message is deleted.
+//!
+//! Nothing that a sender chose is in a name. The files are their owner's alone. The oldest go when they are too old or too
+//! many: anybody who can send mail could fill the disk otherwise.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use sha2::{Digest as _, Sha256};
+
+use crate::catcher::{Message, MessageId};
+use crate::config::model::ArchiveConfig;
+
+/// The end of each name.
+const EML: &str = "eml";
+
+/// A folder of copies.
+#[derive(Clone, Debug)]
+pub struct Archive {
+    config: ArchiveConfig,
+}
+
+impl Archive {
+    /// The folder of a configuration. It is made when the first copy is.
+    #[must_use]
+    pub fn of(config: &ArchiveConfig) -> Self {
+        Self { config: config.clone() }
+    }
+
+    /// Keeps a copy, and returns when it is on the disk.
+    ///
+    /// # Errors
+    /// Why it is not: then the message must stay.
+    pub fn keep(&self, message: &Message, source: &[u8]) -> io::Result<()> {
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", self.config.dir.display()));
+        self.kept(message, source).map_err(named)
+    }
+
+    fn kept(&self, message: &Message, source: &[u8]) -> io::Result<()> {
+        let (day, name) = names(message, source);
+        let dir = self.config.dir.join(day);
+        if !dir.is_dir() {
+            DirBuilder::new().mode(0o700).recursive(true).create(&dir)?;
+            File::open(&self.config.dir)?.sync_all()?;
+        }
+        let path = dir.join(name);
+        let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let mut file = match create() {
+            Ok(file) => file,
+            // A run that was interrupted wrote it, or some of it.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if fs::symlink_metadata(&path)?.is_file() && fs::read(&path)? == source {
+                    return File::open(&path)?.sync_all().and_then(|()| File::open(&dir)?.sync_all());
+                }
+                fs::remove_file(&path)?;
+                create()?
+            }
+            Err(error) => return Err(error),
+        };
+        let written = file.write_all(source).and_then(|()| file.sync_all());
+        if written.is_err() {
+            // Half a copy is none; on a full disk this makes room as well.
+            let _ = fs::remove_file(&path);
+        }
+        written?;
+        File::open(&dir)?.sync_all()
+    }
+
+    /// Removes what is too old, and the oldest of what is too much. How many copies went.
+    ///
+    /// # Errors
+    /// When the folder cannot be looked through.
+    pub fn sweep(&self, now: SystemTime) -> io::Result<usize> {
+        let mut copies = match copies(&self.config.dir) {
+            Ok(copies) => copies,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            Err(error) => return Err(error),
+        };
+        copies.sort();
+        let mut size: u64 = copies.iter().map(|copy| copy.size).sum();
+        let mut removed = 0;
+        for copy in &copies {
+            let age = now.duration_since(copy.written).unwrap_or(Duration::ZERO);
+            let is_old = self.config.max_age.is_some_and(|limit| age > limit);
+            let is_too_much = self.config.max_size.is_some_and(|limit| size > limit);
+            if !is_old && !is_too_much {
+                break;
+            }
+            fs::remove_file(&copy.path)?;
+            size -= copy.size;
+            removed += 1;
+            // A day without copies goes with the last of them; one with more cannot.
+            if let Some(day) = copy.path.parent() {
+                let _ = fs::remove_dir(day);
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// A copy, in the order of age.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Copy {
+    written: SystemTime,
+    path: PathBuf,
+    size: u64,
+}
+
+/// Every copy. What does not look like one is not touched.
+fn copies(dir: &Path) -> io::Result<Vec<Copy>> {
+    let mut copies = Vec::new();
+    for day in fs::read_dir(dir)? {
+        let day = day?;
+        let is_a_day = day.file_name().to_str().is_some_and(|name| name.parse::<jiff::civil::Date>().is_ok());
+        if !is_a_day || !day.file_type()?.is_dir() {
+            continue;
+        }
+        for copy in fs::read_dir(day.path())? {
+            let copy = copy?;
+            let path = copy.path();
+            let about = copy.metadata()?;
+            if about.is_file() && path.extension().is_some_and(|extension| extension == EML) {
+                copies.push(Copy { written: about.modified()?, path, size: about.len() });
+            }
+        }
+    }
+    Ok(copies)
+}
+
+/// The folder and the name of a copy.
+fn names(message: &Message, source: &[u8]) -> (String, String) {
+    let received = message.received.unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::UTC);
+    let hash: String = Sha256::digest(source).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let id = match &message.id {
+        MessageId::Number(number) => number.to_string(),
+        MessageId::Name(name) => name.chars().filter(char::is_ascii_alphanumeric).take(40).collect(),
+    };
+    (received.strftime("%Y-%m-%d").to_string(), format!("{}-{id}-{hash}.{EML}", received.strftime("%H%M%S")))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn message(id: u64) -> Message {
+        Message { id: MessageId::Number(id), received: Some("2026-11-24T10:49:43Z".parse().unwrap()), size: 1 }
+    }
+
+    fn archive(dir: &Path, max_age: Option<u64>, max_size: Option<u64>) -> Archive {
+        Archive::of(&ArchiveConfig { dir: dir.join("archive"), max_age: max_age.map(Duration::from_secs), max_size })
+    }
+
+    fn found(dir: &Path) -> Vec<String> {
+        let mut names: Vec<String> = copies(&dir.join("archive"))
+            .unwrap()
+            .into_iter()
+            .map(|copy| copy.path.strip_prefix(dir.join("archive")).unwrap().display().to_string())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_copy_is_the_message_under_a_name_that_no_sender_chose_for_its_owner_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let archive = archive(dir.path(), Some(60), None);
+        archive.keep(&message(7), b"Subject: ../../x\r\n\r\nhello").unwrap();
+        let name = found(dir.path()).pop().unwrap();
+        assert!(name.starts_with("2026-11-24/104943-7-") && name.ends_with(".eml") && name.len() == 36, "{name}");
+        let path = dir.path().join("archive").join(&name);
+        assert_eq!(fs::read(&path).unwrap(), b"Subject: ../../x\r\n\r\nhello");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
+        let odd = Message { id: MessageId::Name("../a b/\u{1b}c".into()), received: None, size: 1 };
+        let (day, name) = names(&odd, b"x");
+        assert_eq!((day.as_str(), &name[..11]), ("1970-01-01", "000000-abc-"));
+    }
+
+    #[test]
+    fn what_an_interrupted_run_left_is_completed() {
+        let dir = tempfile::tempdir().unwrap();
+        let archive = archive(dir.path(), Some(60), None);
+        let source = b"a whole message";
+        archive.keep(&message(7), source).unwrap();
+        let path = dir.path().join("archive").join(found(dir.path()).pop().unwrap());
+        for cut in 0..=source.len() {
+            fs::write(&path, &source[..cut]).unwrap();
+            archive.keep(&message(7), source).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), source);
+        }
+        // A link in its place is replaced and not followed.
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("elsewhere"), &path).unwrap();
+        archive.keep(&message(7), source).unwrap();
+        assert!(fs::symlink_metadata(&path).unwrap().is_file() && !dir.path().join("elsewhere").exists());
+    }
+
+    #[test]
+    fn the_oldest_go_by_age_and_by_size_and_nothing_else_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let by_age = archive(dir.path(), Some(60), None);
+        for id in 1..=4 {
+            by_age.keep(&message(id), &[id as u8; 100]).unwrap();
+        }
+        let start = SystemTime::now();
+        for (at, name) in found(dir.path()).iter().enumerate() {
+            let file = File::options().write(true).open(dir.path().join("archive").join(name)).unwrap();
+            file.set_modified(start - Duration::from_secs(100 - 30 * at as u64)).unwrap();
+        }
+        fs::write(dir.path().join("archive/notes.eml"), "mine").unwrap();
+        // 100, 70, 40 and 10 seconds old.
+        assert_eq!(by_age.sweep(start).unwrap(), 2);
+        assert_eq!(archive(dir.path(), None, Some(150)).sweep(start).unwrap(), 1);
+        assert_eq!(found(dir.path()).len(), 1);
+        assert_eq!(by_age.sweep(start + Duration::from_secs(1000)).unwrap(), 1);
+        let left: Vec<_> =
+            fs::read_dir(dir.path().join("archive")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["notes.eml"]);
+        assert_eq!(archive(&dir.path().join("nowhere"), None, Some(1)).sweep(start).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_copy_that_cannot_be_written_is_an_error_with_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("archive"), "in the way").unwrap();
+        let error = archive(dir.path(), Some(1), None).keep(&message(1), b"x").unwrap_err();
+        assert!(error.to_string().contains("archive"), "{error}");
+    }
+}

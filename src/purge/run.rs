@@ -1,0 +1,386 @@
+//! One attempt at a purge: list, decide, delete one by one, and look again whether it is so.
+//!
+//! MailCatcher gives an id to another message once the newest or all are gone, so the newest goes last, a clear that
+//! somebody else does ends the attempt, and what came under an id since is not touched. Its bulk call takes what arrived
+//! since the list, and everybody's time: it is made only where everything is meant, and little is there.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::archive::Archive;
+use super::pace::Pace;
+use super::retention::{Decision, Over, Rule, decide};
+use super::store::{Fault, Looked, Store};
+use super::witness::Witness;
+use crate::catcher::{Message, MessageId, Purging};
+
+/// So many messages may be deleted by one call: with MailCatcher it takes under 50 ms.
+pub const SMALL: usize = 1000;
+/// When so many deletions in a row fail, the rest will too.
+const ENOUGH_FAILED: usize = 10;
+/// How late news from the socket may be.
+const NEWS: Duration = Duration::from_millis(500);
+/// When the list cannot be had and nothing is known of the ids, so many in a row that are not there end the search.
+const FAR: u64 = 2000;
+
+/// What is asked of an attempt.
+#[derive(Clone, Debug)]
+pub struct Job<'a> {
+    /// What goes.
+    pub rule: Rule,
+    /// Where a copy is kept of what goes.
+    pub archive: Option<&'a Archive>,
+    /// Who passes on what the catcher tells of it.
+    pub purging: &'a Arc<Purging>,
+    /// Ends it between two messages.
+    pub stop: &'a CancellationToken,
+    /// The ids that there were the last time, for a list that cannot be had.
+    pub known: Option<(u64, u64)>,
+}
+
+/// How far an attempt is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// So many of so many are deleted.
+    Deleted(usize, usize),
+    /// The list is looked at again.
+    Confirming,
+}
+
+/// What came of an attempt, in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Messages that had to go.
+    pub decided: usize,
+    /// That the catcher said are deleted, by this attempt or by somebody else.
+    pub deleted: usize,
+    /// That the list shows gone.
+    pub confirmed: usize,
+    /// That came meanwhile.
+    pub arrived: usize,
+    /// The lowest and the highest id that are left.
+    pub left: Option<(u64, u64)>,
+}
+
+/// Why an attempt did not do what it had to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The catcher cannot be reached.
+    Unreachable(String),
+    /// It did not give its list.
+    List(Fault),
+    /// It did not delete.
+    Delete(Fault),
+    /// Its socket ended, so it is not known what its ids mean.
+    Blind,
+    /// So many are still there that had to go.
+    Left(usize),
+    /// So many are not there that had to stay, and nobody was seen to delete them.
+    Lost(usize),
+    /// A copy could not be kept.
+    Archive(String),
+    /// It was told to stop.
+    Stopped,
+}
+
+impl Failure {
+    fn of(fault: Fault, else_it_is: fn(Fault) -> Failure) -> Self {
+        match fault {
+            Fault::Unreachable(why) => Failure::Unreachable(why),
+            other => else_it_is(other),
+        }
+    }
+
+    /// In a few words that anybody may read: no address, nothing that anybody else chose.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Failure::Unreachable(_) => "the catcher cannot be reached",
+            Failure::List(_) => "the catcher does not give its list",
+            Failure::Delete(_) => "the catcher does not delete",
+            Failure::Blind => "the catcher closed its socket meanwhile",
+            Failure::Left(_) => "messages that had to go are still there",
+            Failure::Lost(_) => "messages that had to stay are gone",
+            Failure::Archive(_) => "copies cannot be kept",
+            Failure::Stopped => "it was stopped",
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Unreachable(why) => write!(f, "the catcher cannot be reached: {why}"),
+            Failure::List(fault) => write!(f, "the catcher does not give its list: {fault}"),
+            Failure::Delete(fault) => write!(f, "the catcher does not delete: {fault}"),
+            Failure::Left(count) => write!(f, "{count} of the messages that had to go are still there"),
+            Failure::Lost(count) => write!(f, "{count} of the messages that had to stay are gone"),
+            Failure::Archive(why) => write!(f, "a copy cannot be kept, so the message stays: {why}"),
+            Failure::Blind | Failure::Stopped => f.write_str(self.kind()),
+        }
+    }
+}
+
+/// What would go, for a look without deleting.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn plan(store: &Store, rule: &Rule, known: Option<(u64, u64)>) -> Result<Decision, Failure> {
+    let stop = CancellationToken::new();
+    let messages = listed(store, known, &stop).await?;
+    Ok(decide(messages, rule, Timestamp::now()))
+}
+
+/// One attempt. What was done is told even when it failed.
+pub async fn attempt(
+    store: &Store,
+    job: &Job<'_>,
+    progress: &mut (dyn FnMut(Step) + Send),
+) -> (Tally, Result<(), Failure>) {
+    let mut tally = Tally::default();
+    let result = attempted(store, job, progress, &mut tally).await;
+    (tally, result)
+}
+
+async fn attempted(
+    store: &Store,
+    job: &Job<'_>,
+    progress: &mut (dyn FnMut(Step) + Send),
+    tally: &mut Tally,
+) -> Result<(), Failure> {
+    // Before the list, so that nothing happens unseen between the two.
+    let witness = Witness::begin(store).await;
+    let messages = listed(store, job.known, job.stop).await?;
+    let Decision { going, staying } = decide(messages, &job.rule, Timestamp::now());
+    tally.decided = going.len();
+    tally.left = span(&staying);
+    if going.is_empty() {
+        return Ok(());
+    }
+    let doomed = job.purging.begin(going.iter().map(|(message, _)| message.id.clone()).collect());
+    let in_one_call = job.rule.is_everything()
+        && job.archive.is_none()
+        && (going.len() <= SMALL || store.mailbox.deletes_all_quickly());
+    let deleted = if in_one_call {
+        store
+            .delete_all()
+            .await
+            .map_err(|fault| Failure::of(fault, Failure::Delete))
+            .map(|()| tally.deleted = going.len())
+    } else {
+        delete(store, job, witness.as_ref(), &going, progress, tally).await
+    };
+    // What was deleted until then is counted all the same, unless it makes no sense to ask.
+    if matches!(deleted, Err(Failure::Unreachable(_) | Failure::Stopped)) {
+        return deleted;
+    }
+    progress(Step::Confirming);
+    let confirmed = confirm(store, witness.as_ref(), &going, &staying, tally, in_one_call).await;
+    drop(doomed);
+    deleted.and(confirmed)
+}
+
+/// Deletes what goes, one by one, oldest first.
+async fn delete(
+    store: &Store,
+    job: &Job<'_>,
+    witness: Option<&Witness>,
+    going: &[(Message, Over)],
+    progress: &mut (dyn FnMut(Step) + Send),
+    tally: &mut Tally,
+) -> Result<(), Failure> {
+    let mut pace = Pace::default();
+    let mut failed_in_a_row = 0;
+    let mut failed = None;
+    for (at, (message, _)) in going.iter().enumerate() {
+        if job.stop.is_cancelled() {
+            return Err(Failure::Stopped);
+        }
+        match witness {
+            Some(witness) if witness.saw_a_clear() => {
+                tracing::info!("purge: somebody cleared the catcher meanwhile");
+                return Ok(());
+            }
+            Some(witness) if witness.is_blind() => return Err(Failure::Blind),
+            // Somebody deleted it, and what has its id now came later.
+            Some(witness) if witness.saw_arrive(&message.id) => continue,
+            None if store.mailbox.reuses_ids() && !is_still(store, message).await? => continue,
+            _ => {}
+        }
+        if let Some(archive) = job.archive {
+            match store.source(&message.id).await {
+                Ok(Some(source)) => {
+                    archive.keep(message, &source).map_err(|error| Failure::Archive(error.to_string()))?;
+                }
+                Ok(None) => {} // gone, without us
+                Err(Fault::Unreachable(why)) => return Err(Failure::Unreachable(why)),
+                Err(fault) => return Err(Failure::Archive(format!("the catcher does not give it: {fault}"))),
+            }
+        }
+        match store.delete(&message.id).await {
+            Ok(took) => {
+                tally.deleted += 1;
+                failed_in_a_row = 0;
+                if let Some(pause) = pace.took(took) {
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        () = job.stop.cancelled() => {}
+                    }
+                }
+            }
+            Err(Fault::Unreachable(why)) => return Err(Failure::Unreachable(why)),
+            Err(fault) => {
+                failed_in_a_row += 1;
+                if failed_in_a_row >= ENOUGH_FAILED {
+                    return Err(Failure::Delete(fault));
+                }
+                failed.get_or_insert(Failure::Delete(fault));
+            }
+        }
+        progress(Step::Deleted(at + 1, going.len()));
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// Whether what has this id is the message that was listed.
+async fn is_still(store: &Store, message: &Message) -> Result<bool, Failure> {
+    let (looked, _) = store.look(&message.id).await.map_err(|fault| Failure::of(fault, Failure::Delete))?;
+    Ok(match looked {
+        Looked::There(found) => found == *message,
+        Looked::Unsayable => true,
+        Looked::Gone => false,
+    })
+}
+
+/// Looks at the list again: what had to go is gone, what had to stay is there.
+async fn confirm(
+    store: &Store,
+    witness: Option<&Witness>,
+    going: &[(Message, Over)],
+    staying: &[MessageId],
+    tally: &mut Tally,
+    in_one_call: bool,
+) -> Result<(), Failure> {
+    let known = span(going.iter().map(|(message, _)| &message.id).chain(staying));
+    let stop = CancellationToken::new();
+    let now = listed(store, known, &stop).await?;
+    let now: HashMap<&MessageId, &Message> = now.iter().map(|message| (&message.id, message)).collect();
+    let is_there = |message: &Message| {
+        now.get(&message.id).is_some_and(|found| found.received == message.received && found.size == message.size)
+            && !witness.is_some_and(|witness| witness.saw_arrive(&message.id))
+    };
+    // The bulk call takes what it takes, and is made only where everything is meant.
+    let was_taken = |id: &&MessageId| {
+        !in_one_call
+            && !now.contains_key(*id)
+            && !witness.is_none_or(|witness| witness.saw_go(id) || witness.is_blind())
+    };
+    let count = || {
+        let left = going.iter().filter(|(message, _)| is_there(message)).count();
+        (left, staying.iter().filter(was_taken).count())
+    };
+    let (mut left, mut lost) = count();
+    if (left, lost) != (0, 0) {
+        // What the socket told before the list was read may not have been read yet.
+        tokio::time::sleep(NEWS).await;
+        (left, lost) = count();
+    }
+    tally.confirmed = going.len() - left;
+    tally.left = span(now.keys().copied());
+    let stayed: HashSet<&MessageId> = staying.iter().filter(|id| now.contains_key(*id)).collect();
+    tally.arrived = now.len().saturating_sub(stayed.len() + left);
+    match (left, lost) {
+        (0, 0) => Ok(()),
+        (0, lost) => Err(Failure::Lost(lost)),
+        (left, _) => Err(Failure::Left(left)),
+    }
+}
+
+/// The list, or what can be found one by one where the catcher fails over its list.
+async fn listed(store: &Store, known: Option<(u64, u64)>, stop: &CancellationToken) -> Result<Vec<Message>, Failure> {
+    match store.list().await {
+        Ok(messages) => Ok(messages),
+        Err(Fault::Status(500..=599)) if store.mailbox.can_be_probed() => {
+            tracing::warn!("purge: the catcher's list fails; its messages are looked at one by one");
+            probed(store, known, stop).await
+        }
+        Err(fault) => Err(Failure::of(fault, Failure::List)),
+    }
+}
+
+/// Looks at each id, from the lowest that was known on, until far beyond the highest none is there.
+///
+/// What the catcher cannot say anything of is as old as the next one is, at the least: ids ascend with arrival.
+async fn probed(store: &Store, known: Option<(u64, u64)>, stop: &CancellationToken) -> Result<Vec<Message>, Failure> {
+    let mut messages: Vec<Message> = Vec::new();
+    if let Some(known) = known {
+        messages = probed_from(store, known, stop).await?;
+    }
+    if messages.is_empty() {
+        // Nothing was known, or all was cleared since and ids begin anew.
+        messages = probed_from(store, (1, 0), stop).await?;
+    }
+    if messages.is_empty() {
+        return Err(Failure::List(Fault::Status(500)));
+    }
+    let mut newer = None;
+    for message in messages.iter_mut().rev() {
+        message.received = message.received.or(newer);
+        newer = message.received;
+    }
+    Ok(messages)
+}
+
+async fn probed_from(
+    store: &Store,
+    (lowest, highest): (u64, u64),
+    stop: &CancellationToken,
+) -> Result<Vec<Message>, Failure> {
+    let mut messages: Vec<Message> = Vec::new();
+    let mut pace = Pace::default();
+    let (mut id, mut last) = (lowest, highest);
+    while id <= last.saturating_add(FAR) {
+        if stop.is_cancelled() {
+            return Err(Failure::Stopped);
+        }
+        let name = MessageId::Number(id);
+        let (looked, took) = store.look(&name).await.map_err(|fault| Failure::of(fault, Failure::List))?;
+        let found = match looked {
+            Looked::There(message) => Some(message),
+            Looked::Unsayable => Some(Message { id: name, received: None, size: 0 }),
+            Looked::Gone => None,
+        };
+        if let Some(found) = found {
+            messages.push(found);
+            last = last.max(id);
+        }
+        if let Some(pause) = pace.took(took) {
+            tokio::time::sleep(pause).await;
+        }
+        id += 1;
+    }
+    Ok(messages)
+}
+
+/// The lowest and the highest number.
+fn span<'a>(ids: impl IntoIterator<Item = &'a MessageId>) -> Option<(u64, u64)> {
+    let numbers = ids.into_iter().filter_map(|id| match id {
+        MessageId::Number(number) => Some(*number),
+        MessageId::Name(_) => None,
+    });
+    numbers.fold(None, |span, number| {
+        let (low, high) = span.unwrap_or((number, number));
+        Some((low.min(number), high.max(number)))
+    })
+}
+
+/// How long to wait before the next attempt: longer each time, no longer than five minutes.
+#[must_use]
+pub fn delay(attempts: u32) -> Duration {
+    Duration::from_secs(2u64.saturating_pow(attempts.min(8))).min(Duration::from_secs(300))
+}
