@@ -14,11 +14,13 @@ pub enum Condition {
     Upstream,
     /// What was last written, configuration and users, is what holds.
     Reload,
+    /// Nobody reaches the catcher around the gate, as far as the daemon can see.
+    Isolation,
 }
 
 impl Condition {
     /// Every condition, in the order in which they are told.
-    pub const ALL: [Condition; 2] = [Condition::Reload, Condition::Upstream];
+    pub const ALL: [Condition; 3] = [Condition::Reload, Condition::Upstream, Condition::Isolation];
 
     /// Its name for scripts: in `/readyz` and as a label.
     #[must_use]
@@ -26,6 +28,7 @@ impl Condition {
         match self {
             Condition::Upstream => "upstream",
             Condition::Reload => "reload",
+            Condition::Isolation => "isolation",
         }
     }
 
@@ -33,6 +36,7 @@ impl Condition {
         match self {
             Condition::Upstream => "the catcher cannot be reached",
             Condition::Reload => "the reload failed, and what held before goes on",
+            Condition::Isolation => "the catcher may be reached around the gate",
         }
     }
 
@@ -40,6 +44,7 @@ impl Condition {
         match self {
             Condition::Upstream => "the catcher answers again",
             Condition::Reload => "a reload succeeded again",
+            Condition::Isolation => "no way around the gate is seen any more",
         }
     }
 }
@@ -59,6 +64,7 @@ pub struct Degraded {
 pub struct Conditions {
     upstream: State,
     reload: State,
+    isolation: State,
 }
 
 #[derive(Debug, Default)]
@@ -112,6 +118,7 @@ impl Conditions {
         match condition {
             Condition::Upstream => &self.upstream,
             Condition::Reload => &self.reload,
+            Condition::Isolation => &self.isolation,
         }
     }
 }

@@ -22,6 +22,8 @@ use crate::conditions::Condition;
 use crate::config::model::{Listen, StartConfig, StatusConfig};
 use crate::config::{Config, Source};
 use crate::forward::tunnels::Tunnels;
+use crate::isolation::facts;
+use crate::isolation::watch::Watcher;
 use crate::metrics::Metrics;
 use crate::net::inherited::Inherited;
 use crate::net::limits::Connections;
@@ -141,16 +143,20 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
     let start = config.start.clone();
     let reloader = Reloader::start(Arc::clone(&app), source, config, &mark, manager.clone());
     let reloader = reloader.map_err(system("start the thread that reads files again"))?;
+    let isolation = Watcher::start(Arc::clone(&app), facts::gate(&start.listen));
+    let isolation = isolation.map_err(system("start the thread that looks for ways around the gate"))?;
     tokio::spawn(watch(Arc::clone(&app)));
     tokio::spawn(manager.clone().report(Arc::clone(&app)));
 
     manager.ready();
     while signals.next().await == Request::Reload {
         reloader.ask();
+        isolation.ask();
     }
     app.vitals().draining();
     manager.stopping();
     reloader.stop();
+    drop(isolation);
     accepting.end().await;
     stop(&start, &lifetime, &mut signals).await;
     let _ = own.await;

@@ -5,6 +5,7 @@
 //! daemon binds (or takes over what the service manager bound), starts all of these, and stops them in order
 //!   |- net::listener -> net::workers (one current-thread runtime a core) -> net::connection -> hyper -> App::handle
 //!   |- reload    a thread: SIGHUP, or a users file that changed and stands still -> App::replace, whole or not at all
+//!   |- isolation a thread: who else can reach the catcher -> a condition, a metric, the log
 //!   |- status    a thread with a port of its own: /livez /readyz /metrics; asks App, changes nothing
 //!   |- systemd   ready, reloading, stopping, a line about how it goes, the watchdog
 //!   `- signals
@@ -27,7 +28,7 @@
 //!   any Err(Reject) -> reject -> response
 //! ```
 //!
-//! A row uses only the rows below it: `main cli` / `daemon signals` / `reload status systemd` / `net` / `app` / `guard auth
+//! A row uses only the rows below it: `main cli` / `daemon signals` / `reload status systemd isolation` / `net` / `app` / `guard auth
 //! session access forward catcher client_addr` / `reject body access_log metrics conditions vitals in_flight sink path
 //! permission authority config::model`.
 //!
@@ -83,6 +84,7 @@ pub mod vitals;
 
 // Sockets, and the life of the daemon around them.
 pub mod daemon;
+pub mod isolation;
 pub mod net;
 pub mod reload;
 pub mod signals;

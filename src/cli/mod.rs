@@ -1,6 +1,8 @@
 //! The command line: from arguments to an exit code, one file a command.
 
 pub mod check;
+pub mod doctor;
+pub mod firewall;
 pub mod healthcheck;
 mod out;
 pub mod pages;
@@ -65,6 +67,10 @@ enum Command {
     Check(check::Flags),
     /// Keep the users file: add, passwd, remove, list, verify
     User(user::Flags),
+    /// Say whether anybody reaches the catcher around the gate
+    Doctor(doctor::Flags),
+    /// Write firewall rules for the catcher's ports: print, check, undo
+    Firewall(firewall::Flags),
     /// Ask the running daemon whether it lives
     Healthcheck(healthcheck::Flags),
     /// Print completions for a shell
@@ -94,6 +100,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             let (keys, ready) = flags.take_keys();
             healthcheck::run(&Source::of_process(cli.config, keys), ready)
         }
+        Command::Doctor(flags) => doctor::run(cli.config, flags),
+        Command::Firewall(flags) => firewall::run(cli.config, flags),
         Command::Completions(flags) => pages::completions(&flags),
         Command::Man(flags) => pages::man(&flags),
     }

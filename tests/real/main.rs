@@ -24,6 +24,8 @@ mod container;
 mod demo;
 /// A jail for guessers: who is counted, by the real lines.
 mod fail2ban;
+/// A server and a laptop in namespaces of their own: what is found, and what the printed rules close.
+mod isolation;
 /// Python and Flask under gevent: live updates as server-sent events, redirects made from `Host`.
 mod maildump;
 /// Rust and axum: live updates by WebSocket, and a catcher that breaks for good.
