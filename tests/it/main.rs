@@ -60,6 +60,9 @@ mod stop;
 // What was written last holds, without a restart.
 mod reload;
 
+// Firewall rules that are printed.
+mod firewall;
+
 // How it goes: the second listener, and what is asked there.
 mod status;
 

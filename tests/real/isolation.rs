@@ -53,7 +53,7 @@ impl Namespace {
 
     /// Runs a shell script that must succeed, and returns what it printed.
     pub(crate) fn script(&self, script: &str) -> String {
-        let output = self.run(&["sh", "-ec", script]);
+        let output = self.run(&["bash", "-ec", script]);
         let text = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat();
         assert!(output.status.success(), "{script}\n{text}");
         String::from_utf8(output.stdout).unwrap()
@@ -109,9 +109,8 @@ impl Pair {
                 "ip link set eth0 up; ip addr add 10.9.0.{number}/24 dev eth0; ip addr add fd00:9::{number}/64 dev eth0 nodad"
             ));
         }
-        eventually("the cable to carry", || {
-            pair.laptop.run(&["ping", "-c1", "-W1", SERVER6]).status.success().then_some(())
-        });
+        let is_up = |side: &Namespace| side.script("ip -oneline link show eth0").contains("state UP");
+        eventually("the cable to carry", || (is_up(&pair.server) && is_up(&pair.laptop)).then_some(()));
         pair
     }
 }

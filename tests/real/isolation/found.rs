@@ -1,4 +1,5 @@
 use super::{Namespace, Pair, SERVER};
+use crate::process::Program;
 use crate::support::patience::eventually;
 
 /// What `doctor` says in this namespace: its status, and the findings by kind and severity, those of the gate itself left
@@ -73,13 +74,8 @@ fn rules_of_somebody_else_are_not_judged() {
 fn what_listens_in_another_namespace_is_told_and_no_exposure() {
     let Pair { server, laptop: _laptop } = Pair::start();
     let script = super::file("listen.py");
-    let mut inner = crate::process::Program::start(server.command(&[
-        "unshare",
-        "--net",
-        "python3",
-        script.to_str().unwrap(),
-        "0.0.0.0:1080",
-    ]));
+    let mut inner =
+        Program::start(&mut server.command(&["unshare", "--net", "python3", script.to_str().unwrap(), "0.0.0.0:1080"]));
     assert!(inner.line("ready").is_some());
     let (status, findings, text) = doctor(&server, &[]);
     assert_eq!((status, findings), (0, vec![finding("other-namespace", "info")]), "{text}");
@@ -92,7 +88,7 @@ fn published_ports_are_found_by_the_engine_its_processes_and_its_rules() {
     {
         let line = "exec -a /usr/bin/docker-proxy perl -e 'print qq(ready\\n); $| = 1; print qq(); sleep 600' -- -proto tcp -host-ip 0.0.0.0 \
             -host-port 1080 -container-ip 172.17.0.2 -container-port 1080";
-        let proxy = crate::process::Program::start(&mut server.command(&["bash", "-c", line]));
+        let proxy = Program::start(&mut server.command(&["bash", "-c", line]));
         eventually("the engine's process to be found", || {
             let (status, findings, _) = doctor(&server, &[]);
             ((status, findings) == published).then_some(())
@@ -131,4 +127,34 @@ fn from_outside_what_answers_is_told_and_from_the_machine_itself_nothing() {
     let (status, text, error) = ask(&server);
     assert_eq!((status, text.as_str()), (2, ""), "{error}");
     assert!(error.contains("own address"), "{error}");
+}
+
+/// The daemon's own look: the log says it once when it comes and once when it goes, and so do the condition and a metric.
+#[test]
+fn the_daemon_sees_a_wide_bind_by_itself() {
+    let Pair { server, laptop: _laptop } = Pair::start();
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: String| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let users = file("htpasswd", crate::support::gate::ANNA.to_owned());
+    let config = file("mailwarden.toml", format!("listen = [\"127.0.0.1:8080\"]\nauth.users_file = {users:?}\n"));
+    let listener = server.listen(&["[::]:1080"]);
+    let binary = env!("CARGO_BIN_EXE_mailwarden");
+    let mut gate = Program::start(&mut server.command(&[binary, "serve", "--config", &config]));
+    assert!(gate.line("finding=\"wide-bind\"").is_some());
+    let ready = || server.mailwarden(&["healthcheck", "--ready"]).1;
+    eventually("the condition", || ready().contains("isolation: degraded since ").then_some(()));
+    let metrics =
+        || server.script("exec 3<>/dev/tcp/127.0.0.1/9080; printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3");
+    assert!(metrics().contains("mailwarden_isolation_findings{severity=\"warning\"} 1\n"), "{}", metrics());
+    let (status, text, _) = server.mailwarden(&["doctor", "--config", &config]);
+    assert!(status == 1 && text.contains("warning: isolation: degraded since "), "{text}");
+    drop(listener);
+    server.script("kill -HUP $(pidof mailwarden)");
+    assert!(gate.line("no longer so: the catcher's web port").is_some());
+    eventually("the condition to end", || ready().contains("isolation: ok\n").then_some(()));
+    assert!(metrics().contains("mailwarden_isolation_findings{severity=\"warning\"} 0\n"), "{}", metrics());
 }
