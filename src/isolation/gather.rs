@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufReader, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
@@ -75,11 +75,11 @@ pub fn own_listeners() -> Seen<Vec<Listener>> {
 }
 
 fn tables(net: &Path) -> Seen<Vec<Listener>> {
-    let read = |name: &str| fs::read(net.join(name));
-    let v4 = read("tcp").map_err(|error| format!("{}: {}", net.join("tcp").display(), os_reason(&error)))?;
+    let read = |name: &str| fs::File::open(net.join(name)).and_then(|file| listeners(BufReader::new(file)));
+    let mut all = read("tcp").map_err(|error| format!("{}: {}", net.join("tcp").display(), os_reason(&error)))?;
     // Not there where IPv6 is off.
-    let v6 = read("tcp6").unwrap_or_default();
-    Ok(listeners(&v4).chain(listeners(&v6)).collect())
+    all.extend(read("tcp6").unwrap_or_default());
+    Ok(all)
 }
 
 /// Catchers and engines' processes by their command lines, and other network namespaces. Each namespace has a file of its

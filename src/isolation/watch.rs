@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::facts::{SMTP_PORT, Setup};
 use super::findings::{Finding, Report, Severity};
@@ -61,6 +61,7 @@ impl Watcher {
 }
 
 fn once(app: &App, gate: &[SocketAddr], told: &mut Told) {
+    let began = Instant::now();
     let live = app.live();
     let mut facts = gather::sockets_only(setup(live.upstream(), gate));
     facts.is_here = match &live.upstream().host {
@@ -89,6 +90,7 @@ fn once(app: &App, gate: &[SocketAddr], told: &mut Told) {
         let why = "the catcher listens on more than loopback; `sudo mailwarden doctor` says more";
         app.conditions().degraded(Condition::Isolation, why, why);
     }
+    tracing::debug!(ms = began.elapsed().as_millis(), "looked for ways around the gate");
 }
 
 fn is_a_way_around(finding: &Finding) -> bool {

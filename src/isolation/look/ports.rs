@@ -23,7 +23,7 @@ pub(super) fn bound(facts: &Facts, findings: &mut Vec<Finding>) {
         }
         let who = match holder {
             Some(process) => format!("{} (process {})", process.name(), process.pid),
-            None => format!("a process of user {}, which only root may look into,", listener.uid),
+            None => format!("a process of user {} (root sees which)", listener.uid),
         };
         let seen = format!("the catcher's {} port: {who} listens on {}", facts.setup.name_of(port), listener.reach());
         findings.push(judge(

@@ -57,7 +57,7 @@ fn without_root_it_says_what_it_could_not_see() {
     let _listener = server.listen(&["0.0.0.0:1080"]);
     let (status, findings, text) = doctor(&server, &["setpriv", "--reuid=4321", "--regid=4321", "--clear-groups"]);
     assert_eq!((status, findings), (0, vec![finding("wide-bind", "warning")]), "{text}");
-    assert!(text.contains("which only root may look into") && text.contains("run it with sudo"), "{text}");
+    assert!(text.contains("root sees which") && text.contains("run it with sudo"), "{text}");
 }
 
 /// A policy of somebody else's may close it or not.

@@ -58,7 +58,7 @@ fn close_and_open_again(pair: &Pair, backend: &str, by: &str) {
     let (status, text, _) = server.mailwarden(&["doctor", "--listen", "127.0.0.1:8080"]);
     assert_eq!(status, 0, "{text}");
     assert!(
-        text.contains(&format!("info: the catcher's web port"))
+        text.contains("info: the catcher's web port")
             && text.contains(&format!("Mailwarden's {backend} rules close it")),
         "{text}"
     );
