@@ -12,7 +12,7 @@ use super::{Exit, out, refuse};
 use crate::config::{self, Flag, Source};
 use crate::isolation::facts::{SMTP_PORT, Setup, is_loopback};
 use crate::isolation::firewall::{Backend, Rules, Users};
-use crate::isolation::gather;
+use crate::isolation::{gather, routes};
 
 /// The account that the daemon runs as.
 const ACCOUNT: &str = "mailwarden";
@@ -150,7 +150,7 @@ fn rules(setup: &Setup, backend: Backend, options: &Options) -> Result<Rules, St
         rules.outer = options.outer_interface.iter().cloned().collect();
         if rules.outer.is_empty() {
             let read = |name: &str| std::fs::read_to_string(format!("/proc/net/{name}")).unwrap_or_default();
-            rules.outer = outer(&read("route"), &read("ipv6_route"));
+            rules.outer = routes::outer(&read("route"), &read("ipv6_route")).into_iter().collect();
         }
         if let Some(bad) = rules.outer.iter().find(|name| !is_interface(name)) {
             return Err(format!("{bad:?} is no name of an interface"));
@@ -176,21 +176,6 @@ fn uid(passwd: &str, name: &str) -> Result<u32, String> {
     passwd.lines().find_map(number).ok_or_else(|| {
         format!("there is no account {name} here: name the one that the gate runs as, or its number, by --allow-user")
     })
-}
-
-/// The interfaces of the default routes, by `/proc/net/route` and `/proc/net/ipv6_route`.
-fn outer(v4: &str, v6: &str) -> BTreeSet<String> {
-    let v4 = v4.lines().skip(1).filter_map(|line| {
-        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        (fields.get(1) == Some(&"00000000") && fields.get(7) == Some(&"00000000")).then(|| fields[0].to_owned())
-    });
-    let v6 = v6.lines().filter_map(|line| {
-        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        let is_default =
-            fields.first().is_some_and(|to| to.bytes().all(|byte| byte == b'0')) && fields.get(1) == Some(&"00");
-        (is_default).then(|| fields.last().map(|name| (*name).to_owned()))?
-    });
-    v4.chain(v6).filter(|name| name != "lo").collect()
 }
 
 fn check(backend: Backend, wanted: &Rules) -> Exit {
@@ -235,16 +220,5 @@ mod tests {
         assert_eq!(uid(passwd, "mailwarden"), Ok(998));
         assert_eq!(uid(passwd, "1234"), Ok(1234));
         assert!(uid(passwd, "warden").unwrap_err().contains("--allow-user"));
-    }
-
-    #[test]
-    fn the_interfaces_of_the_default_routes_lead_out() {
-        let v4 = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n\
-            eth0\t00000000\t0100A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\neth1\t0000A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\n";
-        let zeros = "0".repeat(32);
-        let v6 = format!(
-            "{zeros} 00 {zeros} 00 {zeros} 00000400 1 0 00000001 wlan0\n{zeros} 00 {zeros} 00 {zeros} ffffffff 1 0 200200 lo\n"
-        );
-        assert_eq!(outer(v4, &v6), BTreeSet::from(["eth0".to_owned(), "wlan0".to_owned()]));
     }
 }

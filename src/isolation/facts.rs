@@ -84,6 +84,8 @@ pub struct Namespace {
     pub name: String,
     /// What listens in it.
     pub listeners: Vec<Listener>,
+    /// Its addresses that lie in a network in which this machine itself is.
+    pub outside: Vec<IpAddr>,
 }
 
 /// A process of a container engine that hands a port of the machine on.

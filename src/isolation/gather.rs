@@ -15,8 +15,11 @@ use super::firewall::Backend;
 use super::nat;
 use super::outside;
 use super::owner::{self, Process};
+use super::routes;
 use super::rules::{Cover, iptables_filters, nft_filters};
 use super::sockets::{Listener, listeners};
+use ipnet::IpNet;
+
 use crate::auth::Users;
 use crate::config::model::{CatcherKind, Config, UpstreamHost};
 use crate::config::os_reason;
@@ -87,6 +90,8 @@ fn tables(net: &Path) -> Seen<Vec<Listener>> {
 fn processes(facts: &mut Facts, ports: &[u16]) {
     let proc = Path::new(PROC);
     let mut seen: HashSet<u64> = fs::metadata("/proc/self/net/tcp").map(|file| file.ino()).into_iter().collect();
+    let own = |name: &str| fs::read_to_string(Path::new("/proc/self/net").join(name)).unwrap_or_default();
+    let outer = routes::outer_networks(&own("route"), &own("ipv6_route"));
     for pid in owner::processes(proc) {
         let Some(process) = Process::read(proc, pid) else { continue };
         facts.proxies.extend(nat::proxy(pid, &process.argv));
@@ -96,13 +101,22 @@ fn processes(facts: &mut Facts, ports: &[u16]) {
         {
             listeners.retain(|listener| ports.contains(&listener.addr.port()));
             if !listeners.is_empty() {
-                facts.namespaces.push(Namespace { pid, name: process.name().to_owned(), listeners });
+                let outside = outside_addresses(&net, &outer);
+                facts.namespaces.push(Namespace { pid, name: process.name().to_owned(), listeners, outside });
             }
         }
         if process.is_mailcatcher() {
             facts.catchers.push(process);
         }
     }
+}
+
+/// Where a namespace is reached past this machine.
+fn outside_addresses(net: &Path, outer: &[IpNet]) -> Vec<IpAddr> {
+    let read = |name: &str| fs::read_to_string(net.join(name)).unwrap_or_default();
+    let mut addresses = routes::addresses(&read("fib_trie"), &read("if_inet6"));
+    addresses.retain(|ip| outer.iter().any(|net| net.contains(ip)));
+    addresses
 }
 
 fn containers(facts: &mut Facts, root: bool) {

@@ -15,6 +15,7 @@ pub mod mend;
 pub mod nat;
 pub mod outside;
 pub mod owner;
+pub mod routes;
 pub mod rules;
 pub mod sockets;
 pub mod watch;

@@ -141,6 +141,21 @@ pub(super) fn elsewhere(facts: &Facts, findings: &mut Vec<Finding>) {
                 namespace.pid,
                 listener.reach()
             );
+            // An address that it has bound, or any.
+            let bound = listener.addr.ip().to_canonical();
+            let reached = namespace.outside.iter().find(|ip| bound.is_unspecified() || bound == **ip);
+            if let Some(ip) = reached {
+                let why = format!(
+                    "{WHY} Its address {ip} is in a network of this machine's: it is reached there directly, past this machine's \
+                     firewall."
+                );
+                let mend = format!(
+                    "nsenter --target {} --net    # and close it there, or give it a network of its own",
+                    namespace.pid
+                );
+                findings.push(Finding::new("routed-namespace", Severity::Exposed, seen, why).mended_by([mend]));
+                continue;
+            }
             let why = format!(
                 "In a container that is usual. Its {} port is reached by whoever shares a network with it or has a route there; \
                  a port that is published is told apart.",

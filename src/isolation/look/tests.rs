@@ -102,8 +102,11 @@ fn the_holder_is_named_and_how_it_is_mended() {
 fn in_another_namespace_a_wide_bind_alone_is_no_exposure() {
     let mut facts = facts();
     let listeners = vec![listening("0.0.0.0:1080"), listening("127.0.0.1:1025")];
-    facts.namespaces = vec![Namespace { pid: 5, name: "mailcatcher".to_owned(), listeners }];
+    facts.namespaces = vec![Namespace { pid: 5, name: "mailcatcher".to_owned(), listeners, outside: vec![] }];
     assert_eq!(found(&facts), [("other-namespace", Severity::Info)]);
+    // With an address in this machine's own network it is reached past this machine.
+    facts.namespaces[0].outside = vec!["192.0.2.9".parse().unwrap()];
+    assert_eq!(found(&facts), [("routed-namespace", Severity::Exposed)]);
 }
 
 fn container(ip: &str, public: u16) -> Container {

@@ -18,8 +18,9 @@ fn doctor(server: &Namespace, runner: &[&str]) -> (i32, Vec<(String, String)>, S
         let text = |key: &str| finding[key].as_str().unwrap().to_owned();
         (text("id"), text("severity"))
     };
-    let of_ports =
-        |(id, _): &(String, String)| ["wide-bind", "published-port", "other-namespace"].contains(&id.as_str());
+    let of_ports = |(id, _): &(String, String)| {
+        ["wide-bind", "published-port", "other-namespace", "routed-namespace"].contains(&id.as_str())
+    };
     let findings = report["findings"].as_array().unwrap().iter().map(told).filter(of_ports).collect();
     (output.status.code().unwrap(), findings, text)
 }
@@ -79,6 +80,28 @@ fn what_listens_in_another_namespace_is_told_and_no_exposure() {
     assert!(inner.line("ready").is_some());
     let (status, findings, text) = doctor(&server, &[]);
     assert_eq!((status, findings), (0, vec![finding("other-namespace", "info")]), "{text}");
+}
+
+/// A container with an address in the machine's own network: no port is published, and everybody there reaches it.
+#[test]
+fn a_namespace_that_the_network_reaches_directly_is_exposed() {
+    let Pair { server, laptop } = Pair::start();
+    server.script("ip route add default via 10.9.0.2");
+    let script = super::file("listen.py");
+    let run = "ip addr add 10.9.0.3/24 dev mv0; ip link set mv0 up; exec python3 \"$0\" 0.0.0.0:1080";
+    server.script("ip link add mv0 link eth0 type macvlan mode bridge");
+    let wait = format!(
+        "echo pid: $$; until [ -e /sys/class/net/mv0 ] || ip link show mv0 >/dev/null 2>&1; do sleep 0.05; done; {run}"
+    );
+    let mut inner =
+        Program::start(&mut server.command(&["unshare", "--net", "bash", "-c", &wait, script.to_str().unwrap()]));
+    let pid = inner.line("pid:").unwrap();
+    server.script(&format!("ip link set mv0 netns {pid}"));
+    assert!(inner.line("ready").is_some());
+    eventually("the laptop to reach it", || laptop.reaches(None, "10.9.0.3", 1080).then_some(()));
+    let (status, findings, text) = doctor(&server, &[]);
+    assert_eq!((status, findings), (1, vec![finding("routed-namespace", "exposed")]), "{text}");
+    assert!(text.contains("10.9.0.3 is in a network of this machine's"), "{text}");
 }
 
 #[test]
