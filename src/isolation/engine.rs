@@ -79,7 +79,9 @@ pub fn containers(json: &[u8]) -> Result<Vec<Container>, String> {
 }
 
 fn container(value: &Value) -> Container {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    // What could move a terminal's cursor is nobody's name.
+    let plain = |text: &str| text.chars().filter(|character| !character.is_control()).collect::<String>();
+    let text = |value: &Value| plain(value.as_str().unwrap_or_default());
     let label = |name: &str| value["Labels"][name].as_str();
     let name = value["Names"].as_array().and_then(|names| names.first()).map(text).unwrap_or_default();
     Container {
@@ -89,7 +91,7 @@ fn container(value: &Value) -> Container {
         ports: value["Ports"].as_array().into_iter().flatten().filter_map(published).collect(),
         compose: label("com.docker.compose.service").map(|service| {
             let files = label("com.docker.compose.project.config_files").unwrap_or("compose.yaml");
-            (service.to_owned(), files.split(',').next().unwrap_or_default().to_owned())
+            (plain(service), plain(files.split(',').next().unwrap_or_default()))
         }),
     }
 }

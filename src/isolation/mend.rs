@@ -30,7 +30,7 @@ fn run_as(process: &Process, argv: Option<Vec<String>>, what: &str) -> Vec<Strin
     match (&process.run_by, argv) {
         (RunBy::Container { id }, _) => {
             let id = id.get(..12).unwrap_or(id);
-            vec![format!("docker inspect {id}    # process {pid} is in this container: let its ports not be published")]
+            vec![format!("docker inspect {id}    # process {pid} is in this container: let it {what}")]
         }
         (RunBy::Unit { name, user }, Some(argv)) => {
             let (sudo, flag, dir) = match user {

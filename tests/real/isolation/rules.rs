@@ -143,12 +143,12 @@ fn docker_user() {
     let pair = Pair::start();
     let Pair { server, laptop } = &pair;
     let [catcher, app] = [Namespace::start(), Namespace::start()];
-    server.script(
-        "ip link add docker0 type bridge; ip addr add 172.17.0.1/16 dev docker0; ip link set docker0 up; sysctl -qw net.ipv4.ip_forward=1",
-    );
-    for (container, number) in [(&catcher, 2), (&app, 3)] {
+    server.script("sysctl -qw net.ipv4.ip_forward=1");
+    // An application in a network of its own, as compose makes it.
+    for (container, bridge, net) in [(&catcher, "docker0", 17), (&app, "br-app", 18)] {
         server.script(&format!(
-            "ip link add v{number} type veth peer name c{number}; ip link set v{number} master docker0 up"
+            "ip link add {bridge} type bridge; ip addr add 172.{net}.0.1/16 dev {bridge}; ip link set {bridge} up; \
+             ip link add v{net} type veth peer name c{net}; ip link set v{net} master {bridge} up"
         ));
         // From within the server's namespaces the container's number is not known.
         let pid = container.pid.to_string();
@@ -161,14 +161,15 @@ fn docker_user() {
                 "ip",
                 "link",
                 "set",
-                &format!("c{number}"),
+                &format!("c{net}"),
                 "netns",
                 &pid,
             ])
             .status();
         assert!(moved.unwrap().success());
         container.script(&format!(
-            "ip link set c{number} name eth0; ip link set eth0 up; ip addr add 172.17.0.{number}/16 dev eth0; ip route add default via 172.17.0.1"
+            "ip link set c{net} name eth0; ip link set eth0 up; ip addr add 172.{net}.0.2/16 dev eth0; \
+             ip route add default via 172.{net}.0.1"
         ));
     }
     let _catcher = catcher.listen(&["0.0.0.0:1080", "0.0.0.0:1025"]);
@@ -187,7 +188,8 @@ fn docker_user() {
     ));
     let reach = || {
         let from_laptop = [1080, 1025, 8080].map(|port| [SERVER, SERVER6].map(|ip| laptop.reaches(None, ip, port)));
-        (from_laptop, app.reaches(None, "172.17.0.2", 1025), catcher.reaches(None, "172.17.0.3", 1025))
+        // By the published port, and directly.
+        (from_laptop, app.reaches(None, SERVER, 1025), catcher.reaches(None, "172.18.0.2", 1025))
     };
     let other = app.listen(&["0.0.0.0:1025"]);
     assert_eq!(reach(), ([[true; 2]; 3], true, true));
@@ -199,7 +201,7 @@ fn docker_user() {
     assert_eq!(server.mailwarden(&check), (0, "docker-user: in force\n".to_owned(), String::new()));
     // A container's own mail to a catcher elsewhere, and the answer.
     let _elsewhere = laptop.listen(&["0.0.0.0:1025"]);
-    laptop.script("ip route add 172.17.0.0/16 via 10.9.0.1");
+    laptop.script("ip route add 172.16.0.0/12 via 10.9.0.1");
     assert!(app.reaches(None, "10.9.0.2", 1025));
     apply(server, &[&["undo"], &words[1..]].concat(), "sh");
     assert_eq!(reach(), ([[true; 2]; 3], true, true));
