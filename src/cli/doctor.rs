@@ -158,10 +158,14 @@ fn from_outside(host: &str, setup: &Setup) -> Result<Report, (Exit, String)> {
     for ip in addresses {
         for port in setup.ports() {
             let at = SocketAddr::new(ip, port);
-            report.findings.extend(judge(at, setup.name_of(port), outside::knock(at)));
-            if outside::knock(at) == Answer::NoRoute {
-                report.unseen.push(format!("{at}: there is no way there from here"));
+            let answer = outside::knock(at);
+            match judge(at, setup.name_of(port), answer) {
+                Some(finding) => report.findings.push(finding),
+                None => report.unseen.push(format!("{at}: there is no way there from here")),
             }
+        }
+        if report.findings.is_empty() {
+            continue;
         }
         for port in &gate {
             let at = SocketAddr::new(ip, *port);
@@ -176,6 +180,9 @@ fn from_outside(host: &str, setup: &Setup) -> Result<Report, (Exit, String)> {
             }
         }
     }
+    if report.findings.is_empty() {
+        return Err((Exit::Problem, "there is no way there from here, so nothing is proved".to_owned()));
+    }
     report.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Ok(report)
 }
@@ -187,7 +194,7 @@ fn judge(at: SocketAddr, name: &str, answer: Answer) -> Option<Finding> {
                 "reachable",
                 Severity::Exposed,
                 format!("{at}, the catcher's {name} port, takes connections from here"),
-                "Whoever connects there reads, deletes and sends mail without a password.",
+                "The catcher asks nobody for a password.",
             )
             .mended_by(["sudo mailwarden doctor    # on that machine: it says who listens, and what closes it"]),
         ),

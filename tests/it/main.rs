@@ -60,6 +60,9 @@ mod stop;
 // What was written last holds, without a restart.
 mod reload;
 
+// Whether anybody reaches the catcher around the gate.
+mod doctor;
+
 // Firewall rules that are printed.
 mod firewall;
 

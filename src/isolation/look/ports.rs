@@ -9,7 +9,13 @@ use super::super::mend;
 use super::super::rules::{Verdict, Way};
 use super::super::sockets::Listener;
 
-const WHY: &str = "Whoever connects there reads, deletes and sends mail without a password.";
+const WEB: &str = "Whoever connects there reads and deletes mail without a password.";
+const MAIL: &str = "Whoever connects there fills the catcher with mail.";
+
+/// Why it matters who reaches a port.
+fn why(facts: &Facts, port: u16) -> &'static str {
+    if port == facts.setup.smtp { MAIL } else { WEB }
+}
 
 /// Ports of the catcher that are bound wider than loopback on this machine.
 pub(super) fn bound(facts: &Facts, findings: &mut Vec<Finding>) {
@@ -28,6 +34,7 @@ pub(super) fn bound(facts: &Facts, findings: &mut Vec<Finding>) {
         let seen = format!("the catcher's {} port: {who} listens on {}", facts.setup.name_of(port), listener.reach());
         findings.push(judge(
             "wide-bind",
+            why(facts, port),
             &facts.cover.of(port, Way::Here),
             seen,
             mend::bind_to_loopback(holder).into_iter().chain([mend::FIREWALL.to_owned()]).collect(),
@@ -43,17 +50,17 @@ fn is_catchers(facts: &Facts, listener: &Listener) -> bool {
 }
 
 /// By what firewall rules do to it: exposed, covered, or not to be told.
-fn judge(id: &'static str, verdict: &Verdict, seen: String, mend: Vec<String>) -> Finding {
+fn judge(id: &'static str, why: &str, verdict: &Verdict, seen: String, mend: Vec<String>) -> Finding {
     match verdict {
         Verdict::Open => {
-            Finding::new(id, Severity::Exposed, seen, format!("{WHY} No firewall rule closes it.")).mended_by(mend)
+            Finding::new(id, Severity::Exposed, seen, format!("{why} No firewall rule closes it.")).mended_by(mend)
         }
-        Verdict::Unknown(why) => Finding::new(
+        Verdict::Unknown(reason) => Finding::new(
             id,
             Severity::Warning,
             seen,
             format!(
-                "{WHY} Whether a firewall closes it could not be told ({why}): ask from another machine, with \
+                "{why} Whether a firewall closes it could not be told ({reason}): ask from another machine, with \
                  `mailwarden doctor --from-outside`."
             ),
         )
@@ -81,7 +88,7 @@ pub(super) fn published(facts: &Facts, findings: &mut Vec<Finding>) {
                 "the container {} ({}) publishes its port {} at {at}",
                 container.name, container.image, port.private
             );
-            findings.push(published_at(facts, at, seen, mend::unpublish(container)));
+            findings.push(published_at(facts, at, port.private, seen, mend::unpublish(container)));
         }
     }
     let unknown = || {
@@ -92,7 +99,7 @@ pub(super) fn published(facts: &Facts, findings: &mut Vec<Finding>) {
             told.push(proxy.host);
             let seen =
                 format!("a container engine (process {}) hands {} on to {}", proxy.pid, proxy.host, proxy.container);
-            findings.push(published_at(facts, proxy.host, seen, unknown()));
+            findings.push(published_at(facts, proxy.host, proxy.container.port(), seen, unknown()));
         }
     }
     for forward in facts.forwards.iter().flatten().filter(|forward| is_ours(forward.public, forward.target.port())) {
@@ -101,21 +108,22 @@ pub(super) fn published(facts: &Facts, findings: &mut Vec<Finding>) {
         if !is_loopback(at.ip()) && !told.contains(&at) {
             told.push(at);
             let seen = format!("a NAT rule of this machine hands {at} on to {}", forward.target);
-            findings.push(published_at(facts, at, seen, unknown()));
+            findings.push(published_at(facts, at, forward.target.port(), seen, unknown()));
         }
     }
 }
 
 /// A published port goes past what most firewalls look at; rules are asked for the number that people use.
-fn published_at(facts: &Facts, at: SocketAddr, seen: String, mend: Vec<String>) -> Finding {
+fn published_at(facts: &Facts, at: SocketAddr, private: u16, seen: String, mend: Vec<String>) -> Finding {
+    let why = why(facts, private);
     let verdict = match facts.cover.of(at.port(), Way::Container) {
         // Rules of the kind of ufw's never see it.
         Verdict::Unknown(_) if matches!(facts.cover, super::super::rules::Cover::Read { .. }) => Verdict::Open,
         verdict => verdict,
     };
-    let mut finding = judge("published-port", &verdict, seen, mend);
+    let mut finding = judge("published-port", why, &verdict, seen, mend);
     if finding.severity == Severity::Exposed {
-        finding.why = format!("{WHY} Published ports go past the rules of ufw and its like.");
+        finding.why = format!("{why} Published ports go past the rules of ufw and its like.");
     }
     finding
 }
@@ -146,8 +154,9 @@ pub(super) fn elsewhere(facts: &Facts, findings: &mut Vec<Finding>) {
             let reached = namespace.outside.iter().find(|ip| bound.is_unspecified() || bound == **ip);
             if let Some(ip) = reached {
                 let why = format!(
-                    "{WHY} Its address {ip} is in a network of this machine's: it is reached there directly, past this machine's \
-                     firewall."
+                    "{} Its address {ip} is in a network of this machine's: it is reached there directly, past this machine's \
+                     firewall.",
+                    why(facts, port)
                 );
                 let mend = format!(
                     "nsenter --target {} --net    # and close it there, or give it a network of its own",
@@ -179,7 +188,7 @@ pub(super) fn local_users(facts: &Facts, findings: &mut Vec<Finding>) {
     } else if people > 0 {
         let seen =
             format!("{people} accounts of this machine, other than root, can log in; each reaches 127.0.0.1:{http}");
-        let why = format!("{WHY} Loopback keeps other machines out, not other users of this one.");
+        let why = format!("{WEB} Loopback keeps other machines out, not other users of this one.");
         let mend = "mailwarden firewall print --backend nftables --local-users | sudo nft -f -";
         findings.push(Finding::new("local-users", Severity::Warning, seen, why).mended_by([mend]));
     }

@@ -147,6 +147,8 @@ fn from_outside_what_answers_is_told_and_from_the_machine_itself_nothing() {
     assert_eq!(status, 1, "{text}");
     assert!(text.contains("10.9.0.1:1025, the catcher's mail port, takes connections"), "{text}");
     assert!(text.contains("10.9.0.1:1080 refuses"), "{text}");
+    let (status, text, error) = laptop.mailwarden(&["doctor", "--from-outside", "192.0.2.1"]);
+    assert!((status, text.as_str()) == (1, "") && error.contains("no way there from here"), "{text}{error}");
     let (status, text, error) = ask(&server);
     assert_eq!((status, text.as_str()), (2, ""), "{error}");
     assert!(error.contains("own address"), "{error}");

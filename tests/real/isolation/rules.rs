@@ -105,7 +105,9 @@ fn nftables() {
 fn iptables_with_ip6tables() {
     let pair = Pair::start();
     // The tables come into being with their first use.
-    pair.server.script("iptables -L >/dev/null; ip6tables -L >/dev/null; iptables -A INPUT -i x -j ACCEPT; ip6tables -A INPUT -i x -j ACCEPT; iptables -A OUTPUT -o x -j ACCEPT; ip6tables -A OUTPUT -o x -j ACCEPT");
+    pair.server.script(
+        "for tool in iptables ip6tables; do $tool -A INPUT -i x -j ACCEPT; $tool -A OUTPUT -o x -j ACCEPT; done",
+    );
     close_and_open_again(&pair, "iptables", "sh");
 }
 
