@@ -71,10 +71,10 @@ struct Options {
     /// A network that may send mail, repeatable
     #[arg(long, value_name = "CIDR")]
     allow_smtp_from: Vec<IpNet>,
-    /// A network from which the gate itself comes, repeatable
+    /// A network that the gate itself comes from
     #[arg(long, value_name = "CIDR")]
     allow_gate_from: Vec<IpNet>,
-    /// Close loopback to all users but root and the gate's
+    /// Close loopback to all but root and the gate
     #[arg(long)]
     local_users: bool,
     /// The gate's account, or another that may; repeatable
