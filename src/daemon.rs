@@ -1,8 +1,8 @@
 //! The daemon's life: bind, wire, serve, stop in order.
 //!
 //! The main thread accepts, hears signals and serves as the first worker; every further worker has a thread, and so have
-//! the status listener, the reading of files and the look for ways around the gate. Stopping first ends accepting, then lets requests finish and tunnels say
-//! goodbye; a deadline or a second signal ends what is left.
+//! the status listener, the reading of files and the look for ways around the gate. Stopping first ends accepting, then lets
+//! requests finish and tunnels say goodbye; a deadline or a second signal ends what is left.
 
 use std::fmt;
 use std::fs::File;

@@ -16,7 +16,7 @@ use super::nat;
 use super::outside;
 use super::owner::{self, Process};
 use super::routes;
-use super::rules::{Cover, iptables_filters, nft_filters};
+use super::rules::{Cover, docker_user_filters, iptables_filters, nft_filters};
 use super::sockets::{Listener, listeners};
 use ipnet::IpNet;
 
@@ -173,7 +173,8 @@ fn cover(root: bool) -> Cover {
         Backend::NAMES.into_iter().filter_map(|(_, backend)| Some((backend, backend.recognise(&answers(backend))?)));
     let others =
         ruleset.as_deref().is_some_and(nft_filters) || saved.iter().flatten().any(|saved| iptables_filters(saved));
-    Cover::Read { ours: ours.collect(), others }
+    let others_handed_on = saved.iter().flatten().any(|saved| docker_user_filters(saved));
+    Cover::Read { ours: ours.collect(), others, others_handed_on }
 }
 
 fn forwards(root: bool) -> Seen<Vec<nat::Forward>> {

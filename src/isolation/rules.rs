@@ -11,6 +11,8 @@ pub enum Cover {
         ours: Vec<(Backend, Rules)>,
         /// Whether somebody else's decide about what comes to this machine.
         others: bool,
+        /// Whether somebody else's decide about what is handed on to containers.
+        others_handed_on: bool,
     },
     /// They could not be.
     Unreadable(String),
@@ -42,7 +44,8 @@ impl Cover {
     pub fn of(&self, port: u16, way: Way) -> Verdict {
         let (ours, others) = match self {
             Cover::Unreadable(why) => return Verdict::Unknown(why.clone()),
-            Cover::Read { ours, others } => (ours, *others),
+            Cover::Read { ours, others, .. } if way == Way::Here => (ours, *others),
+            Cover::Read { ours, others_handed_on, .. } => (ours, *others_handed_on),
         };
         let closing = ours
             .iter()
@@ -112,6 +115,14 @@ pub fn iptables_filters(saved: &str) -> bool {
     })
 }
 
+/// Whether `iptables-save` shows rules of somebody else's in the chain that Docker leaves to its users.
+#[must_use]
+pub fn docker_user_filters(saved: &str) -> bool {
+    let rules = saved.lines().filter_map(|line| line.strip_prefix("-A DOCKER-USER "));
+    // Docker itself ends it with the first.
+    rules.into_iter().any(|rule| rule != "-j RETURN" && !rule.contains("-j MAILWARDEN"))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -134,6 +145,16 @@ mod tests {
             ("-A INPUT -p tcp -j REJECT\n", true),
         ] {
             assert_eq!(iptables_filters(saved), expected, "{saved}");
+        }
+    }
+
+    #[test]
+    fn rules_in_dockers_chain_are_seen_but_for_its_own_end_and_ours() {
+        for (saved, expected) in [
+            ("-A DOCKER-USER -j MAILWARDEN-DOCKER\n-A DOCKER-USER -j RETURN\n", false),
+            ("-A DOCKER-USER -j ufw-user-forward\n-A DOCKER-USER -j RETURN\n", true),
+        ] {
+            assert_eq!(docker_user_filters(saved), expected, "{saved}");
         }
     }
 

@@ -116,11 +116,7 @@ pub(super) fn published(facts: &Facts, findings: &mut Vec<Finding>) {
 /// A published port goes past what most firewalls look at; rules are asked for the number that people use.
 fn published_at(facts: &Facts, at: SocketAddr, private: u16, seen: String, mend: Vec<String>) -> Finding {
     let why = why(facts, private);
-    let verdict = match facts.cover.of(at.port(), Way::Container) {
-        // Rules of the kind of ufw's never see it.
-        Verdict::Unknown(_) if matches!(facts.cover, super::super::rules::Cover::Read { .. }) => Verdict::Open,
-        verdict => verdict,
-    };
+    let verdict = facts.cover.of(at.port(), Way::Container);
     let mut finding = judge("published-port", why, &verdict, seen, mend);
     if finding.severity == Severity::Exposed {
         finding.why = format!("{why} Published ports go past the rules of ufw and its like.");

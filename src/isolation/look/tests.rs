@@ -22,7 +22,7 @@ fn facts() -> Facts {
         trusted_proxies: 0,
         users_file: PathBuf::from("/etc/mailwarden/htpasswd"),
     });
-    facts.cover = Cover::Read { ours: vec![], others: false };
+    facts.cover = Cover::Read { ours: vec![], others: false, others_handed_on: false };
     facts
 }
 
@@ -33,7 +33,11 @@ fn listening(addr: &str) -> Listener {
 fn covered(by: Backend, users: bool) -> Cover {
     let ports = [1025, 1080];
     let users = users.then(|| Users { ports: ports.into(), ..Users::default() });
-    Cover::Read { ours: vec![(by, Rules { ports: ports.into(), users, ..Rules::default() })], others: false }
+    Cover::Read {
+        ours: vec![(by, Rules { ports: ports.into(), users, ..Rules::default() })],
+        others: false,
+        others_handed_on: false,
+    }
 }
 
 /// The severities by the kind of finding.
@@ -65,8 +69,8 @@ fn every_bind_but_loopback_is_found() {
 #[test]
 fn rules_decide_how_bad_a_wide_bind_is() {
     let cases = [
-        (Cover::Read { ours: vec![], others: false }, Severity::Exposed),
-        (Cover::Read { ours: vec![], others: true }, Severity::Warning),
+        (Cover::Read { ours: vec![], others: false, others_handed_on: false }, Severity::Exposed),
+        (Cover::Read { ours: vec![], others: true, others_handed_on: false }, Severity::Warning),
         (Cover::Unreadable(String::new()), Severity::Warning),
         (covered(Backend::Iptables, false), Severity::Info),
     ];
@@ -138,6 +142,17 @@ fn a_published_port_is_exposed_however_it_is_seen_and_told_once() {
         // What ufw and its like do, they do elsewhere.
         facts.cover = covered(Backend::Ufw, false);
         assert_eq!(found(&facts), [("published-port", Severity::Exposed)], "{seen_by}");
+    }
+}
+
+/// Rules like those of ufw's never see it; rules in Docker's chain may close it.
+#[test]
+fn only_rules_about_what_is_handed_on_make_a_published_port_uncertain() {
+    for (others, others_handed_on, expected) in [(true, false, Severity::Exposed), (false, true, Severity::Warning)] {
+        let mut facts = facts();
+        facts.containers = Ok(vec![container("0.0.0.0", 1080)]);
+        facts.cover = Cover::Read { ours: vec![], others, others_handed_on };
+        assert_eq!(found(&facts), [("published-port", expected)]);
     }
 }
 
