@@ -16,11 +16,13 @@ pub enum Condition {
     Reload,
     /// What had to go is gone.
     Purge,
+    /// Nobody reaches the catcher around the gate, as far as the daemon can see.
+    Isolation,
 }
 
 impl Condition {
     /// Every condition, in the order in which they are told.
-    pub const ALL: [Condition; 3] = [Condition::Reload, Condition::Upstream, Condition::Purge];
+    pub const ALL: [Condition; 4] = [Condition::Reload, Condition::Upstream, Condition::Purge, Condition::Isolation];
 
     /// Its name for scripts: in `/readyz` and as a label.
     #[must_use]
@@ -29,6 +31,7 @@ impl Condition {
             Condition::Upstream => "upstream",
             Condition::Reload => "reload",
             Condition::Purge => "purge",
+            Condition::Isolation => "isolation",
         }
     }
 
@@ -37,6 +40,7 @@ impl Condition {
             Condition::Upstream => "the catcher cannot be reached",
             Condition::Reload => "the reload failed, and what held before goes on",
             Condition::Purge => "the purge failed",
+            Condition::Isolation => "the catcher may be reached around the gate",
         }
     }
 
@@ -45,6 +49,7 @@ impl Condition {
             Condition::Upstream => "the catcher answers again",
             Condition::Reload => "a reload succeeded again",
             Condition::Purge => "a purge succeeded again",
+            Condition::Isolation => "no way around the gate is seen any more",
         }
     }
 }
@@ -65,6 +70,7 @@ pub struct Conditions {
     upstream: State,
     reload: State,
     purge: State,
+    isolation: State,
 }
 
 #[derive(Debug, Default)]
@@ -119,6 +125,7 @@ impl Conditions {
             Condition::Upstream => &self.upstream,
             Condition::Reload => &self.reload,
             Condition::Purge => &self.purge,
+            Condition::Isolation => &self.isolation,
         }
     }
 }

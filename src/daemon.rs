@@ -1,8 +1,8 @@
 //! The daemon's life: bind, wire, serve, stop in order.
 //!
 //! The main thread accepts, hears signals and serves as the first worker; every further worker has a thread, and so have
-//! the status listener and the reading of files. Stopping first ends accepting, then lets requests finish and tunnels say
-//! goodbye; a deadline or a second signal ends what is left.
+//! the status listener, the reading of files and the look for ways around the gate. Stopping first ends accepting, then lets
+//! requests finish and tunnels say goodbye; a deadline or a second signal ends what is left.
 
 use std::fmt;
 use std::fs::File;
@@ -22,6 +22,8 @@ use crate::conditions::Condition;
 use crate::config::model::{Listen, StartConfig, StatusConfig};
 use crate::config::{Config, Source};
 use crate::forward::tunnels::Tunnels;
+use crate::isolation::facts;
+use crate::isolation::watch::Watcher;
 use crate::metrics::Metrics;
 use crate::net::inherited::Inherited;
 use crate::net::limits::Connections;
@@ -146,16 +148,20 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
     let ends = task::Ends { stop: lifetime.stop.clone(), tasks: lifetime.tasks.clone(), end: lifetime.end.clone() };
     let purge =
         task::start(Arc::clone(&app), start.state_dir.clone(), ends).map_err(system("start the thread that purges"))?;
+    let isolation = Watcher::start(Arc::clone(&app), facts::gate(&start.listen));
+    let isolation = isolation.map_err(system("start the thread that looks for ways around the gate"))?;
     tokio::spawn(watch(Arc::clone(&app)));
     tokio::spawn(manager.clone().report(Arc::clone(&app)));
 
     manager.ready();
     while signals.next().await == Request::Reload {
         reloader.ask();
+        isolation.ask();
     }
     app.drain();
     manager.stopping();
     reloader.stop();
+    drop(isolation);
     accepting.end().await;
     stop(&start, &lifetime, &mut signals).await;
     let _ = own.await;

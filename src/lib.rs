@@ -6,6 +6,7 @@
 //!   |- net::listener -> net::workers (one current-thread runtime a core) -> net::connection -> hyper -> App::handle
 //!   |- reload    a thread: SIGHUP, or a users file that changed and stands still -> App::replace, whole or not at all
 //!   |- purge     a thread: waits for the next run, deletes what goes by the catcher's own interface, tells how it went
+//!   |- isolation a thread: who else can reach the catcher -> a condition, a metric, the log
 //!   |- status    a thread with a port of its own: /livez /readyz /metrics; asks App, changes nothing
 //!   |- systemd   ready, reloading, stopping, a line about how it goes, the watchdog
 //!   `- signals
@@ -35,7 +36,7 @@
 //!   any Err(Reject) -> reject -> response
 //! ```
 //!
-//! A row uses only the rows below it: `main cli` / `daemon signals` / `reload status systemd purge::task` / `net` / `app` /
+//! A row uses only the rows below it: `main cli` / `daemon signals` / `reload status systemd isolation purge::task` / `net` / `app` /
 //! `purge` / `guard auth session access forward page catcher client_addr` / `reject body access_log metrics conditions
 //! vitals in_flight sink state_dir path permission authority config::model purge::schedule purge::retention
 //! purge::history`.
@@ -66,7 +67,7 @@
 //!
 //! # What reaches the catcher
 //!
-//! Whatever came in, these bytes go out and no others (RFC 5234; `tests/support/grammar.rs` reads it, and `tests/it/firewall.rs`
+//! Whatever came in, these bytes go out and no others (RFC 5234; `tests/support/grammar.rs` reads it, and `tests/it/wire.rs`
 //! holds hostile bytes against it). `prefix` is the path of `upstream.url`. Requests on one connection follow one another,
 //! each sent when the one before has been answered.
 //!
@@ -140,6 +141,7 @@ pub mod vitals;
 
 // Sockets, and the life of the daemon around them.
 pub mod daemon;
+pub mod isolation;
 pub mod net;
 pub mod reload;
 pub mod signals;

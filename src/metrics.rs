@@ -37,6 +37,9 @@ pub struct Metrics {
     pub connections: IntGauge,
     /// Connections that were accepted.
     pub accepted: IntCounter,
+    /// Connections among them from trusted proxies.
+    pub accepted_from_proxies: IntCounter,
+    isolation: IntGaugeVec,
     reloads: [IntCounter; 2],
     last_reload: Gauge,
     tunnels_opened: IntCounter,
@@ -132,6 +135,13 @@ impl Metrics {
             upstream_faults: make.counters("upstream_faults_total", "Requests that the catcher failed.", "fault")?,
             connections: make.gauge("connections", "Open connections of clients, WebSockets among them.")?,
             accepted: make.counter("connections_accepted_total", "Connections of clients that were accepted.")?,
+            accepted_from_proxies: make
+                .counter("connections_from_trusted_proxies_total", "Connections of those that trusted_proxies names.")?,
+            isolation: make.gauges(
+                "isolation_findings",
+                "What the daemon's look for ways around the gate found, by severity.",
+                "severity",
+            )?,
             reloads: ["ok", "failed"].map(|result| reloads.with_label_values(&[result])),
             last_reload: make.seconds(
                 "last_successful_load_timestamp_seconds",
@@ -183,6 +193,11 @@ impl Metrics {
     /// The catcher failed a request in this way.
     pub fn upstream_failed(&self, fault: &'static str) {
         self.upstream_faults.with_label_values(&[fault]).inc();
+    }
+
+    /// The look for ways around the gate found so many of this severity.
+    pub fn isolation_found(&self, severity: &'static str, count: usize) {
+        self.isolation.with_label_values(&[severity]).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Configuration or users were read again.

@@ -141,6 +141,12 @@ impl Live {
         self.login_page
     }
 
+    /// Where the catcher is.
+    #[must_use]
+    pub fn upstream(&self) -> &UpstreamConfig {
+        &self.site.made_of
+    }
+
     /// Who can log in.
     #[must_use]
     pub fn users(&self) -> &Users {

@@ -72,6 +72,21 @@ pub(super) fn run(source: &Source, ready: bool) -> Exit {
 
 /// The answer: whether it is a good one, and its text.
 fn ask(source: &Source, path: &str) -> Result<(bool, String), String> {
+    let (listen, answer) = fetch(source, path)?;
+    parse(&answer).ok_or_else(|| format!("{listen}: what answers there is not Mailwarden"))
+}
+
+/// The text of an answer, whatever it is, to another question.
+///
+/// # Errors
+/// Why there is none.
+pub(super) fn text(source: &Source, path: &str) -> Result<String, String> {
+    let (_, answer) = fetch(source, path)?;
+    let answer = String::from_utf8_lossy(&answer);
+    Ok(answer.split_once("\r\n\r\n").map_or("", |(_, body)| body).to_owned())
+}
+
+fn fetch(source: &Source, path: &str) -> Result<(Listen, Vec<u8>), String> {
     let status = config::load_status(source).map_err(|errors| errors.to_string())?;
     let Some(status) = status else {
         return Err("status.listen is \"off\": there is nobody to ask".to_owned());
@@ -88,7 +103,7 @@ fn ask(source: &Source, path: &str) -> Result<(bool, String), String> {
         }
     };
     let answer = answer.map_err(|error| format!("{listen}: {}", config::os_reason(&error)))?;
-    parse(&answer).ok_or_else(|| format!("{listen}: what answers there is not Mailwarden"))
+    Ok((listen.clone(), answer))
 }
 
 /// All addresses of a machine are listened on, and loopback is one of them.

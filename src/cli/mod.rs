@@ -2,6 +2,8 @@
 
 pub mod check;
 pub mod convert;
+pub mod doctor;
+pub mod firewall;
 pub mod healthcheck;
 mod out;
 pub mod pages;
@@ -84,6 +86,10 @@ enum Command {
     Schedule(schedule::Flags),
     /// Turn an nginx or Apache block, or a crontab, into a configuration
     Convert(convert::Flags),
+    /// Say whether anybody reaches the catcher around the gate
+    Doctor(doctor::Flags),
+    /// Write firewall rules for the catcher's ports: print, check, undo
+    Firewall(firewall::Flags),
     /// Ask the running daemon whether it lives
     Healthcheck(healthcheck::Flags),
     /// Print completions for a shell
@@ -120,6 +126,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             let (keys, ready) = flags.take_keys();
             healthcheck::run(&Source::of_process(cli.config, keys), ready)
         }
+        Command::Doctor(flags) => doctor::run(cli.config, flags),
+        Command::Firewall(flags) => firewall::run(cli.config, flags),
         Command::Completions(flags) => pages::completions(&flags),
         Command::Man(flags) => pages::man(&flags),
     }

@@ -290,7 +290,11 @@ impl Acceptor {
 
     fn take(&self, stream: Stream, peer: Peer) {
         self.app.metrics().accepted.inc();
-        match self.connections.admit(peer, self.app.trusts(peer)) {
+        let trusted = self.app.trusts(peer);
+        if trusted {
+            self.app.metrics().accepted_from_proxies.inc();
+        }
+        match self.connections.admit(peer, trusted) {
             Ok(admitted) => self.workers.hand_over(stream, peer, admitted),
             Err(full) => {
                 let reason = match full {

@@ -81,6 +81,12 @@ mod stop;
 // What was written last holds, without a restart.
 mod reload;
 
+// Whether anybody reaches the catcher around the gate.
+mod doctor;
+
+// Firewall rules that are printed.
+mod firewall;
+
 // How it goes: the second listener, and what is asked there.
 mod status;
 
@@ -115,7 +121,7 @@ mod cross_site;
 mod groups;
 
 // Whatever bytes come in, those that go out are in a small grammar.
-mod firewall;
+mod wire;
 
 // Tables of hostile bytes: what no client should send, and what becomes of it.
 mod hostile;

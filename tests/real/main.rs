@@ -28,6 +28,8 @@ mod demo;
 mod fail2ban;
 /// Mails that attack whoever opens them, in Chromium, with the gate and without.
 mod hostile_mail;
+/// A server and a laptop in namespaces of their own: what is found, and what the printed rules close.
+mod isolation;
 /// The inbox page and the gate's script in it: everything that parts the page from the catcher, and what comes of it.
 mod live;
 /// Python and Flask under gevent: live updates as server-sent events, redirects made from `Host`.

@@ -1,0 +1,209 @@
+//! `mailwarden doctor`: whether anybody reaches the catcher around the gate, and what mends it.
+
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::check::Format;
+use super::{Exit, healthcheck, out, refuse};
+use crate::config::{self, Config, Flag, Source};
+use crate::isolation::facts::{Daemon, SMTP_PORT, Setup};
+use crate::isolation::findings::{Finding, Report, Severity};
+use crate::isolation::outside::{self, Answer};
+use crate::isolation::{gather, look};
+
+const EXAMPLE: &str = "\
+It changes nothing, and needs no root; as root it sees more. What a machine
+sends to its own address never leaves it: the proof is a look from another one.
+
+Examples:
+  sudo mailwarden doctor
+  mailwarden doctor --strict --format json | jq .findings
+  mailwarden doctor --from-outside dev.example.org     # on your own machine
+
+Exit codes: 0 no way around the gate was found, 1 one was (--strict: or a
+warning), 2 wrong usage, 78 bad configuration";
+
+/// The flags of the command.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLE)]
+pub struct Flags {
+    /// text, or json for scripts
+    #[arg(long, value_enum, hide_possible_values = true, default_value_t = Format::Text)]
+    format: Format,
+    /// Exit with 1 for warnings too
+    #[arg(long)]
+    strict: bool,
+    /// Knock at HOST's ports from here, another machine
+    #[arg(long, value_name = "HOST")]
+    from_outside: Option<String>,
+    /// The catcher's mail port
+    #[arg(long, value_name = "PORT", default_value_t = SMTP_PORT)]
+    smtp_port: u16,
+    /// The catcher's web address
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
+    /// Where the gate listens, repeatable
+    #[arg(long, value_name = "ADDR")]
+    listen: Vec<String>,
+    /// The htpasswd file
+    #[arg(long, value_name = "FILE")]
+    users_file: Option<String>,
+    /// Where the running daemon tells how it goes
+    #[arg(long, value_name = "ADDR")]
+    status_listen: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    exposed: usize,
+    warnings: usize,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+/// Runs the command.
+pub(super) fn run(path: Option<PathBuf>, flags: Flags) -> Exit {
+    let keys = [("upstream", flags.upstream), ("users-file", flags.users_file), ("status-listen", flags.status_listen)];
+    let listen = flags.listen.into_iter().map(|value| Flag { name: "listen", value });
+    let keys = keys.into_iter().filter_map(|(name, value)| Some(Flag { name, value: value? })).chain(listen).collect();
+    let source = Source::of_process(path, keys);
+    let config = match config::load(&source) {
+        Ok(config) => config,
+        Err(errors) => return refuse(&errors),
+    };
+    let setup = Setup::of(&config, flags.smtp_port);
+    let report = match flags.from_outside {
+        Some(host) => match from_outside(&host, &setup) {
+            Ok(report) => report,
+            Err((exit, why)) => {
+                out::error(&format!("{host}: {why}\n"));
+                return exit;
+            }
+        },
+        None => from_within(&source, &config, setup),
+    };
+    tell(&report, flags.format, flags.strict)
+}
+
+fn tell(report: &Report, format: Format, strict: bool) -> Exit {
+    let (exposed, warnings) = (report.count(Severity::Exposed), report.count(Severity::Warning));
+    let text = match format {
+        Format::Text => coloured(report),
+        Format::Json => {
+            let mut text = serde_json::to_string_pretty(&Json { exposed, warnings, report }).unwrap_or_default();
+            text.push('\n');
+            text
+        }
+    };
+    if let Err(error) = out::print(&text) {
+        out::error(&format!("standard output: {}\n", config::os_reason(&error)));
+        return Exit::Problem;
+    }
+    if exposed > 0 || (strict && warnings > 0) { Exit::Problem } else { Exit::Success }
+}
+
+/// On a terminal what is exposed stands out.
+fn coloured(report: &Report) -> String {
+    let text = report.to_string();
+    if !std::io::stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some() {
+        return text;
+    }
+    text.replace("exposed: ", "\u{1b}[1;31mexposed\u{1b}[0m: ").replace("warning: ", "\u{1b}[33mwarning\u{1b}[0m: ")
+}
+
+fn from_within(source: &Source, config: &Config, setup: Setup) -> Report {
+    let mut facts = gather::everything(config, setup);
+    facts.daemon = daemon(source);
+    if let Daemon::Silent(why) = &facts.daemon {
+        facts.unseen.push(format!("how the running daemon is: {why}"));
+    }
+    look::look(&facts)
+}
+
+fn daemon(source: &Source) -> Daemon {
+    let (ready, metrics) = match (healthcheck::text(source, "/readyz"), healthcheck::text(source, "/metrics")) {
+        (Ok(ready), Ok(metrics)) => (ready, metrics),
+        (Err(why), _) | (_, Err(why)) => return Daemon::Silent(why),
+    };
+    let metric = |name: &str| metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+    let plain = |line: &str| line.chars().filter(|character| !character.is_control()).collect();
+    Daemon::Says {
+        degraded: ready.lines().filter(|line| line.contains(": degraded since ")).map(plain).collect(),
+        from_proxies: metric("mailwarden_connections_from_trusted_proxies_total"),
+        accepted: metric("mailwarden_connections_accepted_total"),
+    }
+}
+
+fn from_outside(host: &str, setup: &Setup) -> Result<Report, (Exit, String)> {
+    let addresses = outside::addresses(host).map_err(|error| (Exit::Problem, config::os_reason(&error)))?;
+    if let Some(own) = addresses.iter().find(|ip| outside::is_own(**ip)) {
+        let why = format!(
+            "{own} is this machine's own address; what is sent there never leaves it. Run this on another machine"
+        );
+        return Err((Exit::Usage, why));
+    }
+    let mut report = Report::default();
+    for family in [false, true] {
+        if !addresses.iter().any(|ip| ip.is_ipv6() == family) {
+            let name = if family { "IPv6" } else { "IPv4" };
+            report.unseen.push(format!("{host} has no {name} address as seen from here, so none was tried"));
+        }
+    }
+    let mut gate: Vec<u16> = setup.gate.iter().map(SocketAddr::port).collect();
+    gate.dedup();
+    for ip in addresses {
+        for port in setup.ports() {
+            let at = SocketAddr::new(ip, port);
+            let answer = outside::knock(at);
+            match judge(at, setup.name_of(port), answer) {
+                Some(finding) => report.findings.push(finding),
+                None => report.unseen.push(format!("{at}: there is no way there from here")),
+            }
+        }
+        if report.findings.is_empty() {
+            continue;
+        }
+        for port in &gate {
+            let at = SocketAddr::new(ip, *port);
+            if outside::knock(at) != Answer::Open {
+                let why = "If people come by this address, they do not get in.";
+                report.findings.push(Finding::new(
+                    "gate-unreachable",
+                    Severity::Info,
+                    format!("the gate's {at} takes no connections"),
+                    why,
+                ));
+            }
+        }
+    }
+    if report.findings.is_empty() {
+        return Err((Exit::Problem, "there is no way there from here, so nothing is proved".to_owned()));
+    }
+    report.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    Ok(report)
+}
+
+fn judge(at: SocketAddr, name: &str, answer: Answer) -> Option<Finding> {
+    match answer {
+        Answer::Open => Some(
+            Finding::new(
+                "reachable",
+                Severity::Exposed,
+                format!("{at}, the catcher's {name} port, takes connections from here"),
+                "The catcher asks nobody for a password.",
+            )
+            .mended_by(["sudo mailwarden doctor    # on that machine: it says who listens, and what closes it"]),
+        ),
+        Answer::Refused => {
+            Some(Finding::new("closed", Severity::Info, format!("{at} refuses connections"), "It is closed."))
+        }
+        Answer::Silent => {
+            Some(Finding::new("closed", Severity::Info, format!("{at} does not answer"), "It is closed, or far away."))
+        }
+        Answer::NoRoute => None,
+    }
+}

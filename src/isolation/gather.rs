@@ -1,0 +1,325 @@
+//! Collects the facts: reads `/proc`, asks the container engine, reads firewall rules, and changes nothing.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::{self, BufReader, Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::engine;
+use super::facts::{Facts, Namespace, Seen, Setup, Upstream, UsersFile};
+use super::firewall::Backend;
+use super::nat;
+use super::outside;
+use super::owner::{self, Process};
+use super::routes;
+use super::rules::{Cover, docker_user_filters, iptables_filters, nft_filters};
+use super::sockets::{Listener, listeners};
+use ipnet::IpNet;
+
+use crate::auth::Users;
+use crate::config::model::{CatcherKind, Config, UpstreamHost};
+use crate::config::os_reason;
+
+const PROC: &str = "/proc";
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What the daemon can see in its sandbox: what listens in its network namespace.
+#[must_use]
+pub fn sockets_only(setup: Setup) -> Facts {
+    let mut facts = Facts::none(setup);
+    facts.listeners = own_listeners();
+    facts.cover = Cover::Unreadable("the daemon may not read them; `sudo mailwarden doctor` does".to_owned());
+    facts
+}
+
+/// Everything.
+#[must_use]
+pub fn everything(config: &Config, setup: Setup) -> Facts {
+    let mut facts = sockets_only(setup);
+    let root = rustix::process::geteuid().is_root();
+    facts.is_here = is_here(&config.live.site.upstream.host);
+    if !facts.is_here {
+        facts
+            .unseen
+            .push(format!("the catcher is at {}, not on this machine: run doctor there as well", facts.setup.url));
+    }
+    if !root {
+        facts.unseen.push("processes of other users and firewall rules; run it with sudo".to_owned());
+    }
+    let ports: Vec<u16> = facts.setup.ports().collect();
+    if let Ok(all) = &facts.listeners {
+        let wanted: HashSet<u64> = all
+            .iter()
+            .filter(|listener| ports.contains(&listener.addr.port()))
+            .map(|listener| listener.inode)
+            .collect();
+        facts.holders = owner::holders(Path::new(PROC), &wanted);
+    }
+    processes(&mut facts, &ports);
+    containers(&mut facts, root);
+    facts.cover = cover(root);
+    facts.forwards = forwards(root);
+    facts.people = people(&fs::read_to_string("/etc/passwd").unwrap_or_default());
+    facts.users_file = Some(users_file(config));
+    facts.upstream = upstream(config);
+    if let Err(why) = &facts.listeners {
+        facts.unseen.push(format!("what listens: {why}"));
+    }
+    facts
+}
+
+/// What listens in this network namespace.
+pub fn own_listeners() -> Seen<Vec<Listener>> {
+    tables(Path::new("/proc/self/net"))
+}
+
+fn tables(net: &Path) -> Seen<Vec<Listener>> {
+    let read = |name: &str| fs::File::open(net.join(name)).and_then(|file| listeners(BufReader::new(file)));
+    let mut all = read("tcp").map_err(|error| format!("{}: {}", net.join("tcp").display(), os_reason(&error)))?;
+    // Not there where IPv6 is off.
+    all.extend(read("tcp6").unwrap_or_default());
+    Ok(all)
+}
+
+/// Catchers and engines' processes by their command lines, and other network namespaces. Each namespace has a file of its
+/// own behind `net/tcp`, whose number anybody may read.
+fn processes(facts: &mut Facts, ports: &[u16]) {
+    let proc = Path::new(PROC);
+    let mut seen: HashSet<u64> = fs::metadata("/proc/self/net/tcp").map(|file| file.ino()).into_iter().collect();
+    let own = |name: &str| fs::read_to_string(Path::new("/proc/self/net").join(name)).unwrap_or_default();
+    let outer = routes::outer_networks(&own("route"), &own("ipv6_route"));
+    for pid in owner::processes(proc) {
+        let Some(process) = Process::read(proc, pid) else { continue };
+        facts.proxies.extend(nat::proxy(pid, &process.argv));
+        let net = proc.join(pid.to_string()).join("net");
+        if fs::metadata(net.join("tcp")).is_ok_and(|file| seen.insert(file.ino()))
+            && let Ok(mut listeners) = tables(&net)
+        {
+            listeners.retain(|listener| ports.contains(&listener.addr.port()));
+            if !listeners.is_empty() {
+                let outside = outside_addresses(&net, &outer);
+                facts.namespaces.push(Namespace { pid, name: process.name().to_owned(), listeners, outside });
+            }
+        }
+        if process.is_mailcatcher() {
+            facts.catchers.push(process);
+        }
+    }
+}
+
+/// Where a namespace is reached past this machine.
+fn outside_addresses(net: &Path, outer: &[IpNet]) -> Vec<IpAddr> {
+    let read = |name: &str| fs::read_to_string(net.join(name)).unwrap_or_default();
+    let mut addresses = routes::addresses(&read("fib_trie"), &read("if_inet6"));
+    addresses.retain(|ip| outer.iter().any(|net| net.contains(ip)));
+    addresses
+}
+
+fn containers(facts: &mut Facts, root: bool) {
+    let mut all = Vec::new();
+    for socket in engine::SOCKETS.map(Path::new) {
+        // Where there is none there are no containers; and who is not root may be let in as well.
+        if !socket.exists() {
+            continue;
+        }
+        match engine::ask(socket) {
+            Ok(containers) => all.extend(containers),
+            Err(why) => {
+                let how = if root { "" } else { "; run it with sudo" };
+                facts.unseen.push(format!("containers of {}: {why}{how}", socket.display()));
+            }
+        }
+    }
+    facts.containers = Ok(all);
+}
+
+/// The answer of a program that only tells; none if it is not there or fails.
+fn ask(command: &[&str]) -> Option<String> {
+    let (program, arguments) = command.split_first()?;
+    // Where root's programs are is not on everybody's path.
+    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
+    let output = Command::new(program)
+        .args(arguments)
+        .env("PATH", path)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The answers to a backend's questions, empty where there is none.
+#[must_use]
+pub fn answers(backend: Backend) -> Vec<String> {
+    backend.questions().iter().map(|command| ask(command).unwrap_or_default()).collect()
+}
+
+/// Which rules are in force.
+fn cover(root: bool) -> Cover {
+    if !root {
+        return Cover::Unreadable("only root may read them".to_owned());
+    }
+    let ruleset = ask(&["nft", "list", "ruleset"]);
+    let saved = [ask(&["iptables-save"]), ask(&["ip6tables-save"])];
+    if ruleset.is_none() && saved.iter().all(Option::is_none) {
+        return Cover::Unreadable("neither nft nor iptables-save could be run".to_owned());
+    }
+    let ours =
+        Backend::NAMES.into_iter().filter_map(|(_, backend)| Some((backend, backend.recognise(&answers(backend))?)));
+    let others =
+        ruleset.as_deref().is_some_and(nft_filters) || saved.iter().flatten().any(|saved| iptables_filters(saved));
+    let others_handed_on = saved.iter().flatten().any(|saved| docker_user_filters(saved));
+    Cover::Read { ours: ours.collect(), others, others_handed_on }
+}
+
+fn forwards(root: bool) -> Seen<Vec<nat::Forward>> {
+    if !root {
+        return Err("only root may read them".to_owned());
+    }
+    let tools = ["iptables-save", "ip6tables-save"];
+    Ok(tools.into_iter().filter_map(|tool| ask(&[tool, "-t", "nat"])).flat_map(|saved| nat::forwards(&saved)).collect())
+}
+
+/// How many people can log in to this machine, by its list of accounts, root and the system's own apart.
+fn people(passwd: &str) -> Option<usize> {
+    let is_one = |line: &&str| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let [_, _, uid, _, _, _, shell] = fields.as_slice() else { return false };
+        let is_person = uid.parse().is_ok_and(|uid: u32| (1000..65534).contains(&uid));
+        is_person && !shell.ends_with("nologin") && !shell.ends_with("false")
+    };
+    Some(passwd.lines().filter(is_one).count())
+}
+
+fn users_file(config: &Config) -> UsersFile {
+    let auth = &config.live.auth;
+    let path = &auth.users_file.path;
+    let mut look = UsersFile {
+        mode: fs::metadata(path).ok().map(|file| file.permissions().mode() & 0o7777),
+        ..UsersFile::default()
+    };
+    match Users::load(path, auth.allow_plaintext.into()) {
+        Ok(users) => {
+            let weak = users.iter().filter_map(|user| Some((user.line(), user.hash().weakness()?.to_string())));
+            look.lines = users.problems().iter().map(|problem| (problem.line, problem.reason())).chain(weak).collect();
+            look.lines.sort();
+        }
+        Err(error) => look.unreadable = Some(error.to_string()),
+    }
+    look
+}
+
+/// Whether the catcher's host is this machine.
+fn is_here(host: &UpstreamHost) -> bool {
+    match host {
+        UpstreamHost::Ip(ip) => outside::is_own(*ip),
+        UpstreamHost::Name(name) => {
+            outside::addresses(name).is_ok_and(|all: Vec<IpAddr>| all.into_iter().any(outside::is_own))
+        }
+    }
+}
+
+/// Asks the catcher for what only it answers. The answer is not read to its end: a list can be long.
+fn upstream(config: &Config) -> Upstream {
+    let upstream = &config.live.site.upstream;
+    let host = upstream.host.to_string();
+    let addrs: io::Result<Vec<SocketAddr>> =
+        (host.trim_start_matches('[').trim_end_matches(']'), upstream.port).to_socket_addrs().map(Iterator::collect);
+    let addrs = match addrs {
+        Ok(addrs) => addrs,
+        Err(error) => return Upstream::Unreachable(format!("the name cannot be resolved: {}", os_reason(&error))),
+    };
+    let mut why = "the name has no address".to_owned();
+    for addr in addrs {
+        match TcpStream::connect_timeout(&addr, PATIENCE) {
+            Ok(stream) if config.live.site.catcher == CatcherKind::MailCatcher => {
+                return match head(
+                    stream,
+                    &format!("{}/messages", upstream.prefix),
+                    &format!("{host}:{}", upstream.port),
+                ) {
+                    Ok(answer) => judge_answer(&answer),
+                    Err(error) => Upstream::Other(format!("no answer to a request: {}", os_reason(&error))),
+                };
+            }
+            Ok(_) => return Upstream::Speaks,
+            Err(error) => why = os_reason(&error),
+        }
+    }
+    Upstream::Unreachable(why)
+}
+
+fn head(mut stream: TcpStream, path: &str, host: &str) -> io::Result<Vec<u8>> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\nConnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    let mut chunk = [0; 4096];
+    // Up to the first byte of the body.
+    while answer.len() < 16 * 1024 && !answer.windows(5).any(|window| window.starts_with(b"\r\n\r\n")) {
+        match stream.read(&mut chunk)? {
+            0 => break,
+            count => answer.extend_from_slice(chunk.get(..count).unwrap_or_default()),
+        }
+    }
+    Ok(answer)
+}
+
+/// A list in JSON, or a login of the catcher's own.
+fn judge_answer(answer: &[u8]) -> Upstream {
+    let text = String::from_utf8_lossy(answer);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let status: String =
+        head.lines().next().unwrap_or_default().chars().filter(|character| !character.is_control()).collect();
+    let code = status.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)).unwrap_or_default();
+    let is_json =
+        head.to_ascii_lowercase().lines().any(|line| line.starts_with("content-type:") && line.contains("json"));
+    match code {
+        "200" if is_json && body.starts_with(|first: char| first == '[' || first.is_ascii_hexdigit()) => {
+            Upstream::Speaks
+        }
+        "401" => Upstream::Speaks,
+        "" => Upstream::Other("it does not speak HTTP".to_owned()),
+        _ => Upstream::Other(format!("{status} for the list of messages")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn people_are_told_from_accounts_of_programs() {
+        let passwd = "root:x:0:0::/root:/bin/bash\nwww:x:33:33::/:/usr/sbin/nologin\nanna:x:1000:1000::/home/anna:/bin/bash\n\
+            bob:x:1001:1001::/home/bob:/bin/false\nnobody:x:65534:65534::/:/bin/sh\nbroken\n";
+        assert_eq!(people(passwd), Some(1));
+    }
+
+    #[test]
+    fn only_a_list_is_the_catchers_answer() {
+        let list = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[";
+        assert_eq!(judge_answer(list), Upstream::Speaks);
+        for other in [
+            &b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<"[..],
+            b"HTTP/1.1 404 Not Found\r\n\r\n",
+            b"SSH-2.0-OpenSSH\r\n",
+            b"",
+        ] {
+            assert!(matches!(judge_answer(other), Upstream::Other(_)), "{other:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_panics(answer: Vec<u8>, passwd: String) {
+            let _ = (judge_answer(&answer), people(&passwd));
+        }
+    }
+}

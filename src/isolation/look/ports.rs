@@ -1,0 +1,191 @@
+//! Who reaches the catcher's ports: from the network, by way of containers, and from this machine.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::super::engine::Container;
+use super::super::facts::{Facts, is_loopback};
+use super::super::findings::{Finding, Severity};
+use super::super::mend;
+use super::super::rules::{Verdict, Way};
+use super::super::sockets::Listener;
+
+const WEB: &str = "Whoever connects there reads and deletes mail without a password.";
+const MAIL: &str = "Whoever connects there fills the catcher with mail.";
+
+/// Why it matters who reaches a port.
+fn why(facts: &Facts, port: u16) -> &'static str {
+    if port == facts.setup.smtp { MAIL } else { WEB }
+}
+
+/// Ports of the catcher that are bound wider than loopback on this machine.
+pub(super) fn bound(facts: &Facts, findings: &mut Vec<Finding>) {
+    let Ok(listeners) = &facts.listeners else { return };
+    for listener in listeners.iter().filter(|listener| is_catchers(facts, listener) && !listener.is_loopback()) {
+        let port = listener.addr.port();
+        let holder = facts.holders.get(&listener.inode);
+        // Published by a container's engine: judged there, where it is known what mends it.
+        if facts.proxies.iter().any(|proxy| proxy.host == listener.addr) {
+            continue;
+        }
+        let who = match holder {
+            Some(process) => format!("{} (process {})", process.name(), process.pid),
+            None => format!("a process of user {} (root sees which)", listener.uid),
+        };
+        let seen = format!("the catcher's {} port: {who} listens on {}", facts.setup.name_of(port), listener.reach());
+        findings.push(judge(
+            "wide-bind",
+            why(facts, port),
+            &facts.cover.of(port, Way::Here),
+            seen,
+            mend::bind_to_loopback(holder).into_iter().chain([mend::FIREWALL.to_owned()]).collect(),
+        ));
+    }
+}
+
+fn is_catchers(facts: &Facts, listener: &Listener) -> bool {
+    facts.is_here
+        && facts.setup.ports().any(|port| port == listener.addr.port())
+        // The gate may have the same number at another address.
+        && !facts.setup.gate.contains(&listener.addr)
+}
+
+/// By what firewall rules do to it: exposed, covered, or not to be told.
+fn judge(id: &'static str, why: &str, verdict: &Verdict, seen: String, mend: Vec<String>) -> Finding {
+    match verdict {
+        Verdict::Open => {
+            Finding::new(id, Severity::Exposed, seen, format!("{why} No firewall rule closes it.")).mended_by(mend)
+        }
+        Verdict::Unknown(reason) => Finding::new(
+            id,
+            Severity::Warning,
+            seen,
+            format!(
+                "{why} Whether a firewall closes it could not be told ({reason}): ask from another machine, with \
+                 `mailwarden doctor --from-outside`."
+            ),
+        )
+        .mended_by(mend),
+        Verdict::Closed(backend, excepted) => {
+            let but = if excepted.is_empty() { String::new() } else { format!(", but for {}", excepted.join(", ")) };
+            Finding::new(id, Severity::Info, seen, format!("Mailwarden's {backend} rules close it{but}."))
+        }
+    }
+}
+
+/// Ports of containers that the machine's addresses lead to.
+pub(super) fn published(facts: &Facts, findings: &mut Vec<Finding>) {
+    let ports: Vec<u16> = facts.setup.ports().collect();
+    let is_ours = |public: u16, private: u16| ports.contains(&public) || ports.contains(&private);
+    let mut told: Vec<SocketAddr> = Vec::new();
+    for container in facts.containers.iter().flatten() {
+        for port in container.ports.iter().filter(|port| is_ours(port.public, port.private) || is_catcher(container)) {
+            let at = SocketAddr::new(port.ip, port.public);
+            if is_loopback(port.ip) || facts.setup.gate.contains(&at) || is_gate(container) || told.contains(&at) {
+                continue;
+            }
+            told.push(at);
+            let seen = format!(
+                "the container {} ({}) publishes its port {} at {at}",
+                container.name, container.image, port.private
+            );
+            findings.push(published_at(facts, at, port.private, seen, mend::unpublish(container)));
+        }
+    }
+    let unknown = || {
+        mend::unpublish(&Container { name: "CONTAINER".to_owned(), image: "IMAGE".to_owned(), ..Container::default() })
+    };
+    for proxy in facts.proxies.iter().filter(|proxy| is_ours(proxy.host.port(), proxy.container.port())) {
+        if !is_loopback(proxy.host.ip()) && !told.contains(&proxy.host) {
+            told.push(proxy.host);
+            let seen =
+                format!("a container engine (process {}) hands {} on to {}", proxy.pid, proxy.host, proxy.container);
+            findings.push(published_at(facts, proxy.host, proxy.container.port(), seen, unknown()));
+        }
+    }
+    for forward in facts.forwards.iter().flatten().filter(|forward| is_ours(forward.public, forward.target.port())) {
+        let any: IpAddr = if forward.target.is_ipv4() { [0, 0, 0, 0].into() } else { [0_u16; 8].into() };
+        let at = SocketAddr::new(forward.to.unwrap_or(any), forward.public);
+        if !is_loopback(at.ip()) && !told.contains(&at) {
+            told.push(at);
+            let seen = format!("a NAT rule of this machine hands {at} on to {}", forward.target);
+            findings.push(published_at(facts, at, forward.target.port(), seen, unknown()));
+        }
+    }
+}
+
+/// A published port goes past what most firewalls look at; rules are asked for the number that people use.
+fn published_at(facts: &Facts, at: SocketAddr, private: u16, seen: String, mend: Vec<String>) -> Finding {
+    let why = why(facts, private);
+    let verdict = facts.cover.of(at.port(), Way::Container);
+    let mut finding = judge("published-port", why, &verdict, seen, mend);
+    if finding.severity == Severity::Exposed {
+        finding.why = format!("{why} Published ports go past the rules of ufw and its like.");
+    }
+    finding
+}
+
+fn is_catcher(container: &Container) -> bool {
+    ["mailcatcher", "mailpit", "mailhog", "maildev", "smtp4dev", "mailtutan", "maildump", "inbucket"]
+        .iter()
+        .any(|name| container.image.to_ascii_lowercase().contains(name))
+}
+
+fn is_gate(container: &Container) -> bool {
+    container.image.contains("mailwarden")
+}
+
+/// A wide bind in another network namespace: what counts there is whether a port is published, or a route leads in.
+pub(super) fn elsewhere(facts: &Facts, findings: &mut Vec<Finding>) {
+    for namespace in &facts.namespaces {
+        for listener in namespace.listeners.iter().filter(|listener| !listener.is_loopback()) {
+            let port = listener.addr.port();
+            let seen = format!(
+                "in another network namespace, that of {} (process {}), something listens on {}",
+                mend::word(&namespace.name),
+                namespace.pid,
+                listener.reach()
+            );
+            // An address that it has bound, or any.
+            let bound = listener.addr.ip().to_canonical();
+            let reached = namespace.outside.iter().find(|ip| bound.is_unspecified() || bound == **ip);
+            if let Some(ip) = reached {
+                let why = format!(
+                    "{} Its address {ip} is in a network of this machine's: it is reached there directly, past this machine's \
+                     firewall.",
+                    why(facts, port)
+                );
+                let mend = format!(
+                    "nsenter --target {} --net    # and close it there, or give it a network of its own",
+                    namespace.pid
+                );
+                findings.push(Finding::new("routed-namespace", Severity::Exposed, seen, why).mended_by([mend]));
+                continue;
+            }
+            let why = format!(
+                "In a container that is usual. Its {} port is reached by whoever shares a network with it or has a route there; \
+                 a port that is published is told apart.",
+                facts.setup.name_of(port)
+            );
+            findings.push(Finding::new("other-namespace", Severity::Info, seen, why));
+        }
+    }
+}
+
+/// Loopback is not isolation on a shared server.
+pub(super) fn local_users(facts: &Facts, findings: &mut Vec<Finding>) {
+    let (Some(people), Ok(listeners)) = (facts.people, &facts.listeners) else { return };
+    let http = facts.setup.http;
+    if !listeners.iter().any(|listener| listener.addr.port() == http && is_catchers(facts, listener)) {
+        return;
+    }
+    if facts.cover.closes_to_users(http) {
+        let why = "Mailwarden's rules close loopback by user.";
+        findings.push(Finding::new("local-users", Severity::Info, format!("port {http} on loopback"), why));
+    } else if people > 0 {
+        let seen =
+            format!("{people} accounts of this machine, other than root, can log in; each reaches 127.0.0.1:{http}");
+        let why = format!("{WEB} Loopback keeps other machines out, not other users of this one.");
+        let mend = "mailwarden firewall print --backend nftables --local-users | sudo nft -f -";
+        findings.push(Finding::new("local-users", Severity::Warning, seen, why).mended_by([mend]));
+    }
+}
