@@ -42,8 +42,8 @@ use tokio::time::{Instant, sleep_until};
 use self::beat::Rhythm;
 use self::between::Relay;
 pub use self::bytes::{LINGER, bytes};
-use super::feed::Feed;
 use super::frame::{FrameError, Sender};
+use super::inbox::Inbox;
 use super::tunnels::{Leave, Place};
 
 /// The times and amounts of a relay of frames.
@@ -118,12 +118,12 @@ impl End {
 
 /// Relays frames until the tunnel ends, for one of the reasons above. `many_at_once` says whether the page takes many
 /// removals in one event.
-pub async fn frames<C, U>(client: C, catcher: U, place: &Place, feed: &Feed, pace: Pace, many_at_once: bool) -> End
+pub async fn frames<C, U>(client: C, catcher: U, place: &Place, inbox: &Inbox, pace: Pace, many_at_once: bool) -> End
 where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut relay = Relay::new(client, catcher, feed, pace, many_at_once);
+    let mut relay = Relay::new(client, catcher, inbox, pace, many_at_once);
     let mut timer = pin!(sleep_until(relay.next_look()));
     let running = poll_fn(|cx| {
         loop {

@@ -6,7 +6,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,7 +16,7 @@ use super::pace::Pace;
 use super::retention::{Decision, Over, Rule, decide};
 use super::store::{Fault, Looked, Store};
 use super::witness::Witness;
-use crate::catcher::{Message, MessageId, Purging};
+use crate::catcher::{Message, MessageId};
 
 /// So many messages may be deleted by one call: with MailCatcher it takes under 50 ms.
 pub const SMALL: usize = 1000;
@@ -35,8 +34,6 @@ pub struct Job<'a> {
     pub rule: Rule,
     /// Where a copy is kept of what goes.
     pub archive: Option<&'a Archive>,
-    /// Who passes on what the catcher tells of it.
-    pub purging: &'a Arc<Purging>,
     /// Ends it between two messages.
     pub stop: &'a CancellationToken,
     /// The ids that there were the last time, for a list that cannot be had.
@@ -162,7 +159,13 @@ async fn attempted(
     if going.is_empty() {
         return Ok(());
     }
-    let doomed = job.purging.begin(going.iter().map(|(message, _)| message.id.clone()).collect());
+    let purging = {
+        let numbers = |message: &(Message, Over)| number(&message.0.id);
+        let oldest = going.first().and_then(numbers);
+        // Nothing is older than it if it goes first and nothing that stays is.
+        let last = oldest.filter(|oldest| staying.iter().filter_map(number).all(|id| id > *oldest));
+        store.inbox.purging(going.iter().filter_map(numbers), last)
+    };
     let in_one_call = job.rule.is_everything()
         && job.archive.is_none()
         && (going.len() <= SMALL || store.mailbox.deletes_all_quickly());
@@ -181,7 +184,7 @@ async fn attempted(
     }
     progress(Step::Confirming);
     let confirmed = confirm(store, witness.as_ref(), &going, &staying, tally, in_one_call).await;
-    drop(doomed);
+    drop(purging);
     deleted.and(confirmed)
 }
 
@@ -367,13 +370,17 @@ async fn probed_from(
     Ok(messages)
 }
 
-/// The lowest and the highest number.
-fn span<'a>(ids: impl IntoIterator<Item = &'a MessageId>) -> Option<(u64, u64)> {
-    let numbers = ids.into_iter().filter_map(|id| match id {
+/// The id, if it is a number.
+fn number(id: &MessageId) -> Option<u64> {
+    match id {
         MessageId::Number(number) => Some(*number),
         MessageId::Name(_) => None,
-    });
-    numbers.fold(None, |span, number| {
+    }
+}
+
+/// The lowest and the highest number.
+fn span<'a>(ids: impl IntoIterator<Item = &'a MessageId>) -> Option<(u64, u64)> {
+    ids.into_iter().filter_map(number).fold(None, |span, number| {
         let (low, high) = span.unwrap_or((number, number));
         Some((low.min(number), high.max(number)))
     })

@@ -13,8 +13,8 @@ use super::incoming::Piece;
 use super::side::{CHUNK, Side};
 use super::withheld::Withheld;
 use super::{End, LINGER, Pace};
-use crate::forward::feed::{Feed, Watched};
 use crate::forward::frame::{self, Opcode, Sender};
+use crate::forward::inbox::{Inbox, Watched};
 use crate::forward::tunnels::Leave;
 
 /// How long a last frame may take to be written, and the other end to follow.
@@ -28,7 +28,7 @@ pub(super) struct Relay<'a, C, U> {
     browser: Side<C>,
     catcher: Side<U>,
     withheld: Withheld,
-    feed: &'a Feed,
+    inbox: &'a Inbox,
     _watched: Watched<'a>,
     pace: Pace,
     /// Since when more than `held` waits for the browser.
@@ -45,14 +45,14 @@ where
     U: AsyncRead + AsyncWrite + Unpin,
 {
     /// Between a browser and a catcher that have just been connected.
-    pub(super) fn new(client: C, catcher: U, feed: &'a Feed, pace: Pace, many_at_once: bool) -> Self {
+    pub(super) fn new(client: C, catcher: U, inbox: &'a Inbox, pace: Pace, many_at_once: bool) -> Self {
         let now = Instant::now();
         Self {
             browser: Side::new(client, Sender::Client, pace.browser, now),
             catcher: Side::new(catcher, Sender::Server, pace.catcher, now),
             withheld: Withheld::new(many_at_once),
-            feed,
-            _watched: feed.watched(),
+            inbox,
+            _watched: inbox.watched(),
             pace,
             over: None,
             closing: None,
@@ -157,7 +157,7 @@ where
     fn tells(&mut self, event: Event, now: Instant) -> bool {
         match event {
             Event::Add(id) => {
-                self.feed.ledger().added(id);
+                self.inbox.ledger().added(id);
                 if self.withheld.holds(id) {
                     // Its number was another's a moment ago.
                     self.tell_withheld(now);
@@ -165,8 +165,8 @@ where
                 true
             }
             Event::Remove(id) => {
-                self.feed.ledger().removed(id);
-                let withhold = self.feed.doomed().is_some_and(|doomed| doomed.withholds(id, now));
+                self.inbox.ledger().removed(id);
+                let withhold = self.inbox.doomed().withholds(id, now);
                 if withhold {
                     self.withheld.hold(id, now);
                 } else if self.withheld.due().is_some() {
@@ -175,7 +175,7 @@ where
                 !withhold
             }
             Event::Clear => {
-                self.feed.ledger().cleared();
+                self.inbox.ledger().cleared();
                 self.withheld.forget();
                 true
             }
@@ -188,7 +188,7 @@ where
     }
 
     fn tell_withheld(&mut self, now: Instant) {
-        self.withheld.tell(&mut self.browser.to, self.feed.doomed().as_deref(), now);
+        self.withheld.tell(&mut self.browser.to, self.inbox.doomed(), now);
     }
 
     /// What it means that the catcher's side has ended.
@@ -257,7 +257,7 @@ where
             End::Broke(_) | End::Slow => (None, Some(frame::CLOSE_GOING_AWAY)),
             End::Silent => (Some(frame::CLOSE_GOING_AWAY), Some(frame::CLOSE_GOING_AWAY)),
             End::CatcherLost(_) => {
-                self.feed.ledger().lost();
+                self.inbox.ledger().lost();
                 (Some(frame::CLOSE_RESTART), Some(frame::CLOSE_GOING_AWAY))
             }
             End::Protocol(_, error) => (Some(error.code()), Some(error.code())),

@@ -51,7 +51,7 @@ struct Ends {
     catcher: DuplexStream,
     stop: CancellationToken,
     tunnels: Tunnels,
-    feed: Arc<Feed>,
+    inbox: Arc<Inbox>,
     relay: tokio::task::JoinHandle<End>,
 }
 
@@ -70,10 +70,10 @@ fn tunnel_at(buffer: usize, many_at_once: bool, pace: Pace) -> Ends {
     let metrics = Arc::new(Metrics::new(SystemTime::now()).unwrap());
     let tunnels = Tunnels::new(TaskTracker::new(), stop.clone(), metrics);
     let place = tunnels.list(&Identity::for_tests("anna"), Permission::View);
-    let feed = Arc::new(Feed::default());
-    let own = Arc::clone(&feed);
+    let inbox = Arc::new(Inbox::default());
+    let own = Arc::clone(&inbox);
     let relay = tokio::spawn(async move { frames(client, upstream, &place, &own, pace, many_at_once).await });
-    Ends { browser, catcher, stop, tunnels, feed, relay }
+    Ends { browser, catcher, stop, tunnels, inbox, relay }
 }
 
 async fn rest(mut side: DuplexStream) -> Vec<u8> {
@@ -316,8 +316,8 @@ async fn a_browser_that_takes_little_but_something_is_waited_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_purge_of_3000_is_one_event_a_second_to_a_page_that_takes_many_at_once() {
-    let Ends { mut browser, mut catcher, feed, .. } = tunnel_of(1 << 20, true);
-    let purging = feed.purging(1..=3000, Some(1));
+    let Ends { mut browser, mut catcher, inbox, .. } = tunnel_of(1 << 20, true);
+    let purging = inbox.purging(1..=3000, Some(1));
     for id in 1..=3000 {
         catcher.write_all(&removed(id)).await.unwrap();
         if id % 1000 == 0 {
@@ -343,8 +343,8 @@ async fn any_other_page_selects_twice_at_most_whatever_is_selected() {
     // Rows newest first: 15 to 11 and 5 stay. The oldest of the list goes, with nothing below it.
     let doomed: Vec<u64> = (1..=4).chain(6..=10).collect();
     for selected in 1..=15 {
-        let Ends { mut browser, mut catcher, feed, .. } = tunnel(1 << 20);
-        let purging = feed.purging(doomed.clone(), Some(1));
+        let Ends { mut browser, mut catcher, inbox, .. } = tunnel(1 << 20);
+        let purging = inbox.purging(doomed.clone(), Some(1));
         for id in &doomed {
             catcher.write_all(&removed(*id)).await.unwrap();
             tokio::time::sleep(Duration::from_millis(400)).await;
@@ -369,8 +369,8 @@ async fn any_other_page_selects_twice_at_most_whatever_is_selected() {
 
 #[tokio::test(start_paused = true)]
 async fn a_mail_with_the_number_of_one_that_went_is_added_after_that() {
-    let Ends { mut browser, mut catcher, feed, .. } = tunnel(1 << 16);
-    let _purging = feed.purging([7], None);
+    let Ends { mut browser, mut catcher, inbox, .. } = tunnel(1 << 16);
+    let _purging = inbox.purging([7], None);
     let add = text(r#"{"type":"add","message":{"id":7}}"#);
     catcher.write_all(&[removed(7), add.clone()].concat()).await.unwrap();
     let want = [removed(7), add].concat();
@@ -379,8 +379,8 @@ async fn a_mail_with_the_number_of_one_that_went_is_added_after_that() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_withheld_is_forgotten_at_a_clear() {
-    let Ends { mut browser, mut catcher, feed, .. } = tunnel(1 << 16);
-    let purging = feed.purging([7], None);
+    let Ends { mut browser, mut catcher, inbox, .. } = tunnel(1 << 16);
+    let purging = inbox.purging([7], None);
     let clear = text(r#"{"type":"clear"}"#);
     catcher.write_all(&[removed(7), clear.clone()].concat()).await.unwrap();
     drop(purging);

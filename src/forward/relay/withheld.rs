@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::outgoing::Outgoing;
-use crate::forward::feed::Doomed;
+use crate::forward::doomed::Doomed;
 use crate::forward::frame::Opcode;
 
 /// The time between two bursts.
@@ -59,17 +59,17 @@ impl Withheld {
         self.due = None;
     }
 
-    /// Tells the page, of all but the one that `doomed` keeps for last; of that too once the purge is over or is none.
-    pub(super) fn tell(&mut self, page: &mut Outgoing, doomed: Option<&Doomed>, now: Instant) {
-        let mut ids = std::mem::take(&mut self.ids);
+    /// Tells the page, of all but what `doomed` keeps for last; of that too once its purge is over.
+    pub(super) fn tell(&mut self, page: &mut Outgoing, doomed: &Doomed, now: Instant) {
         self.due = None;
-        let last = doomed.filter(|_| !self.many_at_once).and_then(Doomed::last).filter(|last| ids.contains(last));
-        if let Some(last) = last {
-            ids.retain(|id| *id != last);
-            if doomed.is_some_and(|doomed| !doomed.is_over(now)) {
-                self.hold(last, now);
+        let ids = std::mem::take(&mut self.ids);
+        let (last, mut ids): (Vec<u64>, Vec<u64>) =
+            ids.into_iter().partition(|id| !self.many_at_once && doomed.is_last(*id));
+        for id in last {
+            if doomed.withholds(id, now) {
+                self.hold(id, now);
             } else {
-                ids.push(last);
+                ids.push(id);
             }
         }
         if ids.is_empty() {
