@@ -104,7 +104,7 @@ impl Forward<'_> {
         let shown = hygiene::admit(operation, &parts.headers)?;
         let says_empty = parts.headers.contains_key(header::CONTENT_LENGTH) && body.is_end_stream();
         let body = self.request_body(body).await?;
-        let many_at_once = upgrade::takes_many_at_once(parts.uri.query());
+        let enhanced = upgrade::is_enhanced(parts.uri.query());
         self.rewrite(&mut parts, permit, &way);
         if says_empty && self.catcher.reads_bodies() {
             // Some servers want it of a POST without a body (RFC 9110 section 8.6).
@@ -114,7 +114,7 @@ impl Forward<'_> {
         let limit = if operation == Operation::Clear { self.clear_timeout } else { self.answer_timeout };
         let mut response = if operation.is_upgrade() {
             let inbox = Arc::clone(self.inbox);
-            let socket = Socket::of(&mut parts, permit, inbox, self.pace, many_at_once)?;
+            let socket = Socket::of(&mut parts, permit, inbox, self.pace, enhanced)?;
             self.tunnels.open(self.upstream, Request::from_parts(parts, body), socket, limit).await?
         } else {
             let request = Request::from_parts(parts, body);
