@@ -35,8 +35,11 @@ const SOON: f64 = 1000.0;
 /// The gate says each 2 s that it is there, so that pages doubt a silent socket after 5 s and not after 75 s.
 const CONFIG: &str = r#"timeouts.ping = "1s""#;
 
+/// Makes something go wrong.
+type Trouble = fn(&mut Stage);
+
 /// What goes wrong, and how long after it a mail may come late. After some nobody's mail may.
-const TROUBLES: [(fn(&mut Stage), Duration); 7] = [
+const TROUBLES: [(Trouble, Duration); 7] = [
     (|stage| stage.catcher.cut_sockets(), Duration::from_secs(4)),
     (Stage::stall, Duration::ZERO),
     (|stage| stage.gate.as_ref().unwrap().signal("HUP"), Duration::ZERO),
@@ -231,14 +234,14 @@ fn every_tab_of_many_shows_every_mail_and_soon_whatever_happens() {
     let Found { tabs, idle } = serde_json::from_slice(&std::fs::read(found).unwrap()).unwrap();
     let missing = |tab: &Tab| stage.sent.iter().filter(|mail| !tab.seen.contains_key(&mail.subject)).count();
     let not_shown: usize = tabs.iter().map(missing).sum();
-    let late = |in_all: bool, taken_off: fn(&Tab, &[(f64, f64)], f64, f64) -> f64| {
+    let late = |in_all: bool, idle: &[(f64, f64)]| {
         let mails = stage.sent.iter().filter(|mail| mail.well || in_all);
         Late::of(mails.flat_map(|mail| {
             let seen = tabs.iter().filter_map(|tab| Some((tab, *tab.seen.get(&mail.subject)?)));
-            seen.map(|(tab, seen)| seen - mail.at - taken_off(tab, &idle, mail.at, seen))
+            seen.map(|(tab, seen)| seen - mail.at - tab.kept(idle, mail.at, seen))
         }))
     };
-    let well = late(false, Tab::kept);
+    let well = late(false, &idle);
     let kept: f64 = idle.iter().map(|(from, to)| to - from).sum();
     eprintln!(
         "{} mails, {} tabs, not shown: {not_shown}; an empty page stood still {kept} ms",
@@ -246,8 +249,8 @@ fn every_tab_of_many_shows_every_mail_and_soon_whatever_happens() {
         tabs.len()
     );
     eprintln!("when all was well, but for what the machine kept tabs waiting: {well}");
-    eprintln!("when all was well: {}", late(false, |_, _, _, _| 0.0));
-    eprintln!("in all: {}", late(true, |_, _, _, _| 0.0));
+    eprintln!("when all was well: {}", late(false, &[]));
+    eprintln!("in all: {}", late(true, &[]));
     assert_eq!(not_shown, 0);
     assert!(well.at(0.99) < SOON, "{well}");
 }
