@@ -55,7 +55,7 @@ await withBrowser(Number(seconds) + 240, async (browser) => {
     for (let tab = user; tab < Number(tabs); tab += contexts.length) opened.push(await open(context));
     return opened;
   }))).flat();
-  // An empty page, with nothing of ours and nothing to do: when it stands still, that is the machine.
+  // An empty page, with nothing of ours and nothing to do: it tells how it is with the machine.
   const idle = await browser.newPage();
   await idle.evaluate(stand);
   console.log("all tabs are open");
