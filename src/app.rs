@@ -276,7 +276,7 @@ impl App {
             upstream: &site.upstream,
             catcher: site.catcher,
             remote_content: site.remote_content,
-            mailbox: &site.mailbox,
+            inbox: &site.inbox,
             pace: Pace::of(self.timeouts.ping),
             tunnels: &self.tunnels,
             read_ahead: &self.read_ahead,

@@ -29,7 +29,8 @@
 //!   page                               the script for the inbox page, and who is asking: below /.mailwarden/
 //!   permit     = access                may this user do that? only access makes a Permit
 //!   response   = forward(permit)       strip, then add; 101 -> a listed tunnel that parses frames, pings and tells why it
-//!                                      ends; a list -> shared by those who ask together, mended if it fails
+//!                                      ends; a list -> shared by those who ask together, mended if it fails;
+//!                                      forward::inbox: what all who ask share, also with those who purge
 //!                                      forward::hygiene: what the answer may do in a browser
 //!              = page::enhance         the inbox page is given the script
 //!              | clear                 everything at once, where that is much: one by one, by the purge's own way
@@ -50,7 +51,10 @@
 //!   `auth::late`, which says when;
 //! - only `net`, `status`, `forward` and `body` name hyper; the rest speaks `http` types and is called from plain unit tests;
 //! - only `daemon`, `net::workers`, `status` and `purge::task` start long-lived tasks; only these, `forward::upstream` and
-//!   `forward::upgrade` start tasks of a connection, and what stopping waits for is on one tracker;
+//!   `forward::upgrade` start tasks of a connection, and what stopping waits for is on one tracker; a purge has one task that
+//!   follows the catcher (`purge::witness`), and a Clear goes on without its client (`app::clear`);
+//! - whoever purges, on schedule or by a Clear, says beforehand what goes, in `forward::inbox`: there the relays see which
+//!   `remove` events a page is not told of one by one;
 //! - nothing is deleted under a rule but by the id of a message that the rule takes, and the catcher's own way to delete
 //!   everything is used only where everything is meant;
 //! - what a client does not take of an answer is read ahead by his connection's own task, charged to one budget for all

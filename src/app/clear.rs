@@ -2,7 +2,6 @@
 //! nobody else is served meanwhile: 20,000 messages are 17 seconds of silence. So much is deleted one by one, and the answer
 //! comes when all that was there is gone. What arrives meanwhile stays.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header::HeaderValue;
@@ -41,12 +40,11 @@ impl App {
         let count = list.ok()?.ok().filter(|messages| messages.len() > SMALL)?.len();
         tracing::info!(count, user = %permit.identity(), "clearing one by one");
         let limit = self.timeouts.upstream_clear;
-        let purging = Arc::clone(live.purging());
         // It goes on when the client leaves: what he asked for was everything, not half of it.
         let stop = CancellationToken::new();
         let ends = stop.clone();
         let clearing = self.tunnels.tracker().spawn(async move {
-            let job = Job { rule: Rule::EVERYTHING, archive: None, purging: &purging, stop: &ends, known: None };
+            let job = Job { rule: Rule::EVERYTHING, archive: None, stop: &ends, known: None };
             let mut silent = |_| {};
             let (tally, result) = tokio::select! {
                 done = run::attempt(&store, &job, &mut silent) => done,

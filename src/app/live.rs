@@ -6,12 +6,12 @@ use http::header::HeaderValue;
 
 use crate::access::Access;
 use crate::auth::{Anonymous, By, Identity, Users, anonymous};
-use crate::catcher::{self, Catcher, Purging};
+use crate::catcher::{self, Catcher};
 use crate::config::model::{
     AllowedOrigins, CatcherKind, Hosts, LiveConfig, PurgeConfig, RemoteContent, SiteConfig, StartConfig, Timeouts,
     TrustedProxies, UpstreamConfig,
 };
-use crate::forward::mailbox::Mailbox;
+use crate::forward::inbox::Inbox;
 use crate::forward::upstream::Upstream;
 use crate::page;
 use crate::permission::Permission;
@@ -39,7 +39,7 @@ pub struct Live {
 #[derive(Debug)]
 pub struct Site {
     pub(super) upstream: Arc<Upstream>,
-    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) inbox: Arc<Inbox>,
     /// What `upstream` was made of: a reload that does not change it keeps the connections.
     pub(super) made_of: UpstreamConfig,
     pub(super) prefix: String,
@@ -51,7 +51,6 @@ pub struct Site {
     pub(super) access: Access,
     pub(super) remote_content: RemoteContent,
     pub(super) purge: Arc<PurgeConfig>,
-    pub(super) purging: Arc<Purging>,
 }
 
 impl Live {
@@ -67,8 +66,7 @@ impl Live {
         let mut site = Site::new(&config.site, start);
         if self.site.made_of == site.made_of {
             site.upstream = Arc::clone(&self.site.upstream);
-            site.mailbox = Arc::clone(&self.site.mailbox);
-            site.purging = Arc::clone(&self.site.purging);
+            site.inbox = Arc::clone(&self.site.inbox);
         }
         Self::made(config, users, site)
     }
@@ -116,18 +114,13 @@ impl Live {
         &self.site.purge
     }
 
-    /// What is being purged at this moment.
-    #[must_use]
-    pub fn purging(&self) -> &Arc<Purging> {
-        &self.site.purging
-    }
-
     /// The catcher as a purge sees it, by `worker`'s connections; none if its interface is not known.
     #[must_use]
     pub fn store(&self, worker: usize, timeouts: &Timeouts) -> Option<Store> {
         Some(Store {
             upstream: Arc::clone(&self.site.upstream),
             mailbox: self.site.catcher.mailbox()?,
+            inbox: Arc::clone(&self.site.inbox),
             prefix: self.site.prefix.clone(),
             worker,
             answer_timeout: timeouts.upstream_answer,
@@ -167,7 +160,7 @@ impl Site {
                 timeouts.upstream_idle,
                 start.workers.get(),
             )),
-            mailbox: Arc::default(),
+            inbox: Arc::default(),
             made_of: config.upstream.clone(),
             prefix: config.upstream.prefix.as_str().to_owned(),
             socket_path: match (config.catcher, config.upstream.prefix.as_str()) {
@@ -185,7 +178,6 @@ impl Site {
             ),
             remote_content: config.remote_content,
             purge: Arc::new(config.purge.clone()),
-            purging: Arc::default(),
         }
     }
 }

@@ -6,7 +6,6 @@
 mod generic;
 mod mailbox;
 mod mailcatcher;
-mod purging;
 
 use http::Method;
 use http::uri::PathAndQuery;
@@ -14,7 +13,6 @@ use http::uri::PathAndQuery;
 pub use generic::Generic;
 pub use mailbox::{Call, Event, Feed, Mailbox, Message, MessageId, Page, time};
 pub use mailcatcher::MailCatcher;
-pub use purging::{Doomed, Purging};
 
 use crate::config::model::CatcherKind;
 use crate::path::{self, PathError, Slashes};

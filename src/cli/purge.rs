@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::check::Format;
 use super::{Exit, out, refuse};
-use crate::catcher::{self, Purging};
+use crate::catcher;
 use crate::config::model::{Config, PurgeConfig};
 use crate::config::units::{format_duration, parse_duration, parse_size};
 use crate::config::{self, Flag, Source};
@@ -147,6 +147,8 @@ pub(super) fn run(source: &Source, flags: &Flags) -> Exit {
     let store = Store {
         upstream: Arc::new(upstream),
         mailbox,
+        // Nobody's page is passed on by this process.
+        inbox: Arc::default(),
         prefix: config.live.site.upstream.prefix.as_str().to_owned(),
         worker: 0,
         answer_timeout: timeouts.upstream_answer,
@@ -187,13 +189,12 @@ async fn purge(
             None
         }
     };
-    let (purging, stop) = (Arc::new(Purging::default()), CancellationToken::new());
+    let stop = CancellationToken::new();
     let work = Work {
         store,
         rule,
         config: &config.live.site.purge,
         retry_for: RETRY_FOR,
-        purging: &purging,
         stop: &stop,
         history,
         why: Why::Hand,

@@ -213,6 +213,12 @@ impl Order {
         self.inside_message = !head.fin;
         Ok(())
     }
+
+    /// Whether a message has begun whose last fragment has not come.
+    #[must_use]
+    pub fn is_inside_message(&self) -> bool {
+        self.inside_message
+    }
 }
 
 /// The code of a close frame with this payload, without its mask; none is none.

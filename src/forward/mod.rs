@@ -8,12 +8,12 @@
 
 mod answer;
 mod dial;
-pub mod feed;
+mod doomed;
 pub mod frame;
 pub mod headers;
 pub mod hygiene;
+pub mod inbox;
 pub mod lists;
-pub mod mailbox;
 pub mod relay;
 pub mod repair;
 pub mod tunnels;
@@ -33,8 +33,9 @@ use http::{Method, Request, Response, Version};
 use http_body::Body as _;
 use zeroize::Zeroizing;
 
+pub use self::doomed::Purging;
 use self::headers::{Believed, Way};
-use self::mailbox::Mailbox;
+use self::inbox::Inbox;
 use self::relay::Pace;
 use self::tunnels::Tunnels;
 use self::upgrade::Socket;
@@ -57,7 +58,7 @@ pub struct Forward<'a> {
     /// What reads it there.
     pub catcher: &'a dyn Catcher,
     /// What is shared by all who ask for its mail.
-    pub mailbox: &'a Mailbox,
+    pub inbox: &'a Arc<Inbox>,
     /// The times of the sockets whose frames are parsed.
     pub pace: Pace,
     /// The tunnels that an upgrade joins.
@@ -103,7 +104,7 @@ impl Forward<'_> {
         let shown = hygiene::admit(operation, &parts.headers)?;
         let says_empty = parts.headers.contains_key(header::CONTENT_LENGTH) && body.is_end_stream();
         let body = self.request_body(body).await?;
-        let many_at_once = upgrade::takes_many_at_once(parts.uri.query());
+        let enhanced = upgrade::is_enhanced(parts.uri.query());
         self.rewrite(&mut parts, permit, &way);
         if says_empty && self.catcher.reads_bodies() {
             // Some servers want it of a POST without a body (RFC 9110 section 8.6).
@@ -112,14 +113,14 @@ impl Forward<'_> {
         let asked = Instant::now();
         let limit = if operation == Operation::Clear { self.clear_timeout } else { self.answer_timeout };
         let mut response = if operation.is_upgrade() {
-            let feed = Arc::clone(self.mailbox.feed());
-            let socket = Socket::of(&mut parts, permit, feed, self.pace, many_at_once)?;
+            let inbox = Arc::clone(self.inbox);
+            let socket = Socket::of(&mut parts, permit, inbox, self.pace, enhanced)?;
             self.tunnels.open(self.upstream, Request::from_parts(parts, body), socket, limit).await?
         } else {
             let request = Request::from_parts(parts, body);
             let is_shared = operation == Operation::List && lists::is_plain(&request);
             let asks = pin!(self.ask(request, permit, limit));
-            if is_shared { self.mailbox.lists.get(asks, limit).await? } else { asks.await? }
+            if is_shared { self.inbox.lists.get(asks, limit).await? } else { asks.await? }
         };
         let took = asked.elapsed();
         *response.version_mut() = Version::HTTP_11;
@@ -143,7 +144,7 @@ impl Forward<'_> {
     /// Sends a request that is no handshake, and mends an answer that can be.
     async fn ask(&self, request: Request<Body>, permit: &Permit, limit: Duration) -> Result<Response<Body>, Reject> {
         let answer = self.upstream.exchange(request, self.worker, limit).await?;
-        self.mailbox.mended(answer, permit.action(), self.upstream, self.worker, limit).await
+        self.inbox.mended(answer, permit.action(), self.upstream, self.worker, limit).await
     }
 
     /// Makes the head of the upstream request out of the client's.

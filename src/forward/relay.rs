@@ -18,8 +18,9 @@
 //!
 //! What is held for a browser is bounded: over 256 KiB the catcher is not read, and a browser that stays there for
 //! twice `timeouts.ping`, or takes nothing for so long, is cut off; its page comes back and asks for the list. The catcher's
-//! `quit` is kept from the page, which would alert and leave the site; `remove` events of our own purge are told in bursts
-//! (`withheld`).
+//! `quit` is kept from the page, which would alert and leave the site; `remove` events of a purge are told in bursts
+//! (`withheld`). A browser does not tell a page of pings, so with each a page with our script is sent a word that it can see:
+//! `{"type":"mailwarden","beat":30000}`, the time to the next one in ms; the first comes when the socket opens.
 
 mod beat;
 mod between;
@@ -42,8 +43,8 @@ use tokio::time::{Instant, sleep_until};
 use self::beat::Rhythm;
 use self::between::Relay;
 pub use self::bytes::{LINGER, bytes};
-use super::feed::Feed;
 use super::frame::{FrameError, Sender};
+use super::inbox::Inbox;
 use super::tunnels::{Leave, Place};
 
 /// The times and amounts of a relay of frames.
@@ -116,14 +117,14 @@ impl End {
         ["closed", "half closed", "broken", "silent", "slow", "catcher", "protocol", "stop", "revoked"];
 }
 
-/// Relays frames until the tunnel ends, for one of the reasons above. `many_at_once` says whether the page takes many
-/// removals in one event.
-pub async fn frames<C, U>(client: C, catcher: U, place: &Place, feed: &Feed, pace: Pace, many_at_once: bool) -> End
+/// Relays frames until the tunnel ends, for one of the reasons above. `enhanced` says whether the page has our
+/// script.
+pub async fn frames<C, U>(client: C, catcher: U, place: &Place, inbox: &Inbox, pace: Pace, enhanced: bool) -> End
 where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut relay = Relay::new(client, catcher, feed, pace, many_at_once);
+    let mut relay = Relay::new(client, catcher, inbox, pace, enhanced);
     let mut timer = pin!(sleep_until(relay.next_look()));
     let running = poll_fn(|cx| {
         loop {

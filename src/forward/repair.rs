@@ -24,7 +24,7 @@ use serde::Serialize;
 use self::entry::Entry;
 use self::ledger::{Plan, Step};
 use self::source::Header;
-use super::feed::Feed;
+use super::inbox::Inbox;
 use super::upstream::Upstream;
 use crate::body::{Body, BodyError, Unread};
 use crate::reject::{Reject, UpstreamFault};
@@ -67,12 +67,12 @@ impl Repair {
     /// # Errors
     /// [`Reject::BrokenList`] when it takes too long or is too much, [`Reject::Upstream`] when the catcher fails in
     /// another way.
-    pub(super) async fn list(&self, feed: &Feed, asking: Asking<'_>) -> Result<Option<Bytes>, Reject> {
+    pub(super) async fn list(&self, inbox: &Inbox, asking: Asking<'_>) -> Result<Option<Bytes>, Reject> {
         let _only = self.prober.lock().await;
-        let broken = || Reject::BrokenList(feed.ledger().bad().next());
+        let broken = || Reject::BrokenList(inbox.ledger().bad().next());
         let until = Instant::now() + LOOK;
         'anew: loop {
-            let plan = feed.ledger().plan(Instant::now());
+            let plan = inbox.ledger().plan(Instant::now());
             let Plan::Look(mut look) = plan else { return Err(broken()) };
             loop {
                 let id = match look.step() {
@@ -88,12 +88,12 @@ impl Repair {
                         Found::Nothing => None,
                     },
                 };
-                if !feed.ledger().tell(&mut look, id, entry) {
+                if !inbox.ledger().tell(&mut look, id, entry) {
                     // All was cleared meanwhile, so ids begin anew.
                     continue 'anew;
                 }
             }
-            let mut ledger = feed.ledger();
+            let mut ledger = inbox.ledger();
             ledger.done(&look);
             let is_bad = ledger.bad().next().is_some();
             return Ok(is_bad.then(|| Entry::list(ledger.entries()).into()));

@@ -18,8 +18,8 @@ use hyper_util::rt::TokioIo;
 use sha1::{Digest as _, Sha1};
 
 use super::answer::fault;
-use super::feed::Feed;
 use super::headers::{self, has_token};
+use super::inbox::Inbox;
 use super::relay::{self, End, Pace};
 use super::tunnels::{Place, Tunnels};
 use super::upstream::{Closing, Connection, Upstream};
@@ -37,14 +37,13 @@ pub(super) struct Socket {
     operation: Operation,
     user: Identity,
     permission: Permission,
-    feed: Arc<Feed>,
+    inbox: Arc<Inbox>,
     pace: Pace,
-    many_at_once: bool,
+    enhanced: bool,
 }
 
-/// Whether a page takes many removals in one event: its script said so in the address of the socket, `?mailwarden=1`. The
-/// catcher gets no query.
-pub(super) fn takes_many_at_once(query: Option<&str>) -> bool {
+/// Whether a page has our script, which says so in the address of the socket: `?mailwarden=1`. The catcher gets no query.
+pub(super) fn is_enhanced(query: Option<&str>) -> bool {
     query.is_some_and(|query| query.split('&').any(|pair| pair == "mailwarden=1"))
 }
 
@@ -56,13 +55,13 @@ impl Socket {
     pub(super) fn of(
         parts: &mut Parts,
         permit: &Permit,
-        feed: Arc<Feed>,
+        inbox: Arc<Inbox>,
         pace: Pace,
-        many_at_once: bool,
+        enhanced: bool,
     ) -> Result<Self, Reject> {
         let client = parts.extensions.remove().ok_or(Reject::Internal("the connection cannot be upgraded"))?;
         let Action { operation, permission, .. } = *permit.action();
-        Ok(Self { client, operation, user: permit.identity().clone(), permission, feed, pace, many_at_once })
+        Ok(Self { client, operation, user: permit.identity().clone(), permission, inbox, pace, enhanced })
     }
 }
 
@@ -163,9 +162,7 @@ async fn run(socket: Socket, catcher: OnUpgrade, _counted: Connection, place: Pl
     };
     let (client, catcher) = (TokioIo::new(client), TokioIo::new(catcher));
     let end = match socket.operation {
-        Operation::Socket => {
-            relay::frames(client, catcher, &place, &socket.feed, socket.pace, socket.many_at_once).await
-        }
+        Operation::Socket => relay::frames(client, catcher, &place, &socket.inbox, socket.pace, socket.enhanced).await,
         _ => relay::bytes(client, catcher, &place).await,
     };
     place.ended(end.reason());

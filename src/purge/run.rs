@@ -6,18 +6,18 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::archive::Archive;
+use super::look::{listed, number, span};
 use super::pace::Pace;
 use super::retention::{Decision, Over, Rule, decide};
 use super::store::{Fault, Looked, Store};
 use super::witness::Witness;
-use crate::catcher::{Message, MessageId, Purging};
+use crate::catcher::{Message, MessageId};
 
 /// So many messages may be deleted by one call: with MailCatcher it takes under 50 ms.
 pub const SMALL: usize = 1000;
@@ -25,8 +25,6 @@ pub const SMALL: usize = 1000;
 const ENOUGH_FAILED: usize = 10;
 /// How late news from the socket may be.
 const NEWS: Duration = Duration::from_millis(500);
-/// When the list cannot be had and nothing is known of the ids, so many in a row that are not there end the search.
-const FAR: u64 = 2000;
 
 /// What is asked of an attempt.
 #[derive(Clone, Debug)]
@@ -35,8 +33,6 @@ pub struct Job<'a> {
     pub rule: Rule,
     /// Where a copy is kept of what goes.
     pub archive: Option<&'a Archive>,
-    /// Who passes on what the catcher tells of it.
-    pub purging: &'a Arc<Purging>,
     /// Ends it between two messages.
     pub stop: &'a CancellationToken,
     /// The ids that there were the last time, for a list that cannot be had.
@@ -89,7 +85,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    fn of(fault: Fault, else_it_is: fn(Fault) -> Failure) -> Self {
+    pub(super) fn of(fault: Fault, else_it_is: fn(Fault) -> Failure) -> Self {
         match fault {
             Fault::Unreachable(why) => Failure::Unreachable(why),
             other => else_it_is(other),
@@ -162,7 +158,8 @@ async fn attempted(
     if going.is_empty() {
         return Ok(());
     }
-    let doomed = job.purging.begin(going.iter().map(|(message, _)| message.id.clone()).collect());
+    let ids = going.iter().filter_map(|(message, _)| number(&message.id));
+    let purging = store.inbox.purging(ids, oldest(&going, &staying));
     let in_one_call = job.rule.is_everything()
         && job.archive.is_none()
         && (going.len() <= SMALL || store.mailbox.deletes_all_quickly());
@@ -181,7 +178,7 @@ async fn attempted(
     }
     progress(Step::Confirming);
     let confirmed = confirm(store, witness.as_ref(), &going, &staying, tally, in_one_call).await;
-    drop(doomed);
+    drop(purging);
     deleted.and(confirmed)
 }
 
@@ -301,86 +298,32 @@ async fn confirm(
     }
 }
 
-/// The list, or what can be found one by one where the catcher fails over its list.
-async fn listed(store: &Store, known: Option<(u64, u64)>, stop: &CancellationToken) -> Result<Vec<Message>, Failure> {
-    match store.list().await {
-        Ok(messages) => Ok(messages),
-        Err(Fault::Status(500..=599)) if store.mailbox.can_be_probed() => {
-            tracing::warn!("purge: the catcher's list fails; its messages are looked at one by one");
-            probed(store, known, stop).await
-        }
-        Err(fault) => Err(Failure::of(fault, Failure::List)),
-    }
-}
-
-/// Looks at each id, from the lowest that was known on, until far beyond the highest none is there.
-///
-/// What the catcher cannot say anything of is as old as the next one is, at the least: ids ascend with arrival.
-async fn probed(store: &Store, known: Option<(u64, u64)>, stop: &CancellationToken) -> Result<Vec<Message>, Failure> {
-    let mut messages: Vec<Message> = Vec::new();
-    if let Some(known) = known {
-        messages = probed_from(store, known, stop).await?;
-    }
-    if messages.is_empty() {
-        // Nothing was known, or all was cleared since and ids begin anew.
-        messages = probed_from(store, (1, 0), stop).await?;
-    }
-    if messages.is_empty() {
-        return Err(Failure::List(Fault::Status(500)));
-    }
-    let mut newer = None;
-    for message in messages.iter_mut().rev() {
-        message.received = message.received.or(newer);
-        newer = message.received;
-    }
-    Ok(messages)
-}
-
-async fn probed_from(
-    store: &Store,
-    (lowest, highest): (u64, u64),
-    stop: &CancellationToken,
-) -> Result<Vec<Message>, Failure> {
-    let mut messages: Vec<Message> = Vec::new();
-    let mut pace = Pace::default();
-    let (mut id, mut last) = (lowest, highest);
-    while id <= last.saturating_add(FAR) {
-        if stop.is_cancelled() {
-            return Err(Failure::Stopped);
-        }
-        let name = MessageId::Number(id);
-        let (looked, took) = store.look(&name).await.map_err(|fault| Failure::of(fault, Failure::List))?;
-        let found = match looked {
-            Looked::There(message) => Some(message),
-            Looked::Unsayable => Some(Message { id: name, received: None, size: 0 }),
-            Looked::Gone => None,
-        };
-        if let Some(found) = found {
-            messages.push(found);
-            last = last.max(id);
-        }
-        if let Some(pause) = pace.took(took) {
-            tokio::time::sleep(pause).await;
-        }
-        id += 1;
-    }
-    Ok(messages)
-}
-
-/// The lowest and the highest number.
-fn span<'a>(ids: impl IntoIterator<Item = &'a MessageId>) -> Option<(u64, u64)> {
-    let numbers = ids.into_iter().filter_map(|id| match id {
-        MessageId::Number(number) => Some(*number),
-        MessageId::Name(_) => None,
-    });
-    numbers.fold(None, |span, number| {
-        let (low, high) = span.unwrap_or((number, number));
-        Some((low.min(number), high.max(number)))
-    })
+/// The one that is older than all others, if that one goes.
+fn oldest(going: &[(Message, Over)], staying: &[MessageId]) -> Option<u64> {
+    let oldest = number(&going.first()?.0.id)?;
+    staying.iter().filter_map(number).all(|id| id > oldest).then_some(oldest)
 }
 
 /// How long to wait before the next attempt: longer each time, no longer than five minutes.
 #[must_use]
 pub fn delay(attempts: u32) -> Duration {
     Duration::from_secs(2u64.saturating_pow(attempts.min(8))).min(Duration::from_secs(300))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_is_told_of_last_only_if_it_goes() {
+        let going = |ids: &[u64]| -> Vec<(Message, Over)> {
+            let message = |id: &u64| Message { id: MessageId::Number(*id), received: None, size: 1 };
+            ids.iter().map(|id| (message(id), Over::Size)).collect()
+        };
+        let staying = |ids: &[u64]| ids.iter().map(|id| MessageId::Number(*id)).collect::<Vec<_>>();
+        assert_eq!(oldest(&going(&[1, 3]), &staying(&[2, 4])), Some(1));
+        assert_eq!(oldest(&going(&[3, 4]), &staying(&[2, 5])), None);
+        assert_eq!(oldest(&going(&[3, 4]), &[]), Some(3));
+        assert_eq!(oldest(&[], &staying(&[1])), None);
+    }
 }

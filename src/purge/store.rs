@@ -10,6 +10,7 @@ use http::{Request, StatusCode};
 
 use crate::body::Body;
 use crate::catcher::{Call, Mailbox, Message, MessageId};
+use crate::forward::inbox::Inbox;
 use crate::forward::upstream::Upstream;
 use crate::reject::Reject;
 
@@ -50,6 +51,8 @@ pub struct Store {
     pub upstream: Arc<Upstream>,
     /// What to ask.
     pub mailbox: &'static dyn Mailbox,
+    /// Who passes on what the catcher tells of it.
+    pub inbox: Arc<Inbox>,
     /// The catcher's own path.
     pub prefix: String,
     /// The worker whose idle connections are used; one that does not exist uses none.

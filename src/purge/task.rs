@@ -140,7 +140,6 @@ impl Purges {
 
     async fn purge(&mut self, config: &PurgeConfig, rule: Rule, scheduled: Timestamp) {
         let Some(store) = self.app.live().store(usize::MAX, self.app.timeouts()) else { return };
-        let purging = Arc::clone(self.app.live().purging());
         // Stopping waits for a message's copy and its deletion.
         let _at_work = self.ends.tasks.token();
         let lock = match self.lock(config.retry_for).await {
@@ -152,7 +151,6 @@ impl Purges {
             rule,
             config,
             retry_for: config.retry_for,
-            purging: &purging,
             stop: &self.ends.stop,
             history: &self.history,
             why: Why::Schedule,

@@ -1,6 +1,5 @@
 //! A whole run: attempts until one succeeds or the time for it is over, and a line of history before and after.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
@@ -11,7 +10,6 @@ use super::history::{History, Record, State, Why};
 use super::retention::Rule;
 use super::run::{self, Failure, Job, Step};
 use super::store::Store;
-use crate::catcher::Purging;
 use crate::config::model::PurgeConfig;
 
 /// A run that is asked for.
@@ -25,8 +23,6 @@ pub struct Work<'a> {
     pub config: &'a PurgeConfig,
     /// How long a failure is tried again.
     pub retry_for: Duration,
-    /// Who passes on what the catcher tells of it.
-    pub purging: &'a Arc<Purging>,
     /// Ends it between two messages.
     pub stop: &'a CancellationToken,
     /// Where it is noted.
@@ -63,7 +59,7 @@ impl Work<'_> {
         let mut known = self.known;
         let mut arrived = 0;
         let failure = loop {
-            let job = Job { rule: self.rule, archive: archive.as_ref(), purging: self.purging, stop: self.stop, known };
+            let job = Job { rule: self.rule, archive: archive.as_ref(), stop: self.stop, known };
             let (tally, result) = run::attempt(self.store, &job, progress).await;
             record.attempts += 1;
             // What an earlier attempt left is decided over again.

@@ -2,7 +2,7 @@
 //
 //   node many.mjs URL TABS USERS SECONDS FILE
 //
-// A mail's subject is n-NUMBER-TIME, the time being when it came, by this machine's clock; the last one is "the end".
+// A mail's subject is n-NUMBER; the last one is "the end". Times are those of this machine's clock, in ms.
 
 import { writeFile } from "node:fs/promises";
 
@@ -10,26 +10,13 @@ import { withBrowser } from "./chromium.mjs";
 
 const [url, tabs, users, seconds, file] = process.argv.slice(2);
 
-/** Notes rows as they come: how long after the mail, and for how much of that this tab was given no processor. */
+/** Notes when rows come. */
 function watch() {
   window.seen = {};
   window.ended = false;
-  const stills = [];
-  let ticked = Date.now();
-  const tick = () => {
-    const now = Date.now();
-    if (now - ticked > 150) stills.push([ticked, now]);
-    ticked = now;
-  };
-  setInterval(tick, 50);
-  const stillSince = (time) => stills.reduce((sum, [from, to]) => sum + Math.max(0, to - Math.max(from, time)), 0);
   const note = (row) => {
     const subject = row.cells?.[2]?.textContent ?? "";
-    const [, time] = /^n-\d+-(\d+)$/.exec(subject) ?? [];
-    if (time && !(subject in window.seen)) {
-      tick();
-      window.seen[subject] = { after: Date.now() - Number(time), still: stillSince(Number(time)) };
-    }
+    if (/^n-\d+$/.test(subject)) window.seen[subject] ??= Date.now();
     window.ended ||= subject === "the end";
   };
   document.addEventListener("DOMContentLoaded", () => {
@@ -38,27 +25,44 @@ function watch() {
   });
 }
 
+/** Notes when a tab stood still: when a timer that is due each 20 ms was late. */
+function stand() {
+  window.stills = [];
+  let ticked = Date.now();
+  setInterval(() => {
+    const now = Date.now();
+    if (now - ticked > 60) window.stills.push([ticked + 20, now]);
+    ticked = now;
+  }, 20);
+}
+
 setInterval(() => console.log("still at it"), 5000).unref(); // whoever started this gives up on silence
-await withBrowser(Number(seconds) + 180, async (browser) => {
-  const contexts = [];
-  for (let user = 0; user < Number(users); user += 1) {
+await withBrowser(Number(seconds) + 240, async (browser) => {
+  const contexts = await Promise.all(Array.from({ length: Number(users) }, async (_, user) => {
     const context = await browser.newContext({ httpCredentials: { username: `user${user}`, password: "secret" } });
     await context.addInitScript(watch);
-    contexts.push(context);
-  }
-  const pages = [];
-  for (let tab = 0; tab < Number(tabs); tab += 1) {
-    const page = await contexts[tab % contexts.length].newPage();
+    await context.addInitScript(stand);
+    return context;
+  }));
+  const open = async (context) => {
+    const page = await context.newPage();
     await page.goto(url);
     await page.locator(".mailwarden").getByText("logged in as").waitFor();
-    pages.push(page);
-  }
+    return page;
+  };
+  const pages = (await Promise.all(contexts.map(async (context, user) => {
+    const opened = [];
+    for (let tab = user; tab < Number(tabs); tab += contexts.length) opened.push(await open(context));
+    return opened;
+  }))).flat();
+  // An empty page, with nothing of ours and nothing to do: it tells how it is with the machine.
+  const idle = await browser.newPage();
+  await idle.evaluate(stand);
   console.log("all tabs are open");
   // One stands still for a while, as under a debugger.
-  const still = pages[0].evaluate(() => { for (const until = Date.now() + 3000; Date.now() < until;); });
-  await still;
-  const patience = (Number(seconds) + 120) * 1000;
-  await Promise.all(pages.map((page) => page.waitForFunction(() => window.ended, null, { timeout: patience, polling: 200 })));
-  const found = await Promise.all(pages.map((page) => page.evaluate(() => ({ seen: window.seen }))));
-  await writeFile(file, JSON.stringify(found));
+  await pages[0].evaluate(() => { for (const until = Date.now() + 3000; Date.now() < until;); });
+  const patience = (Number(seconds) + 180) * 1000;
+  await Promise.all(pages.map((page) => page.waitForFunction(() => window.ended, null, { timeout: patience, polling: 500 })));
+  const found = await Promise.all(pages.map((page) => page.evaluate(() => ({ seen: window.seen, stills: window.stills }))));
+  await writeFile(file, JSON.stringify({ tabs: found, idle: await idle.evaluate(() => window.stills) }));
 });

@@ -14,8 +14,15 @@ use crate::support::raw::Client;
 /// `htpasswd -nbs ben secret`
 const BEN: &str = "ben:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n";
 
+/// `htpasswd -nbs carl secret`
+const CARL: &str = "carl:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n";
+const AS_CARL: &str = "Authorization: Basic Y2FybDpzZWNyZXQ=\r\n";
+
 /// Who may only look.
 const ACCESS: &str = r#"access.users = { ben = ["view"], anna = ["view", "delete", "clear", "quit"] }"#;
+
+/// Between two of these stands what is purged.
+const PURGE: &str = "# ---\n";
 
 /// A catcher, the gate, and the network before it.
 struct World {
@@ -23,6 +30,8 @@ struct World {
     gate: Option<Gate>,
     network: Network,
     config: String,
+    /// How many sockets the catcher had opened when that was asked for.
+    sockets: usize,
     /// Opens when the list that is held may go.
     held: Held,
 }
@@ -30,10 +39,10 @@ struct World {
 impl World {
     fn with(config: &str) -> Self {
         let catcher = Catcher::start(Options::default());
-        let config = format!("{ACCESS}\n{config}");
+        let config = format!("{ACCESS}\n{config}\n{PURGE}{PURGE}");
         let gate = gate(&catcher, &config);
         let network = Network::to(gate.addr());
-        Self { catcher, gate: Some(gate), network, config, held: Held::closed() }
+        Self { catcher, gate: Some(gate), network, config, sockets: 0, held: Held::closed() }
     }
 
     /// Runs a script of `tests/browser` and does what it says, until it has ended well.
@@ -96,7 +105,6 @@ impl World {
                 self.network.cut();
                 deliver();
             }
-            "tell to resync" => self.catcher.send_text_to_sockets(r#"{"type":"resync"}"#),
             "tell of something new" => self.catcher.send_text_to_sockets(r#"{"type":"some day","id":1}"#),
             "remove all but the newest" => self.remove_all_but_the_newest(),
             "hold the list" => {
@@ -105,9 +113,19 @@ impl World {
                 let head =
                     format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n");
                 self.catcher.on("GET /messages", Script::new().hold(&self.held).send(head + &list));
-                self.catcher.send_text_to_sockets(r#"{"type":"resync"}"#);
+                self.catcher.cut_sockets(); // so the page asks
             }
             "let the list go" => self.held.open(),
+            "purge all but the newest" => {
+                self.purge("purge.every = \"1s\"\npurge.min_age = \"0s\"\npurge.max_messages = 1")
+            }
+            "purge no more" => self.purge(""),
+            "clear" => {
+                let answer = self.gate.as_ref().unwrap().connect().request("DELETE /messages", AS_CARL);
+                assert_eq!(answer.status, 204);
+            }
+            "count the sockets" => self.sockets = self.opened_sockets(),
+            "find as many sockets" => assert_eq!(self.opened_sockets(), self.sockets),
             "remove" => {
                 let answer =
                     Client::connect(self.catcher.http_addr()).request(&format!("DELETE /messages/{subject}"), "");
@@ -119,6 +137,27 @@ impl World {
             }
             _ => panic!("the script wants {what:?} done"),
         }
+    }
+
+    /// What is purged from now on.
+    fn purge(&self, keys: &str) {
+        let gate = self.gate.as_ref().unwrap();
+        let now = std::fs::read_to_string(gate.config_file()).unwrap();
+        let (before, after) = now.split_once(PURGE).unwrap();
+        let after = after.split_once(PURGE).unwrap().1;
+        std::fs::write(gate.config_file(), format!("{before}{PURGE}{keys}\n{PURGE}{after}")).unwrap();
+        let was = now.contains("purge.every");
+        gate.signal("HUP");
+        if !keys.is_empty() {
+            gate.log_line("every 1s: ");
+        } else if was {
+            gate.log_line("nothing is purged any more");
+        }
+    }
+
+    /// How many sockets the catcher was asked for until now.
+    fn opened_sockets(&self) -> usize {
+        self.catcher.requests().iter().filter(|asked| !asked.values("upgrade").is_empty()).count()
     }
 
     /// One by one, from the oldest on, as fast as the catcher can: a purge, but not the gate's own.
@@ -137,12 +176,12 @@ impl World {
 }
 
 fn gate(catcher: &Catcher, config: &str) -> Gate {
-    Gate::to(catcher.http_addr()).users(&format!("{ANNA}{BEN}")).config(config).start()
+    Gate::to(catcher.http_addr()).users(&format!("{ANNA}{BEN}{CARL}")).config(config).start()
 }
 
 #[test]
 fn a_page_comes_back_from_every_break_and_keeps_what_is_open_in_it() {
-    World::with("").run("live.mjs", &["comes-back"]);
+    World::with("timeouts.ping = \"4s\"").run("live.mjs", &["comes-back"]);
 }
 
 #[test]
@@ -154,9 +193,43 @@ fn a_list_that_was_made_before_mail_came_and_went_takes_nothing_back() {
 
 #[test]
 fn a_purge_of_3000_messages_neither_stalls_the_page_nor_makes_it_ask() {
-    let mut world = World::with("");
+    let state = tempfile::tempdir().unwrap();
+    let mut world = World::with(&format!("state_dir = {:?}", state.path()));
     world.catcher.deliver_many(3000);
     world.run("live.mjs", &["purge"]);
+}
+
+#[test]
+fn nor_does_one_that_the_gate_knows_nothing_of() {
+    let mut world = World::with("");
+    world.catcher.deliver_many(3000);
+    world.run("live.mjs", &["purge-elsewhere"]);
+}
+
+#[test]
+fn nor_does_somebody_who_clears_3000_messages() {
+    let mut world = World::with("");
+    world.catcher.deliver_many(3000);
+    world.run("live.mjs", &["clear"]);
+}
+
+#[test]
+fn who_clears_much_sees_what_came_meanwhile() {
+    let mut world = World::with("");
+    world.catcher.deliver_many(1500);
+    world.run("live.mjs", &["own-clear"]);
+}
+
+#[test]
+fn a_quiet_page_keeps_its_socket_for_as_long_as_the_gate_is_there() {
+    World::with("timeouts.ping = \"1s\"").run("live.mjs", &["quiet"]);
+}
+
+#[test]
+fn a_catcher_that_restarts_is_1012_to_the_page_which_comes_back() {
+    let mut world = World::with("");
+    world.catcher.deliver_many(5);
+    world.run("live.mjs", &["restart"]);
 }
 
 #[test]

@@ -5,11 +5,13 @@
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::time::SystemTime;
 
 use super::patience::PATIENCE;
 
-/// Hands a mail to the server, which has taken it when this returns.
-pub(crate) fn send_mail(server: SocketAddr, subject: &str, text: &str) {
+/// Hands a mail to the server, which has taken it when this returns. The moment right before the last line of it was sent,
+/// to which the 250 is the answer: whoever measures from there measures no less than from the 250.
+pub(crate) fn send_mail(server: SocketAddr, subject: &str, text: &str) -> SystemTime {
     let stream = TcpStream::connect_timeout(&server, PATIENCE).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut replies = BufReader::new(&stream);
@@ -22,6 +24,7 @@ pub(crate) fn send_mail(server: SocketAddr, subject: &str, text: &str) {
     say("MAIL FROM:<app@dev.test>", "250");
     say("RCPT TO:<anna@dev.test>", "250");
     say("DATA", "354");
+    let before = SystemTime::now();
     say(
         &format!(
             "From: Application <app@dev.test>\r\nTo: anna@dev.test\r\nSubject: {subject}\r\n\
@@ -30,6 +33,7 @@ pub(crate) fn send_mail(server: SocketAddr, subject: &str, text: &str) {
         "250",
     );
     say("QUIT", "221");
+    before
 }
 
 /// Reads a reply, of several lines perhaps: all but the last have a dash behind the code.

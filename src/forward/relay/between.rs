@@ -13,8 +13,8 @@ use super::incoming::Piece;
 use super::side::{CHUNK, Side};
 use super::withheld::Withheld;
 use super::{End, LINGER, Pace};
-use crate::forward::feed::{Feed, Watched};
 use crate::forward::frame::{self, Opcode, Sender};
+use crate::forward::inbox::{Inbox, Watched};
 use crate::forward::tunnels::Leave;
 
 /// How long a last frame may take to be written, and the other end to follow.
@@ -28,7 +28,9 @@ pub(super) struct Relay<'a, C, U> {
     browser: Side<C>,
     catcher: Side<U>,
     withheld: Withheld,
-    feed: &'a Feed,
+    /// Whether the page has our script.
+    enhanced: bool,
+    inbox: &'a Inbox,
     _watched: Watched<'a>,
     pace: Pace,
     /// Since when more than `held` waits for the browser.
@@ -45,19 +47,22 @@ where
     U: AsyncRead + AsyncWrite + Unpin,
 {
     /// Between a browser and a catcher that have just been connected.
-    pub(super) fn new(client: C, catcher: U, feed: &'a Feed, pace: Pace, many_at_once: bool) -> Self {
+    pub(super) fn new(client: C, catcher: U, inbox: &'a Inbox, pace: Pace, enhanced: bool) -> Self {
         let now = Instant::now();
-        Self {
+        let mut relay = Self {
             browser: Side::new(client, Sender::Client, pace.browser, now),
             catcher: Side::new(catcher, Sender::Server, pace.catcher, now),
-            withheld: Withheld::new(many_at_once),
-            feed,
-            _watched: feed.watched(),
+            withheld: Withheld::new(enhanced, now),
+            enhanced,
+            inbox,
+            _watched: inbox.watched(),
             pace,
             over: None,
             closing: None,
             half_closed: None,
-        }
+        };
+        relay.tell_beat(now);
+        relay
     }
 
     /// Moves all that can be moved at this moment.
@@ -131,7 +136,11 @@ where
         while let Some(piece) = self.catcher.from.next().map_err(|error| End::Protocol(Sender::Server, error))? {
             match piece {
                 Piece::Beat(Opcode::Pong, payload, _) if self.catcher.beat.is_ours(&payload) => {}
-                Piece::Data(part, ends) => self.browser.to.pass(part, ends, now),
+                Piece::Data(part, ends) => {
+                    // It may be a long `add`, which is not read: of a number that was another's a moment ago.
+                    self.withheld.tell_all(&mut self.browser.to, now);
+                    self.browser.to.pass(part, ends, now);
+                }
                 Piece::Beat(_, _, whole) => self.browser.to.pass(whole, true, now),
                 Piece::Event(event, whole) => {
                     if self.tells(event, now) {
@@ -157,25 +166,26 @@ where
     fn tells(&mut self, event: Event, now: Instant) -> bool {
         match event {
             Event::Add(id) => {
-                self.feed.ledger().added(id);
+                self.inbox.ledger().added(id);
                 if self.withheld.holds(id) {
                     // Its number was another's a moment ago.
-                    self.tell_withheld(now);
+                    self.withheld.tell_all(&mut self.browser.to, now);
                 }
                 true
             }
             Event::Remove(id) => {
-                self.feed.ledger().removed(id);
-                let withhold = self.feed.doomed().is_some_and(|doomed| doomed.withholds(id, now));
-                if withhold {
+                self.inbox.ledger().removed(id);
+                if self.inbox.doomed().withholds(id, now) || self.withheld.is_one_too_many(now) {
                     self.withheld.hold(id, now);
-                } else if self.withheld.due().is_some() {
+                    return false;
+                }
+                if self.withheld.due().is_some() {
                     self.tell_withheld(now);
                 }
-                !withhold
+                true
             }
             Event::Clear => {
-                self.feed.ledger().cleared();
+                self.inbox.ledger().cleared();
                 self.withheld.forget();
                 true
             }
@@ -188,7 +198,15 @@ where
     }
 
     fn tell_withheld(&mut self, now: Instant) {
-        self.withheld.tell(&mut self.browser.to, self.feed.doomed().as_deref(), now);
+        self.withheld.tell(&mut self.browser.to, self.inbox.doomed(), now);
+    }
+
+    /// Tells our script that the socket is alive, and when it will be told again; in the midst of a message it sees that.
+    fn tell_beat(&mut self, now: Instant) {
+        if self.enhanced && !self.catcher.from.is_inside_message() {
+            let text = format!(r#"{{"type":"mailwarden","beat":{}}}"#, self.pace.browser.every.as_millis());
+            self.browser.to.add(Opcode::Text, text.as_bytes(), now);
+        }
     }
 
     /// What it means that the catcher's side has ended.
@@ -238,7 +256,10 @@ where
             }
             match self.browser.beat.look(now) {
                 Due::Nothing => {}
-                Due::Ping(payload) => self.browser.to.add(Opcode::Ping, &payload, now),
+                Due::Ping(payload) => {
+                    self.browser.to.add(Opcode::Ping, &payload, now);
+                    self.tell_beat(now);
+                }
                 Due::Gone => return Some(End::Silent),
             }
         }
@@ -257,7 +278,7 @@ where
             End::Broke(_) | End::Slow => (None, Some(frame::CLOSE_GOING_AWAY)),
             End::Silent => (Some(frame::CLOSE_GOING_AWAY), Some(frame::CLOSE_GOING_AWAY)),
             End::CatcherLost(_) => {
-                self.feed.ledger().lost();
+                self.inbox.ledger().lost();
                 (Some(frame::CLOSE_RESTART), Some(frame::CLOSE_GOING_AWAY))
             }
             End::Protocol(_, error) => (Some(error.code()), Some(error.code())),

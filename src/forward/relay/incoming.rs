@@ -85,6 +85,11 @@ impl Incoming {
         }))
     }
 
+    /// Whether a message has begun that has not ended: only control frames may stand there.
+    pub(super) fn is_inside_message(&self) -> bool {
+        self.payload_left > 0 || self.order.is_inside_message()
+    }
+
     /// `head` bytes, and of the frame's payload what is there.
     fn more(&mut self, head: usize) -> Piece {
         let there = self.read.len() - head;

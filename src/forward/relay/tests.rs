@@ -15,6 +15,8 @@ use crate::auth::Identity;
 use crate::metrics::Metrics;
 use crate::permission::Permission;
 
+mod purge;
+
 const PING: Duration = Duration::from_secs(15);
 
 /// A server's whole text frame.
@@ -51,7 +53,7 @@ struct Ends {
     catcher: DuplexStream,
     stop: CancellationToken,
     tunnels: Tunnels,
-    feed: Arc<Feed>,
+    inbox: Arc<Inbox>,
     relay: tokio::task::JoinHandle<End>,
 }
 
@@ -59,21 +61,21 @@ fn tunnel(buffer: usize) -> Ends {
     tunnel_of(buffer, false)
 }
 
-fn tunnel_of(buffer: usize, many_at_once: bool) -> Ends {
-    tunnel_at(buffer, many_at_once, Pace::of(PING))
+fn tunnel_of(buffer: usize, enhanced: bool) -> Ends {
+    tunnel_at(buffer, enhanced, Pace::of(PING))
 }
 
-fn tunnel_at(buffer: usize, many_at_once: bool, pace: Pace) -> Ends {
+fn tunnel_at(buffer: usize, enhanced: bool, pace: Pace) -> Ends {
     let (browser, client) = duplex(buffer);
     let (upstream, catcher) = duplex(buffer);
     let stop = CancellationToken::new();
     let metrics = Arc::new(Metrics::new(SystemTime::now()).unwrap());
     let tunnels = Tunnels::new(TaskTracker::new(), stop.clone(), metrics);
     let place = tunnels.list(&Identity::for_tests("anna"), Permission::View);
-    let feed = Arc::new(Feed::default());
-    let own = Arc::clone(&feed);
-    let relay = tokio::spawn(async move { frames(client, upstream, &place, &own, pace, many_at_once).await });
-    Ends { browser, catcher, stop, tunnels, feed, relay }
+    let inbox = Arc::new(Inbox::default());
+    let own = Arc::clone(&inbox);
+    let relay = tokio::spawn(async move { frames(client, upstream, &place, &own, pace, enhanced).await });
+    Ends { browser, catcher, stop, tunnels, inbox, relay }
 }
 
 async fn rest(mut side: DuplexStream) -> Vec<u8> {
@@ -314,80 +316,6 @@ async fn a_browser_that_takes_little_but_something_is_waited_for() {
     assert!(!relay.is_finished());
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_purge_of_3000_is_one_event_a_second_to_a_page_that_takes_many_at_once() {
-    let Ends { mut browser, mut catcher, feed, .. } = tunnel_of(1 << 20, true);
-    let purging = feed.purging(1..=3000, Some(1));
-    for id in 1..=3000 {
-        catcher.write_all(&removed(id)).await.unwrap();
-        if id % 1000 == 0 {
-            tokio::time::sleep(Duration::from_millis(1100)).await;
-        }
-    }
-    drop(purging);
-    catcher.write_all(&removed(5000)).await.unwrap();
-    let mut told = Vec::new();
-    for _ in 0..3 {
-        let (_, payload) = next(&mut browser, Sender::Server).await;
-        let event: serde_json::Value = serde_json::from_slice(&payload).unwrap();
-        assert_eq!(event["type"], "mailwarden");
-        told.extend(event["removed"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap()));
-    }
-    assert_eq!(told, (1..=3000).collect::<Vec<_>>());
-    // Somebody else's deletion is told at once.
-    assert_eq!(exactly(&mut browser, removed(5000).len()).await, removed(5000));
-}
-
-#[tokio::test(start_paused = true)]
-async fn any_other_page_selects_twice_at_most_whatever_is_selected() {
-    // Rows newest first: 15 to 11 and 5 stay. The oldest of the list goes, with nothing below it.
-    let doomed: Vec<u64> = (1..=4).chain(6..=10).collect();
-    for selected in 1..=15 {
-        let Ends { mut browser, mut catcher, feed, .. } = tunnel(1 << 20);
-        let purging = feed.purging(doomed.clone(), Some(1));
-        for id in &doomed {
-            catcher.write_all(&removed(*id)).await.unwrap();
-            tokio::time::sleep(Duration::from_millis(400)).await;
-        }
-        drop(purging);
-        let mut rows: Vec<u64> = (1..=15).rev().collect();
-        let (mut at, mut asked) = (selected, Vec::new());
-        for _ in &doomed {
-            let (_, payload) = next(&mut browser, Sender::Server).await;
-            let event: serde_json::Value = serde_json::from_slice(&payload).unwrap();
-            let place = rows.iter().position(|row| Some(*row) == event["id"].as_u64()).unwrap();
-            let gone = rows.remove(place);
-            if gone == at {
-                at = *rows.get(place).unwrap_or(&rows[place.saturating_sub(1)]);
-                asked.push(at);
-            }
-        }
-        assert!(!doomed.contains(&at) && asked.len() <= 2, "{selected}: {asked:?}");
-        assert!(asked.iter().all(|id| !doomed.contains(id) || *id == 1), "{selected}: {asked:?}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_mail_with_the_number_of_one_that_went_is_added_after_that() {
-    let Ends { mut browser, mut catcher, feed, .. } = tunnel(1 << 16);
-    let _purging = feed.purging([7], None);
-    let add = text(r#"{"type":"add","message":{"id":7}}"#);
-    catcher.write_all(&[removed(7), add.clone()].concat()).await.unwrap();
-    let want = [removed(7), add].concat();
-    assert_eq!(exactly(&mut browser, want.len()).await, want);
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_withheld_is_forgotten_at_a_clear() {
-    let Ends { mut browser, mut catcher, feed, .. } = tunnel(1 << 16);
-    let purging = feed.purging([7], None);
-    let clear = text(r#"{"type":"clear"}"#);
-    catcher.write_all(&[removed(7), clear.clone()].concat()).await.unwrap();
-    drop(purging);
-    assert_eq!(exactly(&mut browser, clear.len()).await, clear);
-    assert_eq!(next(&mut browser, Sender::Server).await.0, Opcode::Ping);
-}
-
 /// A frame as it may come: its first byte's end bit, opcode, payload.
 #[derive(Clone, Debug)]
 struct Part(bool, Opcode, Vec<u8>);
@@ -449,7 +377,12 @@ async fn frames_of(from: &mut (impl AsyncRead + Unpin), sender: Sender, count: u
         let mut frame = bytes.split_to(head.head + head.payload as usize);
         let mut payload = frame.split_off(head.head);
         frame::unmask(&mut payload, head.mask);
-        if head.opcode == Opcode::Ping && payload.starts_with(b"mwrd") {
+        let is_ours = match head.opcode {
+            Opcode::Ping => payload.starts_with(b"mwrd"),
+            Opcode::Text => payload.starts_with(br#"{"type":"mailwarden","beat":"#),
+            _ => false,
+        };
+        if is_ours {
             pings += 1;
         } else {
             frames.push((head.fin, head.opcode, payload.to_vec()));
@@ -478,14 +411,14 @@ proptest! {
     #[test]
     fn any_frames_however_cut_arrive_whole_in_order_and_once_with_nothing_but_frames_between(
         up in prop::collection::vec(message(), 1..5), down in prop::collection::vec(message(), 1..5),
-        cuts in prop::collection::vec(1usize..9_000, 1..20), buffer in 64usize..5_000,
+        cuts in prop::collection::vec(1usize..9_000, 1..20), buffer in 64usize..5_000, enhanced: bool,
     ) {
         let (up, down) = (up.concat(), down.concat());
         let asked = Rhythm { every: Duration::from_millis(250), silence: Duration::from_secs(1 << 20) };
         let pace = Pace { catcher: asked, browser: asked, stall: asked.silence, held: 10_000 };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let (seen_up, seen_down) = runtime.block_on(async {
-            let Ends { browser, catcher, .. } = tunnel_at(buffer, false, pace);
+            let Ends { browser, catcher, .. } = tunnel_at(buffer, enhanced, pace);
             let (mut from_browser, mut to_browser) = tokio::io::split(browser);
             let (mut from_catcher, mut to_catcher) = tokio::io::split(catcher);
             let (_, _, up, down) = tokio::join!(

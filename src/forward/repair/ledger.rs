@@ -214,11 +214,6 @@ impl Ledger {
         }
     }
 
-    /// Changes whenever all that was known is void: at a clear, and when the catcher is gone.
-    pub(crate) fn generation(&self) -> u64 {
-        self.generation
-    }
-
     /// The messages that the catcher cannot list.
     pub(crate) fn bad(&self) -> impl Iterator<Item = u64> {
         self.entries.values().filter(|entry| entry.bad).map(|entry| entry.id)

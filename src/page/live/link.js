@@ -11,8 +11,12 @@ const PATIENCE = 10_000;
 const QUESTION = { patience: 3000, pause: 1000, times: 8 };
 /** How long an old socket may take to say goodbye, in ms, or it was dead. */
 const GOODBYE = 3000;
-/** After how long a silence a socket is tried, in ms: in a tab that is seen, in one that is not, when somebody returns. */
-const SILENCE = { seen: 60_000, hidden: 300_000, back: 10_000 };
+/** After how long a silence a socket is tried when somebody returns, in ms. */
+const SILENCE = 10_000;
+/** The gate says something at least so often, in ms, unless it says otherwise; after how many of these a silent socket is
+ * tried. */
+const BEAT = 30_000;
+const BEATS = 2.5;
 /** How long a socket has held that broke by chance, in ms. */
 const HELD = 5000;
 /** How often the clock is looked at, and after what gap the machine must have slept, in ms. A hidden tab's timers may run
@@ -25,26 +29,30 @@ const REVOKED = 1008;
 const RESTARTED = 1012;
 
 /**
- * A socket that comes back. A browser does not tell of pings, and a socket whose other end went without a word looks open
- * for good. So one that may be dead is not asked: a new one is opened beside it, and then the old one is closed. If it says
- * goodbye nothing was missed; if it does not, the list is asked for.
+ * A socket that comes back. One whose other end went without a word looks open for good, and a browser does not tell of
+ * pings; so the gate says something at each beat. One that may be dead is not asked: a new one is opened beside it, and then
+ * the old one is closed. If it says goodbye nothing was missed; if it does not, the list is asked for.
+ *
+ * The first is the page's own. It is replaced in the same way by one that the gate knows to be ours.
  *
  * `on` has what it tells: `taken(socket)`, `frame(event)`, `missed()` (something may have been), `state(name)` with `live`,
  * `down`, `gone` (nobody knows this user any more) or `barred` (he may not view), and `me(who)`, who is logged in.
  */
 class Link {
   constructor(socket, own, on) {
-    this.url = socket.url;
+    const url = new URL(socket.url);
+    url.searchParams.set("mailwarden", "1");
+    this.url = url.href;
     this.own = own;
+    this.isOurs = false;
+    this.beat = BEAT;
     this.on = on;
     this.tries = 0;
     this.begun = 0;
     this.ticked = Date.now();
     this.take(socket);
-    if (socket.readyState === WebSocket.CONNECTING) socket.addEventListener("open", () => this.opened());
-    else if (this.isOpen) this.opened();
-    else this.closed(1006);
     this.listen();
+    this.open();
   }
 
   get isOpen() {
@@ -60,7 +68,11 @@ class Link {
       this.heard = Date.now();
       this.on.frame(event);
     };
-    socket.addEventListener("close", (event) => socket === this.socket && this.closed(event.code));
+    // That of the page's own is awaited by the opening of the first of ours.
+    if (socket.url === this.url) {
+      this.isOurs = true;
+      socket.addEventListener("close", (event) => socket === this.socket && this.closed(event.code));
+    }
     this.on.taken(socket);
   }
 
@@ -132,15 +144,15 @@ class Link {
 
   async swap({ socket, early }) {
     const old = this.socket;
-    const wasOpen = old.readyState === WebSocket.OPEN;
+    const wasOpen = this.isOurs && this.isOpen;
     const left = wasOpen && new Promise((resolve) => old.addEventListener("close", (event) => resolve(event.wasClean)));
     let late = false;
     old.onmessage = () => { late = true; }; // the new one has it too, unless it was on its way for long
     this.take(socket);
     early.forEach((event) => socket.onmessage(event));
+    old.close(1000);
     if (!wasOpen) return this.opened();
     this.on.state("live");
-    old.close(1000);
     if (!(await within(GOODBYE, left)) || late) this.on.missed();
   }
 
@@ -153,7 +165,7 @@ class Link {
   // --- who comes back, and clocks that jump
 
   listen() {
-    const returns = () => document.hidden || this.wake(SILENCE.back);
+    const returns = () => document.hidden || this.wake(SILENCE);
     document.addEventListener("visibilitychange", returns);
     addEventListener("focus", returns);
     addEventListener("pageshow", (event) => event.persisted && this.wake(0));
@@ -165,9 +177,8 @@ class Link {
   tick() {
     const gap = Date.now() - this.ticked;
     this.ticked += gap;
-    const where = document.hidden ? "hidden" : "seen";
-    if (gap > GAP[where]) this.wake(0);
-    else if (this.isOpen) this.wake(SILENCE[where]);
+    if (gap > GAP[document.hidden ? "hidden" : "seen"]) this.wake(0);
+    else if (this.isOpen) this.wake(BEATS * this.beat);
   }
 
   /** The socket is opened now if it is not, and tried if nothing came on it for `silence`. */
@@ -175,7 +186,7 @@ class Link {
     const since = Date.now() - this.begun;
     if (this.stopped) {
       // He may have logged in again in another tab. To ask with a password that is wrong now would be to guess.
-      if (this.stopped !== "gone" || !this.hasLoginPage || since < SILENCE.back) return;
+      if (this.stopped !== "gone" || !this.hasLoginPage || since < SILENCE) return;
       this.stopped = null;
       this.open();
     } else if (this.isOpen ? Date.now() - this.heard >= silence : since >= SOON || since < 0) {

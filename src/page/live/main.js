@@ -57,6 +57,16 @@ function start(page, { header: place, box, show }) {
     syncing = false;
   }
 
+  // Whoever clears at this page has it emptied when he is answered, of mail too that came while the catcher was at it.
+  let isTold = false;
+  const { clearMessages } = page;
+  if (typeof clearMessages === "function") {
+    page.clearMessages = () => {
+      clearMessages.call(page);
+      if (!isTold) resync();
+    };
+  }
+
   function frame(event) {
     const theirs = () => show.call(page.websocket, event);
     let told;
@@ -69,9 +79,16 @@ function start(page, { header: place, box, show }) {
       // A limit of the catcher's may take a message before it is told of.
       case "add": if (told.message) list.add(told.message, theirs); break;
       case "remove": list.remove(told.id); break;
-      case "clear": list.clear(theirs); break;
-      // From the gate: more has changed than is worth telling one by one.
-      case "resync": resync(); break;
+      case "clear":
+        isTold = true;
+        list.clear(theirs);
+        isTold = false;
+        break;
+      // From the gate: many that are gone, or that it is there still.
+      case "mailwarden":
+        if (told.beat > 0) link.beat = told.beat;
+        told.removed?.forEach((id) => list.remove(id));
+        break;
       default: theirs();
     }
   }
@@ -87,7 +104,6 @@ function start(page, { header: place, box, show }) {
     taken: (socket) => { page.websocket = socket; },
   };
   const link = new Link(page.websocket, (name) => new URL(name, own.src).href, on);
-  link.ask();
 }
 
 /** When the page's own list has been asked for and answered; after a while in any case. */
