@@ -14,7 +14,7 @@ use crate::support::raw::Client;
 pub(crate) struct Catcher {
     _program: Program,
     _held: [Socket; 2],
-    http: SocketAddr,
+    pub(crate) http: SocketAddr,
     pub(crate) smtp: SocketAddr,
 }
 
