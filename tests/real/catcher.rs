@@ -1,14 +1,16 @@
 //! A mail catcher of another kind, and the gate that stands before it.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::Command;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::process::Program;
+use crate::process::{Program, tool, tools};
 use crate::support::gate::Gate;
 use crate::support::patience::eventually;
 use crate::support::raw::Client;
+use crate::support::smtp_client::send_html;
 
 /// A running catcher.
 pub(crate) struct Catcher {
@@ -58,4 +60,25 @@ pub(crate) fn read_until(client: &mut Client, wanted: &str) -> String {
         read.extend(byte);
     }
     String::from_utf8(read).unwrap()
+}
+
+/// A mail with a script is shown by the catcher's own page in Chromium, and runs nowhere: not in the page, and not in tabs
+/// of its own at `html` and `source`, where `ID` stands for its id in `list`.
+pub(crate) fn a_mail_is_shown_and_its_script_runs_nowhere(gate: &Gate, smtp: SocketAddr, paths: [&str; 3]) {
+    tool("playwright/node_modules/playwright-core/package.json");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/kinds.mjs");
+    let url = format!("http://dev.test:{}/", gate.addr().port());
+    let mut script = Program::start(
+        Command::new("node").arg(file).args([url.as_str(), "anna", "secret"]).args(paths).env("TEST_TOOLS", tools()),
+    );
+    script.line("send a mail").expect("it opens the page");
+    send_html(
+        smtp,
+        "a mail with a script",
+        "<html><head></head><body><p>It is shown.</p><script>tellThatItRan(location.href)</script>\
+         <img src=\"data:image/png,x\" onerror=\"tellThatItRan('handler')\"></body></html>",
+    );
+    script.line("that was all");
+    let status = script.wait();
+    assert!(status.success(), "{status}; what it found is below");
 }

@@ -1,6 +1,6 @@
 use std::process::Command;
 
-use crate::catcher::Catcher;
+use crate::catcher::{self, Catcher};
 use crate::process::tool;
 use crate::socket_io;
 use crate::support::kind::Kind;
@@ -55,4 +55,11 @@ fn live_events_come_by_long_polling_and_by_websocket() {
     let send = || send_mail(maildev.smtp, "live", "text");
     socket_io::polled(&gate, send);
     socket_io::over_a_websocket(&gate, send);
+}
+
+#[test]
+fn in_a_browser_a_mail_is_shown_and_its_script_runs_nowhere() {
+    let maildev = maildev();
+    let paths = ["/email/ID/html", "/email/ID/source", "/email"];
+    catcher::a_mail_is_shown_and_its_script_runs_nowhere(&KIND.gate(maildev.http), maildev.smtp, paths);
 }

@@ -2,7 +2,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::catcher::{Catcher, read_until};
+use crate::catcher::{self, Catcher, read_until};
 use crate::process::tool;
 use crate::support::gate::{AS_ANNA, Gate};
 use crate::support::kind::Kind;
@@ -113,4 +113,11 @@ fn by_name_deleting_and_clearing_take_their_permissions_and_events_come() {
 fn a_purge_leaves_the_newest() {
     let maildump = maildump();
     KIND.a_purge_leaves_the_newest(maildump.http, &|subject| send_mail(maildump.smtp, subject, "text"));
+}
+
+#[test]
+fn in_a_browser_a_mail_is_shown_and_its_script_runs_nowhere() {
+    let maildump = maildump();
+    let paths = ["/messages/ID.html", "/messages/ID.source", "/messages/"];
+    catcher::a_mail_is_shown_and_its_script_runs_nowhere(&KIND.gate(maildump.http), maildump.smtp, paths);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::catcher::Catcher;
+use crate::catcher::{self, Catcher};
 use crate::process::tool;
 use crate::support::gate::{AS_ANNA, Gate};
 use crate::support::kind::Kind;
@@ -153,4 +153,11 @@ fn by_name_deleting_and_clearing_take_their_permissions() {
 fn a_purge_leaves_the_newest() {
     let mailtutan = mailtutan();
     KIND.a_purge_leaves_the_newest(mailtutan.http, &|subject| send_mail(mailtutan.smtp, subject, "text"));
+}
+
+#[test]
+fn in_a_browser_a_mail_is_shown_and_its_script_runs_nowhere() {
+    let mailtutan = mailtutan();
+    let paths = ["/api/messages/ID/html", "/api/messages/ID/source", "/api/messages"];
+    catcher::a_mail_is_shown_and_its_script_runs_nowhere(&KIND.gate(mailtutan.http), mailtutan.smtp, paths);
 }

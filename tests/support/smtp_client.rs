@@ -10,6 +10,15 @@ use super::patience::PATIENCE;
 
 /// Hands a mail to the server, which has taken it when this returns.
 pub(crate) fn send_mail(server: SocketAddr, subject: &str, text: &str) {
+    send(server, subject, "plain", text);
+}
+
+/// The same with HTML.
+pub(crate) fn send_html(server: SocketAddr, subject: &str, html: &str) {
+    send(server, subject, "html", html);
+}
+
+fn send(server: SocketAddr, subject: &str, kind: &str, text: &str) {
     let stream = TcpStream::connect_timeout(&server, PATIENCE).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut replies = BufReader::new(&stream);
@@ -25,7 +34,7 @@ pub(crate) fn send_mail(server: SocketAddr, subject: &str, text: &str) {
     say(
         &format!(
             "From: Application <app@dev.test>\r\nTo: anna@dev.test\r\nSubject: {subject}\r\n\
-             Content-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n."
+             Content-Type: text/{kind}; charset=utf-8\r\n\r\n{text}\r\n."
         ),
         "250",
     );
