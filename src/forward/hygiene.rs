@@ -49,6 +49,13 @@ static PAGE: HeaderValue = HeaderValue::from_static(
 /// The page of another catcher, whose scripts may be anywhere in it.
 static APP: HeaderValue = HeaderValue::from_static("object-src 'none'; base-uri 'self'; frame-ancestors 'self'");
 
+/// The same, where what it shows within itself may load nothing of other servers: a frame without an address of its own has
+/// the policy of the page around it, and MailDev 3 shows mail in one.
+static APP_BLOCK: HeaderValue = HeaderValue::from_static(
+    "object-src 'none'; base-uri 'self'; frame-ancestors 'self'; img-src 'self' data: blob:; \
+     style-src 'self' 'unsafe-inline'; font-src 'self' data:; media-src 'self' data: blob:; frame-src 'self'",
+);
+
 /// What is data.
 static DATA: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
@@ -197,7 +204,8 @@ impl Kind {
     fn policy(self, shown: Shown, remote: RemoteContent) -> &'static HeaderValue {
         match (self, remote) {
             (Kind::Page, _) => &PAGE,
-            (Kind::App, _) => &APP,
+            (Kind::App, RemoteContent::Allow) => &APP,
+            (Kind::App, RemoteContent::Block) => &APP_BLOCK,
             (Kind::Data, _) => &DATA,
             (Kind::Html, RemoteContent::Allow) => &HTML_ALLOW,
             (Kind::Html, RemoteContent::Block) => &HTML_BLOCK,

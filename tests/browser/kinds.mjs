@@ -23,7 +23,7 @@ async function work(browser) {
   const complaints = [];
   // A mail's script that is not run is told of on the console, and the catchers' own pages complain of things of theirs.
   page.on("console", (message) => {
-    if (/Content Security Policy|Refused to/.test(message.text()) && !/sandboxed|allow-scripts/.test(message.text())) {
+    if (/Content Security Policy|Refused to/.test(message.text()) && !/sandboxed|allow-scripts|elsewhere/.test(message.text())) {
       complaints.push(message.text());
     }
   });

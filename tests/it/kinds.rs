@@ -1,7 +1,12 @@
 //! Mailpit and MailHog, which no test can install: doubles made from their documentation.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
+use socket2::{Domain, Socket, Type};
+
 use crate::support::gate::{AS_ANNA, Gate};
 use crate::support::kind::{AS_BEN, Kind};
+use crate::support::patience::eventually;
 use crate::support::pit_and_hog::{Dialect, Double};
 
 const MAILPIT: Kind = Kind {
@@ -95,4 +100,23 @@ fn of_what_is_not_recognised_nothing_is_asked_but_what_it_is() {
     }
     assert_eq!(gate.connect().request("GET /elsewhere/", "").status, 401);
     assert!(double.requests().iter().all(|(line, _)| line == "GET /elsewhere/"), "{:?}", double.requests());
+}
+
+#[test]
+fn a_catcher_that_comes_up_later_is_recognised_then_and_another_in_its_place_too() {
+    // Bound and not listening: nobody else gets the port, and a double can.
+    let held = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    held.set_reuse_address(true).unwrap();
+    held.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    let addr = held.local_addr().unwrap().as_socket().unwrap();
+    let gate = Gate::to(addr).config("upstream.catcher = \"auto\"").start();
+    let status = |path: &str| gate.connect().request(&format!("GET {path}"), AS_ANNA).status;
+    assert_eq!(status("/api/v1/messages"), 502);
+    let double = Double::start_at(Dialect::Mailpit, addr);
+    eventually("mailpit", || (status("/api/v1/messages") == 200).then_some(()));
+    gate.log_line("catcher=mailpit");
+    assert_eq!(status("/api/v2/messages"), 404, "what mailpit does not have is not asked for");
+    double.turn_into(Dialect::MailHog);
+    gate.log_line("catcher=mailhog");
+    assert_eq!(status("/api/v2/messages"), 200);
 }

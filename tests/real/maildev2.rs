@@ -61,5 +61,5 @@ fn live_events_come_by_long_polling_and_by_websocket() {
 fn in_a_browser_a_mail_is_shown_and_its_script_runs_nowhere() {
     let maildev = maildev();
     let paths = ["/email/ID/html", "/email/ID/source", "/email"];
-    catcher::a_mail_is_shown_and_its_script_runs_nowhere(&KIND.gate(maildev.http), maildev.smtp, paths);
+    catcher::a_mail_is_shown_and_its_script_runs_nowhere(&KIND, &maildev, "block", paths);
 }

@@ -119,5 +119,5 @@ fn a_purge_leaves_the_newest() {
 fn in_a_browser_a_mail_is_shown_and_its_script_runs_nowhere() {
     let maildump = maildump();
     let paths = ["/messages/ID.html", "/messages/ID.source", "/messages/"];
-    catcher::a_mail_is_shown_and_its_script_runs_nowhere(&KIND.gate(maildump.http), maildump.smtp, paths);
+    catcher::a_mail_is_shown_and_its_script_runs_nowhere(&KIND, &maildump, "block", paths);
 }

@@ -159,5 +159,5 @@ fn a_purge_leaves_the_newest() {
 fn in_a_browser_a_mail_is_shown_and_its_script_runs_nowhere() {
     let mailtutan = mailtutan();
     let paths = ["/api/messages/ID/html", "/api/messages/ID/source", "/api/messages"];
-    catcher::a_mail_is_shown_and_its_script_runs_nowhere(&KIND.gate(mailtutan.http), mailtutan.smtp, paths);
+    catcher::a_mail_is_shown_and_its_script_runs_nowhere(&KIND, &mailtutan, "block", paths);
 }

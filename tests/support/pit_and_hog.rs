@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -23,16 +23,22 @@ pub(crate) struct Double {
 }
 
 struct State {
-    dialect: Dialect,
+    dialect: Mutex<Dialect>,
     mails: Mutex<Vec<(String, String)>>,
     requests: Mutex<Vec<(String, String)>>,
 }
 
 impl Double {
     pub(crate) fn start(dialect: Dialect) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at(dialect, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+    }
+
+    /// The same at an address.
+    pub(crate) fn start_at(dialect: Dialect, addr: SocketAddr) -> Self {
+        let listener = TcpListener::bind(addr).unwrap();
         let addr = listener.local_addr().unwrap();
-        let state = Arc::new(State { dialect, mails: Mutex::default(), requests: Mutex::default() });
+        let state =
+            Arc::new(State { dialect: Mutex::new(dialect), mails: Mutex::default(), requests: Mutex::default() });
         let serving = Arc::clone(&state);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -43,11 +49,17 @@ impl Double {
         Self { addr, state }
     }
 
+    /// Is the other one from now on.
+    pub(crate) fn turn_into(&self, dialect: Dialect) {
+        *self.state.dialect.lock().unwrap() = dialect;
+    }
+
     /// Puts a mail in.
     pub(crate) fn deliver(&self, subject: &str) {
         let mut mails = self.state.mails.lock().unwrap();
         let id = format!("x{subject}-{}", mails.len());
-        let id = if self.state.dialect == Dialect::MailHog { format!("{id}=@mailhog.example") } else { id };
+        let id =
+            if *self.state.dialect.lock().unwrap() == Dialect::MailHog { format!("{id}=@mailhog.example") } else { id };
         mails.push((id, subject.to_owned()));
     }
 
@@ -102,7 +114,8 @@ fn answer(state: &State, line: &str, body: &str) -> (u16, &'static str, String) 
             mails.iter().enumerate().rev().skip(start).take(limit).map(|(at, mail)| told(at, mail)).collect();
         page
     };
-    match (state.dialect, method, path) {
+    let dialect = *state.dialect.lock().unwrap();
+    match (dialect, method, path) {
         (Dialect::Mailpit, "GET", "/") => {
             (200, "text/html", "<title>Mailpit</title><script src=\"dist/app.js\"></script>".to_owned())
         }
