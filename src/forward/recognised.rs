@@ -29,6 +29,8 @@ const ANSWER: u64 = 1 << 20;
 #[derive(Debug)]
 pub struct Recognised {
     kind: CatcherKind,
+    /// Where the configuration says it: nothing is looked up for that, by no worker.
+    fixed: Option<&'static dyn Catcher>,
     found: RwLock<Option<Found>>,
     /// When it was looked for last, in vain. One looks for all.
     looked: Mutex<Option<(Instant, Reject)>>,
@@ -46,8 +48,7 @@ impl Recognised {
     /// What the configuration says.
     #[must_use]
     pub fn new(kind: CatcherKind) -> Self {
-        let found = catcher::of(kind).map(|catcher| Found { kind, catcher, opened: 0 });
-        Self { kind, found: RwLock::new(found), looked: Mutex::default() }
+        Self { kind, fixed: catcher::of(kind), found: RwLock::default(), looked: Mutex::default() }
     }
 
     /// What the configuration says it is.
@@ -59,7 +60,7 @@ impl Recognised {
     /// The catcher, if it is known at this moment.
     #[must_use]
     pub fn now(&self) -> Option<&'static dyn Catcher> {
-        self.found().map(|found| found.catcher)
+        self.fixed.or_else(|| self.found().map(|found| found.catcher))
     }
 
     /// It cannot be reached: what comes back may be another.
