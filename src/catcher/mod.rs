@@ -60,7 +60,7 @@ pub enum Payload {
     None,
     /// What came.
     AsItCame,
-    /// Not known yet: the body says what the request does, and [`decided`] says what that is. Nothing is sent before.
+    /// Not known yet: the body says what the request does, and [`Catcher::decided`] says what that is. Nothing is sent before.
     Decides,
     /// This JSON, which our own code wrote.
     Json(Bytes),

@@ -260,7 +260,7 @@ fn number(text: &str) -> Option<u64> {
     text.parse().ok().filter(|number| digits && i64::try_from(*number).is_ok())
 }
 
-/// For tables without `:id`.
+/// For tables without ids that are names.
 pub(super) fn no_ids(_text: &str) -> bool {
     false
 }
