@@ -1,6 +1,7 @@
 //! The story of a request, in order.
 
 mod clear;
+mod decided;
 mod entrance;
 mod health;
 mod live;
@@ -25,7 +26,7 @@ use crate::access_log::{AccessLog, Record, no_answer};
 use crate::auth::{Authenticator, By, Proven, Users};
 use crate::body::Body;
 use crate::body::budget::ReadAhead;
-use crate::catcher::{self, Asked, NoRoute, Operation};
+use crate::catcher::{self, Action, Asked, NoRoute, Operation, Payload};
 use crate::client_addr::{self, Client, Peer, X_FORWARDED_FOR};
 use crate::conditions::{Conditions, Seldom};
 use crate::config::model::{Limits, StartConfig, Timeouts};
@@ -225,12 +226,13 @@ impl App {
             query: parts.uri.query(),
             websocket: !matches!(handshake, Ok(false)),
         };
-        let action = catcher::route(site.catcher, &site.prefix, &asked);
+        let routed = |catcher| catcher::route(catcher, &site.prefix, &asked);
+        let mut known = site.catcher.now().map(|catcher| (catcher, routed(catcher)));
 
-        let socket = action.as_ref().is_ok_and(|action| action.operation.is_upgrade());
+        let socket = known.as_ref().is_some_and(|(_, action)| is_upgrade(action));
         let listening = connected.local.map(|local| local.port());
         let (from_here, proven) = (connected.is_own(), &connected.proven);
-        let asks = Asks { parts: &parts, client, from_here, listening, proven, socket };
+        let mut asks = Asks { parts: &parts, client, from_here, listening, proven, socket };
         if cors::reader(&parts.headers, &live.allowed_origins).is_some()
             && let Some(answer) = cors::preflight(&parts)
         {
@@ -247,8 +249,19 @@ impl App {
         }
 
         // Only who is let in learns what there is.
+        if known.is_none() {
+            // Nobody asks the catcher what it is for somebody who may not come in.
+            let catcher = self.judge(site.catcher.find(&site.upstream, &site.prefix).await)?;
+            let action = routed(catcher);
+            asks.socket = is_upgrade(&action);
+            known = Some((catcher, action));
+        }
+        let (catcher, action) = known.ok_or(Reject::Unrecognised)?;
         let mut action = action.map_err(no_route)?;
         entrance::check_origin(live, asks)?;
+        if action.payload == Payload::Decides {
+            action = self.decided(live, catcher, &identity, action, &parts, body).await?;
+        }
         let is_page = live.enhance && action.operation == Operation::Page;
         if is_page {
             // How long it will be is only known when it is there.
@@ -274,7 +287,7 @@ impl App {
         let way = Way { peer: connected.peer, peer_value: connected.peer_value.as_ref(), client, host: host.as_ref() };
         let forward = Forward {
             upstream: &site.upstream,
-            catcher: site.catcher,
+            catcher,
             remote_content: site.remote_content,
             inbox: &site.inbox,
             pace: Pace::of(self.timeouts.ping),
@@ -414,6 +427,10 @@ fn rule(live: &Arc<Live>, sessions: &Arc<Sessions>) -> Rule {
     Arc::new(move |user, permission| {
         live.allows(user, permission) && sessions.goes_on(user, Seconds::of(SystemTime::now()))
     })
+}
+
+fn is_upgrade(action: &Result<Action, NoRoute>) -> bool {
+    action.as_ref().is_ok_and(|action| action.operation.is_upgrade())
 }
 
 fn no_route(why: NoRoute) -> Reject {

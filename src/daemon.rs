@@ -276,6 +276,7 @@ async fn watch(app: Arc<App>) {
         if app.conditions().get(Condition::Upstream).is_some() {
             app.look_at_upstream().await;
         }
+        app.look_at_kind().await;
     }
 }
 

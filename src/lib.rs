@@ -18,7 +18,8 @@
 //!   guard::check                       what two programs would read differently is refused
 //!   health                             the one path that may be given away, if the configuration names one
 //!   guard::names                       a name that is not one of ours is refused, if the configuration has a list
-//!   action     = catcher::route        what would this do? parsed from one canonical path, and told later
+//!   action     = catcher::route        what would this do? parsed from one canonical path, and told later; a catcher that
+//!                                      has to be found out is asked what it is only for who is let in
 //!   preflight  = guard::cors           a page of an allowed origin asks what it may send
 //!   entrance                           the login page, if there is one: a right password begins a session
 //!   identity   = auth                  Authorization: remembered from there, or not too many wrong ones from there, and
@@ -27,6 +28,7 @@
 //!              | anonymous             the network
 //!   origin     = guard::origin         what another site's page began changes nothing and opens nothing, whoever asks
 //!   page                               the script for the inbox page, and who is asking: below /.mailwarden/
+//!   decided                            where only the body says what it does: that is read, and written anew
 //!   permit     = access                may this user do that? only access makes a Permit
 //!   response   = forward(permit)       strip, then add; 101 -> a listed tunnel that parses frames, pings and tells why it
 //!                                      ends; a list -> shared by those who ask together, mended if it fails;
@@ -87,6 +89,12 @@
 //! rest         = segment *( "/" segment )       ; no empty segment but the last, no "%2F"
 //! cid          = segment                        ; "%2F" may stand in it
 //!
+//! ; MailDev, MailDump, mailtutan, Mailpit, MailHog: what the table of each has (catcher::routes). No "%2F" in any path; a
+//! ; query or a body as it came only where its table says so, and a body that says which messages go is written anew:
+//! asked        =/ method SP prefix route [ "?" *( %x21-22 / %x24-7E ) ]
+//! body         =/ "{" DQUOTE ( "IDs" / "ids" ) DQUOTE ":[" message *( "," message ) "]}"
+//! message      = DQUOTE 1*128( ALPHA / DIGIT / "-" / "_" / "=" / "@" / "." / "+" ) DQUOTE
+//!
 //! ; generic: any method but CONNECT and TRACE, any path but /.mailwarden, a query in ASCII, a body of known length.
 //! asked        =/ token SP prefix *( "/" segment ) [ "?" *( %x21-22 / %x24-7E ) ]
 //! body         = *OCTET                         ; as many as content-length says; chunks never
@@ -101,14 +109,14 @@
 //! name         = token                          ; lower case, without "_"
 //! value        = *( HTAB / %x20-7E / %x80-FF )  ; no space at either end
 //! ; exactly once: host, x-forwarded-proto; at most once: x-forwarded-for, x-real-ip, x-forwarded-host, x-forwarded-user,
-//! ;   each with the gate's word or a trusted proxy's; content-length, and only with a generic catcher
+//! ;   each with the gate's word or a trusted proxy's; content-length, and only with a body
 //! ; together, and only in a WebSocket handshake: "connection: Upgrade", "upgrade: websocket", sec-websocket-key,
-//! ;   sec-websocket-version: 13, sec-websocket-protocol, and with a generic catcher sec-websocket-extensions
+//! ;   sec-websocket-version: 13, sec-websocket-protocol, and with any but MailCatcher sec-websocket-extensions
 //! ; never: any other connection or upgrade, keep-alive, proxy-connection, proxy-authenticate, proxy-authorization, proxy,
 //! ;   te, trailer, transfer-encoding, http2-settings, expect; what a Connection line named; other x-forwarded-*,
 //! ;   forwarded, remote-user, x-remote-user, x-auth-*, x-webauth-*; x-original-url, x-original-uri, x-rewrite-url; cookie
-//! ;   (MailCatcher; elsewhere ours); authorization, but the catcher's own login; x-http-method-override and its like with
-//! ;   GET and HEAD (generic)
+//! ;   (with a generic catcher ours only); authorization, but the catcher's own login; x-http-method-override and its like with
+//! ;   what takes no "write" (but MailCatcher)
 //! ; all else is passed as it came
 //! ```
 

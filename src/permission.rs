@@ -1,7 +1,8 @@
 //! What a person may do with the catcher: five permissions, and sets of them.
 //!
 //! The names are the ones of `[access]` in the configuration. `write` is what a `generic` catcher has in place of
-//! `delete`, `clear` and `quit`: its routes are unknown, so whatever does not read is a write.
+//! `delete`, `clear` and `quit`: its routes are unknown, so whatever does not read is a write. With others it is for what
+//! changes something else than which mails there are.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +18,8 @@ pub enum Permission {
     Clear,
     /// Stop the catcher. Granted to nobody unless listed.
     Quit,
-    /// With a `generic` catcher: any request but GET and HEAD.
+    /// With a `generic` catcher: any request but GET and HEAD. With others: what is neither mail nor its deletion, such as
+    /// sending a mail on.
     Write,
 }
 

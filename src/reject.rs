@@ -79,6 +79,8 @@ pub enum Reject {
     Internal(&'static str),
     /// The catcher's fault.
     Upstream(UpstreamFault),
+    /// It answers, and is none that is known.
+    Unrecognised,
 }
 
 /// A form that is shown once more.
@@ -180,7 +182,7 @@ impl Reject {
             Reject::Upstream(UpstreamFault::ConnectTimeout(_) | UpstreamFault::AnswerTimeout(_)) => {
                 StatusCode::GATEWAY_TIMEOUT
             }
-            Reject::Upstream(_) | Reject::BrokenList(_) => StatusCode::BAD_GATEWAY,
+            Reject::Upstream(_) | Reject::BrokenList(_) | Reject::Unrecognised => StatusCode::BAD_GATEWAY,
         }
     }
 
@@ -208,6 +210,7 @@ impl Reject {
             Reject::TransferCoding => "transfer coding",
             Reject::Busy => "verification busy",
             Reject::Upstream(fault) => fault.reason(),
+            Reject::Unrecognised => "upstream unrecognised",
         }
     }
 

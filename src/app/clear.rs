@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{App, Live};
 use crate::access::Permit;
 use crate::body::Body;
-use crate::catcher::Operation;
+use crate::catcher::{Operation, Payload};
 use crate::forward::{Answered, Forward};
 use crate::purge::retention::Rule;
 use crate::purge::run::{self, Failure, Job, SMALL};
@@ -31,7 +31,11 @@ impl App {
             return None;
         }
         let store = live.store(forward.worker, &self.timeouts).filter(|store| !store.mailbox.deletes_all_quickly())?;
-        if let Err(reject) = forward.request_body(body).await {
+        // Nothing else clears slowly; what a body says has been decided by now.
+        if permit.action().payload != Payload::None {
+            return None;
+        }
+        if let Err(reject) = forward.request_body(body, &Payload::None).await {
             return Some(Err(reject));
         }
         let asked = Instant::now();

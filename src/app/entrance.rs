@@ -181,7 +181,8 @@ impl App {
         let now = Seconds::of(SystemTime::now());
         // The inbox page is not below the ticket's path, and opens the socket: it always gets one.
         let is_fresh = |given: &Given| given.is_fresh(user.name(), asks.client.addr, now);
-        if operation != Operation::Page && connected.given().as_ref().is_some_and(is_fresh) {
+        let is_page = matches!(operation, Operation::Page | Operation::App);
+        if !is_page && connected.given().as_ref().is_some_and(is_fresh) {
             return None;
         }
         let public = asks.public();

@@ -47,6 +47,9 @@ impl App {
             Ok(_) => self.conditions.ok(Condition::Upstream),
             Err(Reject::Upstream(fault)) => {
                 self.metrics.upstream_failed(fault.reason().trim_start_matches("upstream "));
+                if !matches!(fault, UpstreamFault::AnswerTimeout(_)) {
+                    self.live.load().site.catcher.forget();
+                }
                 if !self.is_unreachable(fault) && self.faults.due() {
                     // One line in the access log for each; a word to whoever watches this log now and then.
                     tracing::warn!("the catcher failed a request: {fault} (said at most once in ten seconds)");
@@ -81,6 +84,12 @@ impl App {
             Ok(()) => self.conditions.ok(Condition::Upstream),
             Err(fault) => _ = self.is_unreachable(&fault),
         }
+    }
+
+    /// Finds out which catcher it is, or whether it still is, where the configuration leaves that to the gate.
+    pub async fn look_at_kind(&self) {
+        let live = self.live.load_full();
+        live.site.catcher.look_again(&live.site.upstream, &live.site.prefix).await;
     }
 
     /// What a load balancer is told at `health_path`: whether to send people here. The catcher is not asked: while it is

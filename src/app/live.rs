@@ -6,12 +6,13 @@ use http::header::HeaderValue;
 
 use crate::access::Access;
 use crate::auth::{Anonymous, By, Identity, Users, anonymous};
-use crate::catcher::{self, Catcher};
+use crate::catcher;
 use crate::config::model::{
     AllowedOrigins, CatcherKind, Hosts, LiveConfig, PurgeConfig, RemoteContent, SiteConfig, StartConfig, Timeouts,
     TrustedProxies, UpstreamConfig,
 };
 use crate::forward::inbox::Inbox;
+use crate::forward::recognised::Recognised;
 use crate::forward::upstream::Upstream;
 use crate::page;
 use crate::permission::Permission;
@@ -47,7 +48,7 @@ pub struct Site {
     pub(super) socket_path: String,
     /// Where the gate's own things for the inbox page are, below the prefix and with a slash at the end.
     pub(super) own_area: String,
-    pub(super) catcher: &'static dyn Catcher,
+    pub(super) catcher: Arc<Recognised>,
     pub(super) access: Access,
     pub(super) remote_content: RemoteContent,
     pub(super) purge: Arc<PurgeConfig>,
@@ -67,6 +68,9 @@ impl Live {
         if self.site.made_of == site.made_of {
             site.upstream = Arc::clone(&self.site.upstream);
             site.inbox = Arc::clone(&self.site.inbox);
+            if self.site.catcher.configured() == site.catcher.configured() {
+                site.catcher = Arc::clone(&self.site.catcher);
+            }
         }
         Self::made(config, users, site)
     }
@@ -83,7 +87,7 @@ impl Live {
             login_page: config.auth.login_page,
             anonymous: anonymous(config),
             // What a page of another catcher looks like is not known.
-            enhance: config.page.enhance && config.site.catcher == CatcherKind::MailCatcher,
+            enhance: config.page.enhance && matches!(config.site.catcher, CatcherKind::MailCatcher | CatcherKind::Auto),
             site,
         }
     }
@@ -114,12 +118,21 @@ impl Live {
         &self.site.purge
     }
 
+    /// The catcher as a purge sees it, which is asked what it is where that is not known.
+    ///
+    /// # Errors
+    /// Why it cannot be said.
+    pub async fn found_store(&self, timeouts: &Timeouts) -> Result<Option<Store>, Reject> {
+        self.site.catcher.find(&self.site.upstream, &self.site.prefix).await?;
+        Ok(self.store(usize::MAX, timeouts))
+    }
+
     /// The catcher as a purge sees it, by `worker`'s connections; none if its interface is not known.
     #[must_use]
     pub fn store(&self, worker: usize, timeouts: &Timeouts) -> Option<Store> {
         Some(Store {
             upstream: Arc::clone(&self.site.upstream),
-            mailbox: self.site.catcher.mailbox()?,
+            mailbox: self.site.catcher.now()?.mailbox()?,
             inbox: Arc::clone(&self.site.inbox),
             prefix: self.site.prefix.clone(),
             worker,
@@ -149,7 +162,7 @@ impl Live {
 
 impl Site {
     fn new(config: &SiteConfig, start: &StartConfig) -> Self {
-        let timeouts = &start.timeouts;
+        let (timeouts, prefix) = (&start.timeouts, config.upstream.prefix.as_str());
         for group in config.access.group_lists.keys().filter(|group| !config.access.groups.contains_key(*group)) {
             tracing::warn!(%group, "access.users has a list for a group that access.groups does not have");
         }
@@ -162,15 +175,15 @@ impl Site {
             )),
             inbox: Arc::default(),
             made_of: config.upstream.clone(),
-            prefix: config.upstream.prefix.as_str().to_owned(),
-            socket_path: match (config.catcher, config.upstream.prefix.as_str()) {
-                (CatcherKind::MailCatcher, prefix) => format!("{prefix}/messages"),
+            prefix: prefix.to_owned(),
+            socket_path: match (catcher::of(config.catcher).and_then(|catcher| catcher.socket()), prefix) {
+                (Some(path), _) => format!("{prefix}{path}"),
                 // Its sockets could be anywhere.
-                (CatcherKind::Generic, "") => "/".to_owned(),
-                (CatcherKind::Generic, prefix) => prefix.to_owned(),
+                (None, "") => "/".to_owned(),
+                (None, prefix) => prefix.to_owned(),
             },
-            own_area: page::area(config.upstream.prefix.as_str()),
-            catcher: catcher::of(config.catcher),
+            own_area: page::area(prefix),
+            catcher: Arc::new(Recognised::new(config.catcher)),
             access: Access::new(
                 config.access.default.unwrap_or(config.catcher.default_permissions()),
                 config.access.named().into_iter().filter_map(|name| Some((name.to_vec(), config.access.of(name)?))),

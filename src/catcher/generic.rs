@@ -1,6 +1,6 @@
 //! A catcher whose interface is not known: GET and HEAD are reading, everything else is writing.
 
-use super::{Action, Asked, Catcher, NoRoute, Operation, is_read, target};
+use super::{Action, Asked, Catcher, NoRoute, Operation, Payload, is_read, push_query, target};
 use crate::path::Slashes;
 use crate::permission::Permission;
 
@@ -13,10 +13,6 @@ impl Catcher for Generic {
         Slashes::Keep
     }
 
-    fn reads_bodies(&self) -> bool {
-        true
-    }
-
     fn reads_cookies(&self) -> bool {
         true
     }
@@ -27,7 +23,6 @@ impl Catcher for Generic {
             text.push('/');
         }
         if let Some(query) = asked.query {
-            text.push('?');
             push_query(&mut text, query);
         }
         Ok(Action {
@@ -35,19 +30,12 @@ impl Catcher for Generic {
             permission: if is_read(asked.method) { Permission::View } else { Permission::Write },
             method: asked.method.clone(),
             target: target(text)?,
+            payload: Payload::AsItCame,
         })
     }
-}
 
-/// A query as it came, but that a target is ASCII (RFC 3986 section 2.5): what is not is escaped, which is how everybody
-/// reads it.
-fn push_query(text: &mut String, query: &str) {
-    for byte in query.bytes() {
-        if byte.is_ascii_graphic() {
-            text.push(char::from(byte));
-        } else {
-            text.push_str(&format!("%{byte:02X}"));
-        }
+    fn socket(&self) -> Option<&'static str> {
+        None
     }
 }
 

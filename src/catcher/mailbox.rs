@@ -3,12 +3,18 @@
 //! A catcher says here what to ask and how to read the answer; nothing here asks. Ids are numbers or names, as the catcher
 //! has them, and are written into a path by the catcher's own file alone.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
 use http::Method;
 use http::uri::PathAndQuery;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::ids::is_name;
 
 /// A message's id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -131,6 +137,11 @@ pub trait Mailbox: Send + Sync + fmt::Debug {
     /// Whether an id can come back for another message: after the newest went, or all did.
     fn reuses_ids(&self) -> bool;
 
+    /// Whether its list tells how large a message is. Where it does not, no message goes by size.
+    fn tells_sizes(&self) -> bool {
+        true
+    }
+
     /// Whether ids can be looked at one by one when the list cannot be had: MailCatcher's fails as a whole over one subject
     /// that is not UTF-8. Ids are numbers from 1 on then, and [`Self::one`] is there.
     fn can_be_probed(&self) -> bool;
@@ -139,9 +150,59 @@ pub trait Mailbox: Send + Sync + fmt::Debug {
 /// A time as catchers write it: RFC 3339, with a space for the `T`, or without a zone, which means UTC then.
 #[must_use]
 pub fn time(text: &str) -> Option<Timestamp> {
+    time_in(text, || TimeZone::UTC)
+}
+
+/// The same, where one without a zone means that of `zone`.
+pub(super) fn time_in(text: &str, zone: impl FnOnce() -> TimeZone) -> Option<Timestamp> {
     let text = text.trim();
-    let utc = || text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
-    text.parse::<Timestamp>().ok().or_else(|| Some(utc()?.timestamp()))
+    let local = || text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(zone()).ok();
+    text.parse::<Timestamp>().ok().or_else(|| Some(local()?.timestamp()))
+}
+
+/// A value of which it is only hoped what it is.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Field<'a> {
+    Number(u64),
+    Text(#[serde(borrow)] Cow<'a, str>),
+    Other(IgnoredAny),
+}
+
+impl Field<'_> {
+    /// A name that can stand in a path.
+    pub(super) fn name(&self) -> Option<MessageId> {
+        match self {
+            Field::Text(text) if is_name(text) => Some(MessageId::Name(text.as_ref().into())),
+            _ => None,
+        }
+    }
+
+    /// A time.
+    pub(super) fn time(field: Option<&Self>) -> Option<Timestamp> {
+        match field {
+            Some(Field::Text(text)) => time(text),
+            _ => None,
+        }
+    }
+
+    /// A size; nought if there is none.
+    pub(super) fn size(field: Option<&Self>) -> u64 {
+        match field {
+            Some(Field::Number(size)) => *size,
+            Some(Field::Text(text)) => text.parse().unwrap_or(0),
+            _ => 0,
+        }
+    }
+}
+
+/// An id as a segment of a path; a number or a name is all that there is. `0` stands for what this catcher never gave.
+pub(super) fn segment(id: &MessageId) -> Cow<'_, str> {
+    match id {
+        MessageId::Number(number) => Cow::Owned(number.to_string()),
+        MessageId::Name(name) if is_name(name) => Cow::Borrowed(name),
+        MessageId::Name(_) => Cow::Borrowed("0"),
+    }
 }
 
 /// A call whose target our own code put together; the root where it cannot be a target, which no catcher lists.

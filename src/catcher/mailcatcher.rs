@@ -7,7 +7,7 @@ mod mailbox;
 
 use http::Method;
 
-use super::{Action, Asked, Catcher, Format, Mailbox, NoRoute, Operation, is_read, target};
+use super::{Action, Asked, Catcher, Format, Mailbox, NoRoute, Operation, Payload, is_read, target};
 use crate::path::{Slashes, has_escaped_slash};
 use crate::permission::Permission;
 
@@ -34,10 +34,6 @@ impl Catcher for MailCatcher {
         Slashes::Merge
     }
 
-    fn reads_bodies(&self) -> bool {
-        false
-    }
-
     fn reads_cookies(&self) -> bool {
         false
     }
@@ -50,11 +46,20 @@ impl Catcher for MailCatcher {
             permission: permission(operation),
             method: asked.method.clone(),
             target: target(resource.write(prefix))?,
+            payload: Payload::None,
         })
     }
 
     fn mailbox(&self) -> Option<&'static dyn Mailbox> {
         Some(&MailCatcher)
+    }
+
+    fn socket(&self) -> Option<&'static str> {
+        Some("/messages")
+    }
+
+    fn is_mailcatcher(&self) -> bool {
+        true
     }
 }
 

@@ -4,15 +4,32 @@
 //! it, never from the text that came in. [`Mailbox`] is the other side: what a purge asks.
 
 mod generic;
+mod ids;
 mod mailbox;
 mod mailcatcher;
+mod maildev2;
+mod maildev3;
+mod maildump;
+mod mailhog;
+mod mailpit;
+mod mailtutan;
+mod recognise;
+mod routes;
 
+use bytes::Bytes;
 use http::Method;
 use http::uri::PathAndQuery;
 
 pub use generic::Generic;
 pub use mailbox::{Call, Event, Feed, Mailbox, Message, MessageId, Page, time};
 pub use mailcatcher::MailCatcher;
+pub use maildev2::MailDev2;
+pub use maildev3::MailDev3;
+pub use maildump::MailDump;
+pub use mailhog::MailHog;
+pub use mailpit::Mailpit;
+pub use mailtutan::Mailtutan;
+pub use recognise::{Answer, PAGE, is_proof, proof, recognise, suspect};
 
 use crate::config::model::CatcherKind;
 use crate::path::{self, PathError, Slashes};
@@ -29,6 +46,22 @@ pub struct Action {
     pub method: Method,
     /// The target that is sent upstream, in origin form.
     pub target: PathAndQuery,
+    /// The body that is sent upstream.
+    pub payload: Payload,
+}
+
+/// The body that goes with an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// None: the route reads no body. One that comes is read and dropped, for `fetch` sends `{}` with a DELETE, and
+    /// MailCatcher takes the bytes of a chunked body for the next request.
+    None,
+    /// What came.
+    AsItCame,
+    /// Not known yet: the body says what the request does, and [`Catcher::decided`] says what that is. Nothing is sent before.
+    Decides,
+    /// This JSON, which our own code wrote.
+    Json(Bytes),
 }
 
 /// The operations that forwarding, logging and response hygiene tell apart.
@@ -52,9 +85,15 @@ pub enum Operation {
     Clear,
     /// The catcher ends.
     Quit,
+    /// The page of a catcher other than MailCatcher: not known so well that its scripts could be named.
+    App,
+    /// What another catcher than MailCatcher tells: its list, a description, its settings, events one by one.
+    Data,
+    /// Something else is changed, or sent: marks, a copy to a real mailbox.
+    Change,
     /// A request to a catcher whose interface is not known.
     Other,
-    /// A WebSocket of a catcher whose interface is not known: bytes are passed.
+    /// A WebSocket whose frames are not known: bytes are passed.
     Tunnel,
 }
 
@@ -119,10 +158,6 @@ pub trait Catcher: Send + Sync + std::fmt::Debug {
     /// Whether `//` is one slash to it.
     fn slashes(&self) -> Slashes;
 
-    /// Whether its routes read request bodies. Where they do not, a body is read and dropped: `fetch` sends `{}` with a
-    /// DELETE, and MailCatcher takes the bytes of a chunked body for the next request.
-    fn reads_bodies(&self) -> bool;
-
     /// Whether it has a use for cookies. Cookies ignore ports, so a catcher that has none would be sent those of every
     /// other program on the host.
     fn reads_cookies(&self) -> bool;
@@ -134,19 +169,51 @@ pub trait Catcher: Send + Sync + std::fmt::Debug {
     /// [`NoRoute`], when there is none.
     fn action(&self, asked: &Asked<'_>, prefix: &str, path: &str) -> Result<Action, NoRoute>;
 
+    /// What the body of `action` makes of it, where that is [`Payload::Decides`]; `body` is all of it.
+    ///
+    /// # Errors
+    /// [`NoRoute`], when two readers could take it for different things.
+    fn decided(&self, action: Action, body: &[u8]) -> Result<Action, NoRoute> {
+        let (_, _) = (action, body);
+        Err(NoRoute::Ambiguous("the body means nothing here"))
+    }
+
     /// How mail is listed and deleted there; none if that is not known.
     fn mailbox(&self) -> Option<&'static dyn Mailbox> {
         None
     }
+
+    /// Where its live socket is, below the prefix; none if it could be anywhere.
+    fn socket(&self) -> Option<&'static str>;
+
+    /// Whether it is MailCatcher, whose page, list and frames are known so well that they are mended.
+    fn is_mailcatcher(&self) -> bool {
+        false
+    }
 }
 
-/// The interface of a kind of catcher.
+/// The interface of a kind of catcher; none where the kind has to be found out.
 #[must_use]
-pub fn of(kind: CatcherKind) -> &'static dyn Catcher {
-    match kind {
+pub fn of(kind: CatcherKind) -> Option<&'static dyn Catcher> {
+    Some(match kind {
         CatcherKind::MailCatcher => &MailCatcher,
+        CatcherKind::MailDev2 => &MailDev2,
+        CatcherKind::MailDev3 => &MailDev3,
+        CatcherKind::MailDump => &MailDump,
+        CatcherKind::Mailtutan => &Mailtutan,
+        CatcherKind::Mailpit => &Mailpit,
+        CatcherKind::MailHog => &MailHog,
         CatcherKind::Generic => &Generic,
-    }
+        CatcherKind::Auto => return None,
+    })
+}
+
+/// Whether a catcher of a known kind has something at `path`, below its prefix, or could have.
+#[must_use]
+pub fn has(kind: CatcherKind, path: &str) -> bool {
+    let asked = Asked { method: &Method::GET, path, query: None, websocket: false };
+    let has = |kind| of(kind).is_some_and(|catcher| !matches!(route(catcher, "", &asked), Err(NoRoute::NotFound)));
+    if kind == CatcherKind::Auto { CatcherKind::NAMED.into_iter().any(has) } else { has(kind) }
 }
 
 /// Parses a request into the action it asks `catcher` for. `prefix` is the catcher's own path (`""` or `/mail`): public
@@ -177,6 +244,19 @@ fn below<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
 /// GET and HEAD (RFC 9110 sections 9.3.1 and 9.3.2).
 fn is_read(method: &Method) -> bool {
     method == Method::GET || method == Method::HEAD
+}
+
+/// A query as it came, but that a target is ASCII (RFC 3986 section 2.5): what is not is escaped, which is how everybody
+/// reads it.
+fn push_query(text: &mut String, query: &str) {
+    text.push('?');
+    for byte in query.bytes() {
+        if byte.is_ascii_graphic() {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
 }
 
 /// A target that our own code put together from canonical pieces.

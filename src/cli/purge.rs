@@ -13,10 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::check::Format;
 use super::{Exit, out, refuse};
-use crate::catcher;
-use crate::config::model::{Config, PurgeConfig};
+use crate::catcher::Mailbox;
+use crate::config::model::{CatcherKind, Config, PurgeConfig, SiteConfig};
 use crate::config::units::{format_duration, parse_duration, parse_size};
 use crate::config::{self, Flag, Source};
+use crate::forward::recognised::Recognised;
 use crate::forward::upstream::Upstream;
 use crate::net::workers;
 use crate::purge::history::{History, State, Why};
@@ -25,6 +26,7 @@ use crate::purge::retention::{Limits, Rule};
 use crate::purge::run::Failure;
 use crate::purge::store::Store;
 use crate::purge::work::{Ended, Work};
+use crate::reject::Reject;
 use progress::Progress;
 
 const EXAMPLES: &str = "\
@@ -123,12 +125,12 @@ pub(super) fn run(source: &Source, flags: &Flags) -> Exit {
         Ok(config) => config,
         Err(errors) => return refuse(&errors),
     };
-    let Some(mailbox) = catcher::of(config.live.site.catcher).mailbox() else {
+    if config.live.site.catcher == CatcherKind::Generic {
         out::error(
             "upstream.catcher is \"generic\": how it deletes is not known; name the catcher, or use --catcher\n",
         );
         return Exit::Config;
-    };
+    }
     let Some(rule) = flags.rule(&config.live.site.purge) else {
         out::error(
             "there is no rule: give --max-age, --max-messages, --max-size or --all, or write [purge] into the configuration\n",
@@ -144,8 +146,16 @@ pub(super) fn run(source: &Source, flags: &Flags) -> Exit {
     };
     let timeouts = &config.start.timeouts;
     let upstream = Upstream::new(&config.live.site.upstream, timeouts.upstream_connect, timeouts.upstream_idle, 1);
+    let upstream = Arc::new(upstream);
+    let mailbox = match runtime.block_on(mailbox(&config.live.site, &upstream)) {
+        Ok(mailbox) => mailbox,
+        Err(exit) => {
+            runtime.shutdown_background();
+            return exit;
+        }
+    };
     let store = Store {
-        upstream: Arc::new(upstream),
+        upstream,
         mailbox,
         // Nobody's page is passed on by this process.
         inbox: Arc::default(),
@@ -163,6 +173,22 @@ pub(super) fn run(source: &Source, flags: &Flags) -> Exit {
     };
     runtime.shutdown_background();
     exit
+}
+
+/// How mail is listed and deleted at the catcher, which is asked what it is where that is not written.
+async fn mailbox(site: &SiteConfig, upstream: &Arc<Upstream>) -> Result<&'static dyn Mailbox, Exit> {
+    let recognised = Recognised::new(site.catcher);
+    let catcher = recognised.find(upstream, site.upstream.prefix.as_str()).await.map_err(|why| match why {
+        Reject::Upstream(fault) => {
+            out::error(&format!("the catcher cannot be reached: {fault}\n"));
+            Exit::Unavailable
+        }
+        _ => {
+            out::error("upstream.catcher is \"auto\", and what answers is not recognised; name the catcher\n");
+            Exit::Problem
+        }
+    })?;
+    catcher.mailbox().ok_or(Exit::Config)
 }
 
 async fn purge(

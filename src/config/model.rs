@@ -252,30 +252,69 @@ pub struct SiteConfig {
 pub enum CatcherKind {
     /// MailCatcher.
     MailCatcher,
+    /// MailDev 2.
+    MailDev2,
+    /// MailDev 3.
+    MailDev3,
+    /// MailDump.
+    MailDump,
+    /// Mailtutan.
+    Mailtutan,
+    /// Mailpit.
+    Mailpit,
+    /// MailHog.
+    MailHog,
     /// Any HTTP service: GET and HEAD are `view`, all else is `write`.
     Generic,
+    /// One of those with a name, which the gate finds out.
+    Auto,
 }
 
 impl CatcherKind {
     /// Every catcher by its name in the configuration.
-    pub(super) const NAMES: &[(&str, CatcherKind)] =
-        &[("mailcatcher", CatcherKind::MailCatcher), ("generic", CatcherKind::Generic)];
+    pub(super) const NAMES: &[(&str, CatcherKind)] = &[
+        ("mailcatcher", CatcherKind::MailCatcher),
+        ("maildev2", CatcherKind::MailDev2),
+        ("maildev3", CatcherKind::MailDev3),
+        ("maildump", CatcherKind::MailDump),
+        ("mailtutan", CatcherKind::Mailtutan),
+        ("mailpit", CatcherKind::Mailpit),
+        ("mailhog", CatcherKind::MailHog),
+        ("generic", CatcherKind::Generic),
+        ("auto", CatcherKind::Auto),
+    ];
+
+    /// Those that can be recognised.
+    pub const NAMED: [CatcherKind; 7] = [
+        CatcherKind::MailCatcher,
+        CatcherKind::MailDev2,
+        CatcherKind::MailDev3,
+        CatcherKind::MailDump,
+        CatcherKind::Mailtutan,
+        CatcherKind::Mailpit,
+        CatcherKind::MailHog,
+    ];
 
     /// The permissions that mean something with this catcher.
     pub fn permissions(self) -> PermissionSet {
+        let usual = [Permission::View, Permission::Delete, Permission::Clear].into_iter().collect::<PermissionSet>();
         match self {
-            CatcherKind::MailCatcher => {
-                [Permission::View, Permission::Delete, Permission::Clear, Permission::Quit].into_iter().collect()
+            CatcherKind::MailCatcher | CatcherKind::MailDump => usual.with(Permission::Quit),
+            // Where mail can be passed on to real mailboxes.
+            CatcherKind::MailDev2 | CatcherKind::MailDev3 | CatcherKind::Mailpit | CatcherKind::MailHog => {
+                usual.with(Permission::Write)
             }
+            CatcherKind::Mailtutan => usual,
             CatcherKind::Generic => [Permission::View, Permission::Write].into_iter().collect(),
+            CatcherKind::Auto => Permission::ALL.into_iter().collect(),
         }
     }
 
     /// What a logged-in user may do when `access.default` is not given.
     pub fn default_permissions(self) -> PermissionSet {
         match self {
-            CatcherKind::MailCatcher => [Permission::View, Permission::Delete, Permission::Clear].into_iter().collect(),
             CatcherKind::Generic => [Permission::View, Permission::Write].into_iter().collect(),
+            _ => [Permission::View, Permission::Delete, Permission::Clear].into_iter().collect(),
         }
     }
 }

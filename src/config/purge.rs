@@ -86,6 +86,12 @@ impl Reader<'_> {
                 }
             }
         }
+        if catcher == Some(CatcherKind::Mailtutan)
+            && let Some(entry) = self.raw.get("purge.max_size")
+        {
+            let reason = "needs sizes, which mailtutan does not tell; use purge.max_messages";
+            return Err(self.fault(entry, "purge.max_size", reason));
+        }
         let limits =
             Limits { max_age: max_age?, max_messages: max_messages?.map(|count| count as u64), max_size: max_size? };
         Ok(PurgeConfig {

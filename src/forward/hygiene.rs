@@ -16,7 +16,10 @@
 //! | `source`, `eml` | sandboxed without origin: the page does not reach into these |
 //! | a part | as `html`, without origin and new tabs, whether it is HTML, SVG, XML or a picture |
 //! | an asset | none: it is the catcher's own |
-//! | any other catcher's | none: nothing is known of what its pages need |
+//! | another catcher's page | nobody else frames it, and no base or plug-in of another site; its scripts are not known |
+//! | another catcher's list, settings, changes | nothing at all, as MailCatcher's |
+//! | another catcher's messages and parts | as MailCatcher's: a mail's HTML is sandboxed wherever it is opened |
+//! | its event streams and sockets, and whatever a `generic` one has | none: nothing is known of what its pages need |
 //!
 //! HTML keeps the page's origin in a tab of its own too, where a browser says that it is one: without, its inline pictures
 //! would be those of another origin, which are refused, and asked for without the session. Nothing in it runs either way.
@@ -41,6 +44,16 @@ const X_DNS_PREFETCH_CONTROL: HeaderName = HeaderName::from_static("x-dns-prefet
 static PAGE: HeaderValue = HeaderValue::from_static(
     "script-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-src 'self'; worker-src 'none'; \
      frame-ancestors 'self'",
+);
+
+/// The page of another catcher, whose scripts may be anywhere in it.
+static APP: HeaderValue = HeaderValue::from_static("object-src 'none'; base-uri 'self'; frame-ancestors 'self'");
+
+/// The same, where what it shows within itself may load nothing of other servers: a frame without an address of its own has
+/// the policy of the page around it, and MailDev 3 shows mail in one.
+static APP_BLOCK: HeaderValue = HeaderValue::from_static(
+    "object-src 'none'; base-uri 'self'; frame-ancestors 'self'; img-src 'self' data: blob:; \
+     style-src 'self' 'unsafe-inline'; font-src 'self' data:; media-src 'self' data: blob:; frame-src 'self'",
 );
 
 /// What is data.
@@ -125,13 +138,18 @@ pub fn dress(fields: &mut HeaderMap, operation: Operation, shown: Shown, remote:
     fields.insert(header::CACHE_CONTROL, const { HeaderValue::from_static("no-store") });
     fields.insert(CROSS_ORIGIN_RESOURCE_POLICY, const { HeaderValue::from_static("same-origin") });
     match kind {
-        Kind::Page => {
+        Kind::Page | Kind::App => {
             // Its own requests keep it; links out of it tell nobody where the inbox is.
             let entry = fields.entry(header::REFERRER_POLICY);
             entry.or_insert(const { HeaderValue::from_static("same-origin") });
         }
         Kind::Data => {}
         Kind::Html | Kind::Part | Kind::Plain | Kind::Text => dress_mail(fields, remote),
+    }
+    if kind == Kind::Text {
+        // MailDev says nothing of it, and a browser would guess.
+        let entry = fields.entry(header::CONTENT_TYPE);
+        entry.or_insert(const { HeaderValue::from_static("text/plain;charset=utf-8") });
     }
 }
 
@@ -155,6 +173,7 @@ fn dress_mail(fields: &mut HeaderMap, remote: RemoteContent) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Page,
+    App,
     Data,
     Html,
     Plain,
@@ -168,7 +187,8 @@ impl Kind {
         Some(match operation {
             Operation::Page => Kind::Page,
             Operation::List | Operation::Delete | Operation::Clear | Operation::Quit | Operation::Socket => Kind::Data,
-            Operation::Message(Format::Json) => Kind::Data,
+            Operation::Message(Format::Json) | Operation::Data | Operation::Change => Kind::Data,
+            Operation::App => Kind::App,
             Operation::Message(Format::Html) => Kind::Html,
             Operation::Message(Format::Plain) => Kind::Plain,
             Operation::Message(Format::Source | Format::Eml) => Kind::Text,
@@ -178,12 +198,14 @@ impl Kind {
     }
 
     fn is_mail(self) -> bool {
-        !matches!(self, Kind::Page | Kind::Data)
+        !matches!(self, Kind::Page | Kind::App | Kind::Data)
     }
 
     fn policy(self, shown: Shown, remote: RemoteContent) -> &'static HeaderValue {
         match (self, remote) {
             (Kind::Page, _) => &PAGE,
+            (Kind::App, RemoteContent::Allow) => &APP,
+            (Kind::App, RemoteContent::Block) => &APP_BLOCK,
             (Kind::Data, _) => &DATA,
             (Kind::Html, RemoteContent::Allow) => &HTML_ALLOW,
             (Kind::Html, RemoteContent::Block) => &HTML_BLOCK,

@@ -14,6 +14,7 @@ pub mod headers;
 pub mod hygiene;
 pub mod inbox;
 pub mod lists;
+pub mod recognised;
 pub mod relay;
 pub mod repair;
 pub mod tunnels;
@@ -43,7 +44,7 @@ use self::upstream::Upstream;
 use crate::access::Permit;
 use crate::body::budget::ReadAhead;
 use crate::body::{Body, BodyError, Unread};
-use crate::catcher::{Catcher, Operation};
+use crate::catcher::{Catcher, Operation, Payload};
 use crate::config::model::{RemoteContent, UpstreamCredentials};
 use crate::guard::cors;
 use crate::permission::Permission;
@@ -103,10 +104,11 @@ impl Forward<'_> {
         let operation = permit.action().operation;
         let shown = hygiene::admit(operation, &parts.headers)?;
         let says_empty = parts.headers.contains_key(header::CONTENT_LENGTH) && body.is_end_stream();
-        let body = self.request_body(body).await?;
+        let payload = &permit.action().payload;
+        let body = self.request_body(body, payload).await?;
         let enhanced = upgrade::is_enhanced(parts.uri.query());
         self.rewrite(&mut parts, permit, &way);
-        if says_empty && self.catcher.reads_bodies() {
+        if says_empty && *payload == Payload::AsItCame {
             // Some servers want it of a POST without a body (RFC 9110 section 8.6).
             parts.headers.insert(header::CONTENT_LENGTH, const { HeaderValue::from_static("0") });
         }
@@ -144,6 +146,9 @@ impl Forward<'_> {
     /// Sends a request that is no handshake, and mends an answer that can be.
     async fn ask(&self, request: Request<Body>, permit: &Permit, limit: Duration) -> Result<Response<Body>, Reject> {
         let answer = self.upstream.exchange(request, self.worker, limit).await?;
+        if !self.catcher.is_mailcatcher() {
+            return Ok(answer);
+        }
         self.inbox.mended(answer, permit.action(), self.upstream, self.worker, limit).await
     }
 
@@ -158,8 +163,20 @@ impl Forward<'_> {
         let believed = Believed::take(fields, way.client);
         headers::strip_hop_by_hop(fields);
         headers::strip_claims(fields, action.operation.is_upgrade());
-        if action.operation == Operation::Other && action.permission == Permission::View {
+        if action.permission != Permission::Write && !self.catcher.is_mailcatcher() {
             headers::strip_method_overrides(fields);
+        }
+        match &action.payload {
+            Payload::Json(_) => {
+                fields.remove(header::CONTENT_ENCODING);
+                fields.insert(header::CONTENT_TYPE, const { HeaderValue::from_static("application/json") });
+            }
+            Payload::None if !self.catcher.is_mailcatcher() => {
+                // Of a body that is not sent. MailDev 3 refuses an empty one that is said to be JSON.
+                fields.remove(header::CONTENT_ENCODING);
+                fields.remove(header::CONTENT_TYPE);
+            }
+            Payload::None | Payload::AsItCame | Payload::Decides => {}
         }
         // The body's own length is written when it is sent.
         fields.remove(header::CONTENT_LENGTH);
@@ -180,24 +197,33 @@ impl Forward<'_> {
     ///
     /// # Errors
     /// When it is too long, stops coming or is none.
-    pub async fn request_body(&self, body: &mut Body) -> Result<Body, Reject> {
-        if body.is_end_stream() {
-            return Ok(Body::empty());
-        }
-        let refused = |unread| match unread {
-            Unread::TooLarge => Reject::BodyTooLarge(self.body_limit),
-            Unread::Failed(BodyError::Stalled(_)) => Reject::BodyTimeout,
-            Unread::Failed(BodyError::Broken(_) | BodyError::Short(_)) => Reject::BodyBroken,
-        };
-        if !self.catcher.reads_bodies() {
-            body.drained(self.body_limit).await.map_err(refused)?;
-            return Ok(Body::empty());
+    pub async fn request_body(&self, body: &mut Body, payload: &Payload) -> Result<Body, Reject> {
+        let refused = |why| unread(why, self.body_limit);
+        match payload {
+            Payload::Decides => return Err(Reject::Internal("a body that decides was not looked at")),
+            Payload::Json(json) => return Ok(Body::full(json.clone())),
+            Payload::None | Payload::AsItCame if body.is_end_stream() => return Ok(Body::empty()),
+            Payload::None => {
+                body.drained(self.body_limit).await.map_err(refused)?;
+                return Ok(Body::empty());
+            }
+            Payload::AsItCame => {}
         }
         match body.size_hint().exact() {
             Some(length) if length > self.body_limit => Err(Reject::BodyTooLarge(self.body_limit)),
             Some(_) => Ok(std::mem::replace(body, Body::empty())),
             None => Ok(Body::full(body.collected(self.body_limit).await.map_err(refused)?)),
         }
+    }
+}
+
+/// The refusal of a body that could not be read within `limit` bytes.
+#[must_use]
+pub fn unread(why: Unread, limit: u64) -> Reject {
+    match why {
+        Unread::TooLarge => Reject::BodyTooLarge(limit),
+        Unread::Failed(BodyError::Stalled(_)) => Reject::BodyTimeout,
+        Unread::Failed(BodyError::Broken(_) | BodyError::Short(_)) => Reject::BodyBroken,
     }
 }
 

@@ -8,7 +8,7 @@
 //! are closed after use instead of kept.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,7 @@ pub struct Upstream {
     idle_timeout: Duration,
     idle: Box<[Mutex<Vec<Idle>>]>,
     open: Arc<AtomicUsize>,
+    opened: AtomicU64,
 }
 
 /// A connection that waits for its next request.
@@ -92,7 +93,14 @@ impl Upstream {
             idle_timeout,
             idle: (0..workers).map(|_| Mutex::default()).collect(),
             open: Arc::default(),
+            opened: AtomicU64::new(0),
         }
+    }
+
+    /// How many connections to it have been opened in all: as long as there are no new ones, it is still the same program.
+    #[must_use]
+    pub fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Relaxed)
     }
 
     /// How many connections to it are open.
@@ -192,6 +200,7 @@ impl Upstream {
     /// [`Reject::Upstream`].
     pub async fn connect(&self) -> Result<Connection, Reject> {
         let stream = self.dial.connect().await.map_err(Reject::Upstream)?;
+        self.opened.fetch_add(1, Ordering::Relaxed);
         let handshake = http1::Builder::new().max_header_size(ANSWER_HEAD).handshake(TokioIo::new(stream)).await;
         let (sender, connection) = match handshake {
             Ok(pair) => pair,

@@ -17,6 +17,7 @@ use super::alert::{Address, News};
 use super::history::{History, Record, State, Why};
 use super::lock::{self, Lock, NoLock};
 use super::retention::Rule;
+use super::store::Store;
 use super::ticker::Ticker;
 use super::work::{Ended, Work};
 use crate::app::App;
@@ -29,6 +30,9 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether somebody mended by hand what had failed.
 const LOOK: Duration = Duration::from_secs(5);
+
+/// How often a catcher is asked again what it is.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// What tells it to end.
 #[derive(Clone, Debug)]
@@ -139,7 +143,7 @@ impl Purges {
     }
 
     async fn purge(&mut self, config: &PurgeConfig, rule: Rule, scheduled: Timestamp) {
-        let Some(store) = self.app.live().store(usize::MAX, self.app.timeouts()) else { return };
+        let Some(store) = self.store(config.retry_for).await else { return };
         // Stopping waits for a message's copy and its deletion.
         let _at_work = self.ends.tasks.token();
         let lock = match self.lock(config.retry_for).await {
@@ -161,6 +165,27 @@ impl Purges {
         drop(lock);
         self.known = ended.record.left;
         self.tell(config, &ended).await;
+    }
+
+    /// The catcher, which may have to be asked first what it is; none if it does not say so in time.
+    async fn store(&self, patience: Duration) -> Option<Store> {
+        let began = Instant::now();
+        loop {
+            match self.app.live().found_store(self.app.timeouts()).await {
+                Ok(store) => return store,
+                Err(why) if began.elapsed() + ASK_AGAIN > patience => {
+                    tracing::error!("purge failed: it is not known which catcher it is: {}", why.reason());
+                    let told = "it is not known which catcher it is";
+                    self.app.conditions().degraded(Condition::Purge, told, why.reason());
+                    self.app.metrics().purged(State::Failed, 0);
+                    return None;
+                }
+                Err(_) => tokio::select! {
+                    () = tokio::time::sleep(ASK_AGAIN) => {}
+                    () = self.ends.stop.cancelled() => return None,
+                },
+            }
+        }
     }
 
     /// The lock; none where there is no place for one. Another purge is waited for.

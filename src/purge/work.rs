@@ -56,6 +56,10 @@ impl Work<'_> {
         let mut record = Record::begin(Timestamp::now(), self.why, self.scheduled, self.rule.to_string());
         let mut warnings = Vec::new();
         self.note(&record, &mut warnings);
+        if self.rule.limits.max_size.is_some() && !self.store.mailbox.tells_sizes() {
+            warnings
+                .push("max_size: this catcher does not tell how large a message is, so none goes by that".to_owned());
+        }
         let mut known = self.known;
         let mut arrived = 0;
         let failure = loop {
@@ -103,10 +107,11 @@ impl Work<'_> {
     }
 
     fn note(&self, record: &Record, warnings: &mut Vec<String>) {
+        const WHAT: &str = "state_dir: ";
         if let Err(error) = self.history.add(record)
-            && warnings.is_empty()
+            && !warnings.iter().any(|warning| warning.starts_with(WHAT))
         {
-            warnings.push(format!("state_dir: the run cannot be noted in the history: {error}"));
+            warnings.push(format!("{WHAT}the run cannot be noted in the history: {error}"));
         }
     }
 }

@@ -96,6 +96,12 @@ impl Reject {
                     "It is not running, or not where upstream.url in Mailwarden's configuration points. Start it and reload this page.",
                 ),
             ),
+            Reject::Unrecognised => (
+                s("What answers in the mail catcher's place is not recognised, so nothing is passed on to it."),
+                s(
+                    "It may still be starting: reload this page. If it stays so, whoever runs this server can name it in upstream.catcher in Mailwarden's configuration.",
+                ),
+            ),
             Reject::Upstream(_) => (
                 s("The mail catcher broke off or gave an answer that cannot be used."),
                 s("It may have been stopped just now: reload this page. If it stays so, look at its log."),

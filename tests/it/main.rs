@@ -66,6 +66,9 @@ mod downloads;
 // How long a client may take for each step.
 mod timeouts;
 
+// Other kinds of catchers.
+mod kinds;
+
 // What an answer may do in a browser.
 mod hygiene;
 

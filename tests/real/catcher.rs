@@ -1,20 +1,23 @@
 //! A mail catcher of another kind, and the gate that stands before it.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::Command;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::process::Program;
+use crate::process::{Program, tool, tools};
 use crate::support::gate::Gate;
+use crate::support::kind::Kind;
 use crate::support::patience::eventually;
 use crate::support::raw::Client;
+use crate::support::smtp_client::send_html;
 
 /// A running catcher.
 pub(crate) struct Catcher {
     _program: Program,
     _held: [Socket; 2],
-    http: SocketAddr,
+    pub(crate) http: SocketAddr,
     pub(crate) smtp: SocketAddr,
 }
 
@@ -58,4 +61,46 @@ pub(crate) fn read_until(client: &mut Client, wanted: &str) -> String {
         read.extend(byte);
     }
     String::from_utf8(read).unwrap()
+}
+
+/// A mail with a script is shown by the catcher's own page in Chromium, and runs nowhere: not in the page, and not in tabs
+/// of its own at the first two paths, where `ID` stands for its id in the list, the third. Its picture of another server is
+/// asked for with `allow` only.
+pub(crate) fn a_mail_is_shown_and_its_script_runs_nowhere(
+    kind: &Kind,
+    catcher: &Catcher,
+    mode: &str,
+    paths: [&str; 3],
+) {
+    tool("playwright/node_modules/playwright-core/package.json");
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    let remote = format!("http://elsewhere.test:{}/x.png", elsewhere.local_addr().unwrap().port());
+    elsewhere.set_nonblocking(true).unwrap();
+    let config = format!("upstream.catcher = {:?}\nmail.remote_content = {mode:?}", kind.name);
+    let gate = Gate::to(catcher.http).config(&config).start();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/kinds.mjs");
+    let url = format!("http://dev.test:{}/", gate.addr().port());
+    let mut script = Program::start(
+        Command::new("node").arg(file).args([url.as_str(), "anna", "secret"]).args(paths).env("TEST_TOOLS", tools()),
+    );
+    script.line("send a mail").expect("it opens the page");
+    send_html(
+        catcher.smtp,
+        "a mail with a script",
+        &format!(
+            "<html><head></head><body><p>It is shown.</p><script>tellThatItRan(location.href)</script>\
+             <img src=\"data:image/png,x\" onerror=\"tellThatItRan('handler')\"><img src=\"{remote}\"></body></html>"
+        ),
+    );
+    if mode == "allow" {
+        // Nobody answers there, so nothing is waited for but that it is asked.
+        drop(eventually("the picture to be asked for", || elsewhere.accept().ok()));
+        drop(elsewhere);
+        script.line("that was all");
+    } else {
+        script.line("that was all");
+        assert!(elsewhere.accept().is_err(), "nobody else learns that it was opened");
+    }
+    let status = script.wait();
+    assert!(status.success(), "{status}; what it found is below");
 }

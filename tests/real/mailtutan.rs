@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::catcher::Catcher;
+use crate::catcher::{self, Catcher};
 use crate::process::tool;
 use crate::support::gate::{AS_ANNA, Gate};
+use crate::support::kind::Kind;
 use crate::support::patience::{PATIENCE, eventually};
 use crate::support::raw::Client;
 use crate::support::smtp_client::send_mail;
@@ -91,8 +92,13 @@ fn a_mail_is_listed_read_and_deleted() {
 #[test]
 fn a_live_event_comes_by_websocket() {
     let mailtutan = mailtutan();
-    let gate = mailtutan.behind_a_gate();
-    let events = live_events(&gate);
+    for gate in [mailtutan.behind_a_gate(), KIND.gate(mailtutan.http)] {
+        a_live_event_comes(&mailtutan, &gate);
+    }
+}
+
+fn a_live_event_comes(mailtutan: &Catcher, gate: &Gate) {
+    let events = live_events(gate);
     // Mailtutan answers 101 before it listens to its own announcements: mail that comes in between is not told.
     eventually("a first event", || {
         send_mail(mailtutan.smtp, "is anybody there", "text");
@@ -116,4 +122,42 @@ fn a_catcher_that_breaks_is_a_502_and_what_still_works_goes_on() {
         assert_eq!(client.request(&format!("GET {path}"), AS_ANNA).status, 502, "{path}");
     }
     assert_eq!(client.request("GET /api/version", AS_ANNA).status, 200);
+}
+
+const KIND: Kind = Kind {
+    name: "mailtutan",
+    list: "/api/messages",
+    messages: |list| list.as_array().unwrap().clone(),
+    id: "id",
+    subject: |message| message["subject"].as_str().unwrap().to_owned(),
+    delete: |id| (format!("DELETE /api/messages/{id}"), String::new()),
+    clear: "DELETE /api/messages",
+};
+
+#[test]
+fn by_name_its_page_loads_and_it_is_recognised() {
+    let mailtutan = mailtutan();
+    KIND.its_page_loads(mailtutan.http);
+    KIND.auto_recognises_it(mailtutan.http);
+}
+
+#[test]
+fn by_name_deleting_and_clearing_take_their_permissions() {
+    let mailtutan = mailtutan();
+    KIND.deleting_and_clearing_take_their_permissions(mailtutan.http, &|subject| {
+        send_mail(mailtutan.smtp, subject, "text");
+    });
+}
+
+#[test]
+fn a_purge_leaves_the_newest() {
+    let mailtutan = mailtutan();
+    KIND.a_purge_leaves_the_newest(mailtutan.http, &|subject| send_mail(mailtutan.smtp, subject, "text"));
+}
+
+#[test]
+fn in_a_browser_a_mail_is_shown_and_its_script_runs_nowhere() {
+    let mailtutan = mailtutan();
+    let paths = ["/api/messages/ID/html", "/api/messages/ID/source", "/api/messages"];
+    catcher::a_mail_is_shown_and_its_script_runs_nowhere(&KIND, &mailtutan, "block", paths);
 }

@@ -32,6 +32,10 @@ mod hostile_mail;
 mod isolation;
 /// The inbox page and the gate's script in it: everything that parts the page from the catcher, and what comes of it.
 mod live;
+/// Node: Express and Angular, socket.io as long polling and as a WebSocket.
+mod maildev2;
+/// Node: Fastify and React, socket.io too.
+mod maildev3;
 /// Python and Flask under gevent: live updates as server-sent events, redirects made from `Host`.
 mod maildump;
 /// Rust and axum: live updates by WebSocket, and a catcher that breaks for good.
@@ -44,5 +48,7 @@ mod network;
 mod nginx;
 /// Programs that the tests start, and how they end.
 mod process;
+/// Socket.io, as its client speaks it.
+mod socket_io;
 /// The unit files, as systemd's own tools read them.
 mod systemd;

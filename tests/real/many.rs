@@ -21,7 +21,7 @@ use crate::process::{Program, tool, tools};
 use crate::support::catcher::{Catcher, Mail, Options};
 use crate::support::gate::{ANNA, AS_ANNA, Gate};
 use crate::support::raw::Client;
-use crate::support::smtp_client::send_mail;
+use crate::support::smtp_client::send_timed;
 
 /// How often a mail comes.
 const PACE: Duration = Duration::from_millis(200);
@@ -115,7 +115,7 @@ impl Stage {
         while Instant::now() < until {
             let subject = format!("n-{}", self.sent.len());
             let well = Instant::now() > self.troubled;
-            let at = send_mail(self.catcher.smtp_addr(), &subject, "hello");
+            let at = send_timed(self.catcher.smtp_addr(), &subject, "hello");
             self.sent.push(Sent { subject, at: since_1970(at), well });
             std::thread::sleep(PACE); // it is the pace of the load, and waits for nothing
         }

@@ -9,9 +9,23 @@ use std::time::SystemTime;
 
 use super::patience::PATIENCE;
 
-/// Hands a mail to the server, which has taken it when this returns. The moment right before the last line of it was sent,
-/// to which the 250 is the answer: whoever measures from there measures no less than from the 250.
-pub(crate) fn send_mail(server: SocketAddr, subject: &str, text: &str) -> SystemTime {
+/// Hands a mail to the server, which has taken it when this returns.
+pub(crate) fn send_mail(server: SocketAddr, subject: &str, text: &str) {
+    send_timed(server, subject, text);
+}
+
+/// The same with HTML.
+pub(crate) fn send_html(server: SocketAddr, subject: &str, html: &str) {
+    send(server, subject, "html", html);
+}
+
+/// As [`send_mail`], and the moment right before the last line of it was sent, to which the 250 is the answer: whoever
+/// measures from there measures no less than from the 250.
+pub(crate) fn send_timed(server: SocketAddr, subject: &str, text: &str) -> SystemTime {
+    send(server, subject, "plain", text)
+}
+
+fn send(server: SocketAddr, subject: &str, kind: &str, text: &str) -> SystemTime {
     let stream = TcpStream::connect_timeout(&server, PATIENCE).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut replies = BufReader::new(&stream);
@@ -28,7 +42,7 @@ pub(crate) fn send_mail(server: SocketAddr, subject: &str, text: &str) -> System
     say(
         &format!(
             "From: Application <app@dev.test>\r\nTo: anna@dev.test\r\nSubject: {subject}\r\n\
-             Content-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n."
+             Content-Type: text/{kind}; charset=utf-8\r\n\r\n{text}\r\n."
         ),
         "250",
     );

@@ -7,39 +7,26 @@ use std::borrow::Cow;
 
 use http::Method;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
-use super::super::mailbox::{self, Call, Event, Feed, Mailbox, Message, MessageId, Page};
+use super::super::mailbox::{self, Call, Event, Feed, Field, Mailbox, Message, MessageId, Page};
 use super::MailCatcher;
 
 #[derive(Deserialize)]
 struct Listed<'a> {
     id: u64,
+    /// Digits in quotes; forks write a number.
     #[serde(borrow, default)]
-    size: Option<Size<'a>>,
+    size: Option<Field<'a>>,
     #[serde(borrow, default)]
-    created_at: Option<Cow<'a, str>>,
-}
-
-/// Digits in quotes; forks write a number.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Size<'a> {
-    Number(u64),
-    Text(#[serde(borrow)] Cow<'a, str>),
-    Other(IgnoredAny),
+    created_at: Option<Field<'a>>,
 }
 
 impl From<Listed<'_>> for Message {
     fn from(listed: Listed<'_>) -> Self {
         Message {
             id: MessageId::Number(listed.id),
-            received: listed.created_at.and_then(|text| mailbox::time(&text)),
-            size: match listed.size {
-                Some(Size::Number(size)) => size,
-                Some(Size::Text(text)) => text.parse().unwrap_or(0),
-                Some(Size::Other(IgnoredAny)) | None => 0,
-            },
+            received: Field::time(listed.created_at.as_ref()),
+            size: Field::size(listed.size.as_ref()),
         }
     }
 }

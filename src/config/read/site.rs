@@ -6,9 +6,6 @@ use super::super::secret::Secret;
 use super::super::upstream::{UpstreamConfig, UpstreamCredentials, UpstreamUrl};
 use super::parse_path;
 
-/// Names of catchers that later versions know.
-const LATER_CATCHERS: [&str; 6] = ["auto", "mailpit", "maildev", "mailhog", "maildump", "mailtutan"];
-
 impl Reader<'_> {
     pub(super) fn site(&mut self) -> Read<SiteConfig> {
         let upstream = self.upstream();
@@ -28,11 +25,11 @@ impl Reader<'_> {
     fn catcher(&mut self) -> Read<CatcherKind> {
         const PATH: &str = "upstream.catcher";
         let (entry, text) = self.text(PATH)?;
-        if LATER_CATCHERS.contains(&text) {
+        if text == "maildev" {
             return Err(self.fault(
                 entry,
                 PATH,
-                format!("{text:?} is not built yet; write \"mailcatcher\", or \"generic\" to forward only"),
+                "\"maildev\" has two interfaces; write \"maildev2\", \"maildev3\", or \"auto\" to have it found out",
             ));
         }
         self.named(PATH, CatcherKind::NAMES)

@@ -4,6 +4,7 @@ use super::super::address::Listen;
 use super::super::model::{CatcherKind, LiveConfig, SiteConfig, StartConfig, StatusConfig};
 use super::super::reader::Reader;
 use super::super::upstream::{UpstreamConfig, UpstreamHost};
+use crate::catcher;
 use crate::session::page;
 
 impl Reader<'_> {
@@ -65,6 +66,11 @@ impl Reader<'_> {
         }
         let hidden = match path.strip_prefix(upstream.prefix.as_str()) {
             _ if *catcher == CatcherKind::Generic => false,
+            // Whether it is well is what is asked there anyway.
+            Some("/healthz" | "/livez" | "/readyz") => false,
+            Some(rest) if *catcher != CatcherKind::MailCatcher => {
+                rest.is_empty() || rest == "/" || catcher::has(*catcher, rest)
+            }
             Some("" | "/" | "/favicon.ico" | "/messages") => true,
             Some(rest) => rest.starts_with("/messages/") || rest.starts_with("/assets/"),
             None => false,

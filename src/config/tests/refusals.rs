@@ -126,8 +126,8 @@ fn each_mistake_is_answered_with_what_to_do() {
              m.toml:1: allowed_origins: \"app.test\" has no scheme; write one such as \"https://app.example.org:8443\"",
         ),
         (
-            "upstream.catcher = \"mailpit\"",
-            "m.toml:1: upstream.catcher: \"mailpit\" is not built yet; write \"mailcatcher\", or \"generic\" to forward only",
+            "upstream.catcher = \"maildev\"",
+            "m.toml:1: upstream.catcher: \"maildev\" has two interfaces; write \"maildev2\", \"maildev3\", or \"auto\" to have it found out",
         ),
         (
             "listen = [\"systemd:\"]",

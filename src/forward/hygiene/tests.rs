@@ -13,8 +13,15 @@ const MAIL: [Operation; 5] = [
     Operation::Message(Format::Eml),
     Operation::Part,
 ];
-const DATA_ROUTES: [Operation; 5] =
-    [Operation::List, Operation::Message(Format::Json), Operation::Delete, Operation::Clear, Operation::Quit];
+const DATA_ROUTES: [Operation; 7] = [
+    Operation::List,
+    Operation::Message(Format::Json),
+    Operation::Delete,
+    Operation::Clear,
+    Operation::Quit,
+    Operation::Data,
+    Operation::Change,
+];
 
 fn fields(lines: &[(&str, &str)]) -> HeaderMap {
     let mut fields = HeaderMap::new();
@@ -90,6 +97,31 @@ fn the_page_runs_its_own_scripts_and_frames_nothing_else() {
         assert_eq!(directive(policy, name), Some(sources), "{name}");
     }
     assert_eq!(directive(policy, "sandbox"), None, "it is the program");
+}
+
+#[test]
+fn another_catchers_page_is_framed_by_nobody_and_blocked_names_no_other_server() {
+    let policy = |remote| policies(&dressed(Operation::App, Shown::Anyhow, remote, &[]))[0].to_owned();
+    for remote in [RemoteContent::Allow, RemoteContent::Block] {
+        assert_eq!(directive(&policy(remote), "frame-ancestors"), Some("'self'"));
+        assert_eq!(directive(&policy(remote), "script-src"), None, "its scripts are not known");
+    }
+    for name in ["img-src", "style-src", "font-src", "media-src", "frame-src"] {
+        assert_eq!(directive(&policy(RemoteContent::Allow), name), None);
+        let blocked = policy(RemoteContent::Block);
+        let sources = directive(&blocked, name).unwrap();
+        assert!(!sources.split(' ').any(|source| source.contains('*') || source.starts_with("http")), "{sources}");
+    }
+}
+
+#[test]
+fn a_source_without_a_type_is_text_and_not_what_a_browser_makes_of_it() {
+    for (lines, expected) in
+        [(&[][..], "text/plain;charset=utf-8"), (&[("content-type", "message/rfc822")], "message/rfc822")]
+    {
+        let fields = dressed(Operation::Message(Format::Source), Shown::Anyhow, RemoteContent::Allow, lines);
+        assert_eq!(fields.get(header::CONTENT_TYPE).unwrap(), expected);
+    }
 }
 
 #[test]
