@@ -236,11 +236,7 @@ impl Asking<'_> {
         *request.uri_mut() = format!("{}/{id}.{format}", self.list)
             .parse()
             .map_err(|_| Reject::Internal("a message's address is not one"))?;
-        let fields = request.headers_mut();
-        fields.insert(header::HOST, self.upstream.authority().clone());
-        if let Some(ours) = self.upstream.credentials() {
-            fields.insert(header::AUTHORIZATION, ours.clone());
-        }
+        *request.headers_mut() = self.upstream.own_fields();
         self.upstream.exchange(request, self.worker, self.limit).await
     }
 }

@@ -76,6 +76,28 @@ fn an_unlike_request_is_not_answered_with_anothers_list() {
 }
 
 #[test]
+fn a_list_for_several_is_asked_for_without_any_fields_of_theirs() {
+    let catcher = Catcher::start(Options::default());
+    let gate = Gate::to(catcher.http_addr()).start();
+    let hold = Hold::closed();
+    catcher.on("GET /messages", Script::held(&hold));
+    let mut first = gate.connect();
+    send_list(&mut first);
+    assert!(catcher.wait_until(PATIENCE, |state| state.requests.len() == 1));
+    let mut others: Vec<Client> = (0..8).map(|_| gate.connect()).collect();
+    others.iter_mut().for_each(send_list);
+    assert_eq!(gate.connect().request("GET /favicon.ico", AS_ANNA).status, 200);
+    hold.open();
+    first.answer();
+    others.iter_mut().for_each(|other| assert_eq!(other.answer().status, 200));
+    let lists: Vec<_> = catcher.requests().into_iter().filter(|asked| asked.target == "/messages").collect();
+    assert_eq!(lists[0].value("x-forwarded-user").as_deref(), Some("anna"));
+    let shared: Vec<_> = lists.iter().filter(|asked| asked.values("x-forwarded-user").is_empty()).collect();
+    assert!(!shared.is_empty(), "{} lists", lists.len());
+    assert!(shared.iter().all(|asked| asked.lines.len() == 1 && asked.value("host").is_some()));
+}
+
+#[test]
 fn a_list_that_fails_for_one_message_is_served_with_that_message_marked() {
     let catcher = Catcher::start(Options::default());
     let gate = Gate::to(catcher.http_addr()).start();
