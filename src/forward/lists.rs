@@ -15,23 +15,23 @@
 //! - A shared list is held in memory once, for all; there is a bound to how much is held (64 MiB). Over it each gets an
 //!   answer of his own.
 
+mod plain;
+
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::header::HeaderMap;
+use http::{Response, StatusCode};
 use http_body::Body as _;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::headers::X_FORWARDED_HOST;
+pub(super) use self::plain::is_plain;
 use crate::body::{Body, BodyError, Unread};
 use crate::reject::{Reject, UpstreamFault};
-
-const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 
 /// How long those who wait wait for a request that is on its way.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -118,53 +118,6 @@ impl Whose {
     fn set_for_all(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
-}
-
-/// Whether `request` is one for the list and for nothing else, which MailCatcher does not refuse.
-pub(super) fn is_plain(request: &Request<Body>) -> bool {
-    const OWN: [HeaderName; 6] = [
-        header::RANGE,
-        header::IF_RANGE,
-        header::IF_MATCH,
-        header::IF_NONE_MATCH,
-        header::IF_MODIFIED_SINCE,
-        header::IF_UNMODIFIED_SINCE,
-    ];
-    let fields = request.headers();
-    request.method() == Method::GET && !OWN.iter().any(|name| fields.contains_key(name)) && is_not_refused(fields)
-}
-
-/// MailCatcher's Rack refuses JSON to a page of another host, as far as `Referer` tells, unless a script says that it asks
-/// (rack-protection's `JsonCsrf`), and whoever names two addresses of his own (`IPSpoofing`). Where this is stricter than
-/// that, a request only goes alone.
-fn is_not_refused(fields: &HeaderMap) -> bool {
-    if fields.contains_key("client-ip") {
-        return false;
-    }
-    let only = |name: HeaderName| {
-        let mut lines = fields.get_all(name).iter();
-        lines.next().filter(|_| lines.next().is_none()).map(HeaderValue::as_bytes)
-    };
-    if !fields.contains_key(header::REFERER) || only(X_REQUESTED_WITH) == Some(b"XMLHttpRequest") {
-        return true;
-    }
-    // Rack's host is the forwarded one, if there is one.
-    let host = only(X_FORWARDED_HOST).or_else(|| only(header::HOST));
-    let (Some(referer), Some(host)) = (only(header::REFERER), host) else { return false };
-    let page = referer.strip_prefix(b"http://").or_else(|| referer.strip_prefix(b"https://"));
-    // To the end of the authority, in characters that every parser of URIs takes.
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:/?&=".contains(byte);
-    let Some(page) = page.filter(|page| page.iter().all(plain)) else { return false };
-    let page = page.split(|byte| b"/?".contains(byte)).next().unwrap_or_default();
-    let name = |authority| without_port(authority).filter(|name| !name.is_empty());
-    name(page).is_some_and(|page| name(host) == Some(page))
-}
-
-/// The name of a host, in the letters that it is written in; none if its port is no number.
-fn without_port(authority: &[u8]) -> Option<&[u8]> {
-    let Some(colon) = authority.iter().position(|byte| *byte == b':') else { return Some(authority) };
-    let (name, port) = authority.split_at(colon);
-    port.iter().skip(1).all(u8::is_ascii_digit).then_some(name)
 }
 
 impl Lists {
