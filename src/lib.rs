@@ -99,7 +99,8 @@
 //! asked        =/ token SP prefix *( "/" segment ) [ "?" *( %x21-22 / %x24-7E ) ]
 //! body         = *OCTET                         ; as many as content-length says; chunks never
 //!
-//! ; the gate's own, to MailCatcher: the list before a Clear, and what a purge, a failing list and a purge's socket take.
+//! ; the gate's own, to MailCatcher: the list before a Clear or for several who wait for it, and what a purge, a failing
+//! ; list and a purge's socket take. Nobody's user, address or other field is in it.
 //! request      =/ own SP "HTTP/1.1" CRLF "host: " authority CRLF *( field CRLF ) CRLF
 //! own          = "GET" SP prefix ( "/messages" / "/messages/" id "." format ) / "DELETE" SP prefix "/messages" [ "/" id ]
 //!

@@ -1,8 +1,8 @@
 //! The memory that bodies may be read ahead into: one budget for all of them, counted in atomics, without a lock.
 //!
-//! Whoever stalls a hundred downloads must not have it all. So a client may hold as much as is still free: one alone half
-//! of the budget, the next half of what that leaves, and so on. Nobody finds nothing left, and nothing is kept back for
-//! people who are not there.
+//! Whoever stalls a hundred downloads must not have it all. So a client may hold as much as is still free: one alone half,
+//! the next half of what that leaves, and so on. A few clients could still use it up by halves; so an eighth is kept back for
+//! the first part of those who hold nothing yet. Only many addresses together leave nothing for the next.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::client_addr::Peer;
+
+/// Which part of the budget is kept back for clients that hold nothing yet: an eighth.
+const KEPT_BACK: usize = 8;
 
 /// The budget. What is charged to it comes back when the charge is dropped, whatever the reason.
 #[derive(Debug)]
@@ -72,12 +75,17 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Room for `bytes` more, if what the client then holds is no more than what is left.
+    /// Room for `bytes` more, if what the client then holds is no more than what is left: of all for the first bytes, of
+    /// all but what is kept back for more.
     pub(super) fn charge(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
-        let theirs = self.held.load(Ordering::Relaxed) + bytes;
+        let limit = self.budget.limit;
+        let holds = self.held.load(Ordering::Relaxed);
+        let theirs = holds + bytes;
         let charged = |held: usize| {
             let held = held + bytes;
-            (held + theirs <= self.budget.limit).then_some(held)
+            let fits =
+                if holds == 0 { held.max(bytes * 2) <= limit } else { held + theirs <= limit - limit / KEPT_BACK };
+            fits.then_some(held)
         };
         self.budget.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, charged).ok()?;
         self.held.fetch_add(bytes, Ordering::Relaxed);
@@ -139,17 +147,32 @@ mod tests {
     }
 
     #[test]
-    fn one_client_has_at_most_half_and_the_next_half_of_the_rest() {
+    fn one_client_has_at_most_half_and_the_next_half_of_the_rest_but_for_what_is_kept_back() {
         let budget = ReadAhead::new(6400);
         let [one, two, three] = [1, 2, 3].map(|last| budget.account(client(last)));
         let held = all(&one, 100);
-        assert_eq!(held.len(), 32);
+        assert_eq!(held.len(), 28);
         // Another body of the same client finds nothing more.
         assert!(budget.account(client(1)).charge(100).is_none());
         let others = all(&two, 100);
-        assert_eq!((others.len(), all(&three, 100).len()), (16, 8));
+        assert_eq!((others.len(), all(&three, 100).len()), (14, 7));
         drop(held);
-        assert_eq!(all(&three, 100).len(), 24);
+        assert_eq!(all(&three, 100).len(), 21);
+    }
+
+    #[test]
+    fn who_holds_nothing_yet_finds_room_when_a_few_have_taken_all_that_they_can() {
+        let budget = ReadAhead::new(6400);
+        let few = [1, 2, 3, 4, 5, 6, 7, 8].map(|last| budget.account(client(last)));
+        let held: Vec<Charge> = few.iter().flat_map(|account| all(account, 100)).collect();
+        assert!(few.iter().all(|account| account.charge(100).is_none()));
+        let late = [11, 12, 13, 14, 15].map(|last| budget.account(client(last)));
+        let first = late.each_ref().map(|account| account.charge(100));
+        assert!(first.iter().all(Option::is_some), "{} of 6400 are held", budget.held());
+        // But no more than that.
+        assert!(late.iter().all(|account| account.charge(100).is_none()));
+        drop((held, first));
+        assert_eq!(budget.held(), 0);
     }
 
     #[test]

@@ -35,7 +35,7 @@ const LONGEST_PING: Duration = Duration::from_secs(25);
 const HEAD_BYTES: RangeInclusive<u64> = 8 << 10..=1 << 20;
 /// Chunked bodies are held in memory up to the limit.
 const BODY_BYTES: RangeInclusive<u64> = 0..=1 << 30;
-/// One client may hold half of it, and a part of a body up to a mebibyte; with less nothing would ever be read ahead.
+/// One client may hold nearly half of it, and a part of a body up to a mebibyte; with less nothing would ever be read ahead.
 const READ_AHEAD_BYTES: RangeInclusive<u64> = 4 << 20..=64 << 30;
 const CONNECTIONS: RangeInclusive<usize> = 1..=1_000_000;
 const WORKERS: RangeInclusive<usize> = 1..=1_024;

@@ -24,6 +24,9 @@
 //! HTML keeps the page's origin in a tab of its own too, where a browser says that it is one: without, its inline pictures
 //! would be those of another origin, which are refused, and asked for without the session. Nothing in it runs either way.
 //!
+//! What no policy here covers: a browser may open a connection, without a request, to a server that a mail names for
+//! `preconnect` or in a frame, whatever it may load. `Connection-Allowlist` stops that in some, but every link with it.
+//!
 //! A policy never takes the place of one that the catcher sends: a browser enforces both. `Cross-Origin-Opener-Policy` is
 //! left out on purpose: a document with it and a sandbox is an error to browsers (HTML section 7.1.3), and on http it is
 //! ignored, with a complaint on the console.

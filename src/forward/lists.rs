@@ -5,7 +5,9 @@
 //! the answer has come one request is sent for all who wait.
 //!
 //! An answer is only ever shared with those who asked before its request was sent. So a mail that the catcher had taken
-//! when somebody asked is in his list, whoever else asked before.
+//! when somebody asked is in his list, whoever else asked before. What is asked for all is asked in the gate's own words,
+//! without a user or any other field of one of them, and only a list is shared (200): what the catcher says to one client
+//! concerns nobody else. A request that MailCatcher could refuse for where it came from goes alone.
 //!
 //! - A list that nobody else waits for is passed on as it arrives, as any other answer is.
 //! - One who leaves takes nothing from the others: if it was his request that was on its way, the next one's is sent.
@@ -13,19 +15,21 @@
 //! - A shared list is held in memory once, for all; there is a bound to how much is held (64 MiB). Over it each gets an
 //!   answer of his own.
 
+mod plain;
+
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{self, HeaderMap};
-use http::{Method, Request, Response, StatusCode};
+use http::header::HeaderMap;
+use http::{Response, StatusCode};
 use http_body::Body as _;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::authority::Authority;
+pub(super) use self::plain::is_plain;
 use crate::body::{Body, BodyError, Unread};
 use crate::reject::{Reject, UpstreamFault};
 
@@ -69,7 +73,7 @@ struct Batch {
 /// What they get.
 #[derive(Clone, Debug)]
 enum Shared {
-    Answer(StatusCode, HeaderMap, Bytes),
+    List(HeaderMap, Bytes),
     Refused(Reject),
     /// Each has to ask for himself.
     Nothing,
@@ -101,45 +105,35 @@ enum Entered<'a> {
     Waits(Member<'a>),
 }
 
-/// Whether an answer to `request` is one to any other that this is true of.
-pub(super) fn is_plain(request: &Request<Body>) -> bool {
-    const OWN: [header::HeaderName; 6] = [
-        header::RANGE,
-        header::IF_RANGE,
-        header::IF_MATCH,
-        header::IF_NONE_MATCH,
-        header::IF_MODIFIED_SINCE,
-        header::IF_UNMODIFIED_SINCE,
-    ];
-    let fields = request.headers();
-    request.method() == Method::GET && !OWN.iter().any(|name| fields.contains_key(name)) && is_not_refused(fields)
-}
+/// For whom a list is asked.
+#[derive(Debug, Default)]
+pub(super) struct Whose(AtomicBool);
 
-/// MailCatcher refuses its list to a page of another host, as far as it can tell.
-fn is_not_refused(fields: &HeaderMap) -> bool {
-    let Some(referer) = fields.get(header::REFERER) else { return true };
-    if fields.contains_key(header::ORIGIN) || fields.contains_key("x-requested-with") {
-        return true;
+impl Whose {
+    /// Whether for all who wait, and not for the one who asks alone.
+    pub(super) fn is_for_all(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
-    let (Ok(referer), Some(host)) = (referer.to_str(), fields.get(header::HOST)) else { return false };
-    let page = referer.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
-    let name = |authority| Authority::parse(authority).map(|authority| authority.name);
-    page.is_some_and(|page| name(page.as_bytes()) == name(host.as_bytes()))
+
+    fn set_for_all(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Lists {
-    /// The list: asked for by `ask` on its own, or for others too, or by somebody else. It takes at most `limit`.
+    /// The list: asked for by `ask` on its own, or for others too (which `whose` says before it is polled), or by somebody
+    /// else. It takes at most `limit`.
     ///
     /// # Errors
     /// What `ask` says, to everybody who waits for it; [`UpstreamFault::AnswerTimeout`] for one who waited too long.
-    pub(super) async fn get(&self, ask: Ask<'_>, limit: Duration) -> Result<Response<Body>, Reject> {
+    pub(super) async fn get(&self, ask: Ask<'_>, whose: &Whose, limit: Duration) -> Result<Response<Body>, Reject> {
         match self.enter() {
             Entered::First(flight) => {
                 let answer = ask.await;
                 drop(flight);
                 answer
             }
-            Entered::Waits(member) => timeout(limit, member.wait(ask))
+            Entered::Waits(member) => timeout(limit, member.wait(ask, whose))
                 .await
                 .unwrap_or(Err(Reject::Upstream(UpstreamFault::AnswerTimeout(limit)))),
         }
@@ -194,7 +188,7 @@ struct Member<'a> {
 
 impl Member<'_> {
     /// The answer to somebody's request that was sent after this one came: its own or another's.
-    async fn wait(self, ask: Ask<'_>) -> Result<Response<Body>, Reject> {
+    async fn wait(self, ask: Ask<'_>, whose: &Whose) -> Result<Response<Body>, Reject> {
         let mut answer = self.batch.answer.subscribe();
         let told = async { answer.wait_for(Option::is_some).await.ok().and_then(|shared| shared.clone()) };
         let leads = tokio::select! {
@@ -203,8 +197,11 @@ impl Member<'_> {
             leads = self.leads() => Ok(leads),
         };
         match leads {
-            Ok(leads) => self.lead(leads, ask).await,
-            Err(Some(Shared::Answer(status, fields, text))) => Ok(answered(status, fields, text)),
+            Ok(leads) => {
+                whose.set_for_all();
+                self.lead(leads, ask).await
+            }
+            Err(Some(Shared::List(fields, text))) => Ok(answered(fields, text)),
             Err(Some(Shared::Refused(reject))) => Err(reject),
             Err(Some(Shared::Nothing) | None) => ask.await,
         }
@@ -236,7 +233,8 @@ impl Member<'_> {
                 return Err(reject);
             }
         };
-        let length = answer.body().size_hint().exact().filter(|length| *length <= LONGEST);
+        let is_list = answer.status() == StatusCode::OK;
+        let length = answer.body().size_hint().exact().filter(|length| is_list && *length <= LONGEST);
         let room = length.and_then(|length| Room::of(&self.lists.held, usize::try_from(length).ok()?));
         let Some(room) = room else {
             tell(Shared::Nothing);
@@ -246,8 +244,8 @@ impl Member<'_> {
         match body.collected(LONGEST).await {
             Ok(text) => {
                 let text = Bytes::from_owner(Held { text, _room: room });
-                tell(Shared::Answer(head.status, head.headers.clone(), text.clone()));
-                Ok(answered(head.status, head.headers, text))
+                tell(Shared::List(head.headers.clone(), text.clone()));
+                Ok(answered(head.headers, text))
             }
             Err(unread) => {
                 let reject = Reject::Upstream(match unread {
@@ -272,9 +270,8 @@ impl Drop for Member<'_> {
     }
 }
 
-fn answered(status: StatusCode, fields: HeaderMap, text: Bytes) -> Response<Body> {
+fn answered(fields: HeaderMap, text: Bytes) -> Response<Body> {
     let mut response = Response::new(Body::full(text));
-    *response.status_mut() = status;
     *response.headers_mut() = fields;
     response
 }

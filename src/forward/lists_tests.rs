@@ -9,9 +9,12 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// What a request of the test's waits for.
 type Answer = oneshot::Sender<Result<&'static str, Reject>>;
 
-/// A catcher whose answers the test gives.
+/// A catcher whose answers the test gives, and for each request whether it was for all.
 #[derive(Clone, Default)]
-struct Catcher(Arc<Mutex<Vec<Answer>>>);
+struct Catcher(Arc<Mutex<Vec<(Answer, bool)>>>);
+
+/// What it says when it refuses.
+const REFUSAL: &str = "Forbidden";
 
 impl Catcher {
     /// How many requests were sent.
@@ -23,15 +26,24 @@ impl Catcher {
     fn answer(&self, number: usize, answer: Result<&'static str, Reject>) {
         let mut asked = self.0.lock().unwrap();
         let (spare, _) = oneshot::channel();
-        let sender = std::mem::replace(&mut asked[number], spare);
+        let sender = std::mem::replace(&mut asked[number].0, spare);
         sender.send(answer).unwrap();
     }
 
-    async fn ask(self) -> Result<Response<Body>, Reject> {
+    /// Which of the requests were for all.
+    fn for_all(&self) -> Vec<bool> {
+        self.0.lock().unwrap().iter().map(|(_, for_all)| *for_all).collect()
+    }
+
+    async fn ask(self, whose: &Whose) -> Result<Response<Body>, Reject> {
         let (sender, answer) = oneshot::channel();
-        self.0.lock().unwrap().push(sender);
+        self.0.lock().unwrap().push((sender, whose.is_for_all()));
         let text = answer.await.unwrap()?;
-        Ok(Response::new(Body::full(Bytes::from_static(text.as_bytes()))))
+        let mut response = Response::new(Body::full(Bytes::from_static(text.as_bytes())));
+        if text == REFUSAL {
+            *response.status_mut() = StatusCode::FORBIDDEN;
+        }
+        Ok(response)
     }
 }
 
@@ -41,7 +53,8 @@ impl Page {
     fn asks(lists: &Arc<Lists>, catcher: &Catcher) -> Self {
         let (lists, catcher) = (Arc::clone(lists), catcher.clone());
         Page(tokio::spawn(async move {
-            let mut answer = lists.get(pin!(catcher.ask()), LIMIT).await?;
+            let whose = Whose::default();
+            let mut answer = lists.get(pin!(catcher.ask(&whose)), &whose, LIMIT).await?;
             Ok(answer.body_mut().collected(1 << 20).await.unwrap())
         }))
     }
@@ -85,6 +98,7 @@ async fn who_asks_while_a_request_is_on_its_way_shares_the_next_one_and_never_th
     }
     assert_eq!(late.text().await, text("newest"));
     assert_eq!(lists.held.load(Ordering::Relaxed), 0, "what is sent is not held");
+    assert_eq!(catcher.for_all(), [false, true, true], "who is alone asks in his own words");
 }
 
 #[tokio::test(start_paused = true)]
@@ -151,6 +165,27 @@ async fn a_failure_is_told_to_all_who_waited_for_it_and_to_nobody_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn only_a_list_is_shared_and_what_else_the_catcher_says_is_said_to_one() {
+    let (lists, catcher) = (Arc::new(Lists::default()), Catcher::default());
+    let _first = Page::asks(&lists, &catcher);
+    settled().await;
+    let others: Vec<Page> = (0..3).map(|_| Page::asks(&lists, &catcher)).collect();
+    settled().await;
+    catcher.answer(0, Ok("first"));
+    settled().await;
+    catcher.answer(1, Ok(REFUSAL));
+    settled().await;
+    assert_eq!(catcher.for_all(), [false, true, false, false]);
+    catcher.answer(2, Ok("list"));
+    catcher.answer(3, Ok("list"));
+    let mut lists = 0;
+    for other in others {
+        lists += usize::from(other.text().await == text("list"));
+    }
+    assert_eq!(lists, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_request_that_hangs_holds_nobody_up_for_long() {
     let (lists, catcher) = (Arc::new(Lists::default()), Catcher::default());
     let _hangs = Page::asks(&lists, &catcher);
@@ -197,30 +232,4 @@ async fn over_the_bound_each_gets_an_answer_of_his_own() {
         seen.push(other.text().await.unwrap());
     }
     assert_eq!(seen.iter().filter(|text| **text == "own").count(), 2);
-}
-
-#[test]
-fn only_requests_that_get_the_same_answer_share_one() {
-    let ask = |fields: &[(&'static str, &'static str)]| {
-        let mut request = Request::get("/messages").body(Body::empty()).unwrap();
-        for (name, value) in [("host", "dev.test:8080")].iter().chain(fields) {
-            request.headers_mut().insert(*name, http::HeaderValue::from_static(value));
-        }
-        request
-    };
-    assert!(is_plain(&ask(&[])));
-    assert!(is_plain(&ask(&[("referer", "http://dev.test/")])));
-    assert!(is_plain(&ask(&[("referer", "http://evil.test/"), ("x-requested-with", "XMLHttpRequest")])));
-    for fields in [
-        &[("referer", "http://evil.test/")][..],
-        &[("referer", "nonsense")],
-        &[("range", "bytes=0-9")],
-        &[("if-none-match", "x")],
-        &[("if-modified-since", "x")],
-    ] {
-        assert!(!is_plain(&ask(fields)), "{fields:?}");
-    }
-    let mut head = ask(&[]);
-    *head.method_mut() = Method::HEAD;
-    assert!(!is_plain(&head));
 }

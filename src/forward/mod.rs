@@ -37,6 +37,7 @@ use zeroize::Zeroizing;
 pub use self::doomed::Purging;
 use self::headers::{Believed, Way};
 use self::inbox::Inbox;
+use self::lists::Whose;
 use self::relay::Pace;
 use self::tunnels::Tunnels;
 use self::upgrade::Socket;
@@ -121,8 +122,9 @@ impl Forward<'_> {
         } else {
             let request = Request::from_parts(parts, body);
             let is_shared = operation == Operation::List && lists::is_plain(&request);
-            let asks = pin!(self.ask(request, permit, limit));
-            if is_shared { self.inbox.lists.get(asks, limit).await? } else { asks.await? }
+            let whose = Whose::default();
+            let asks = pin!(self.ask(request, &whose, permit, limit));
+            if is_shared { self.inbox.lists.get(asks, &whose, limit).await? } else { asks.await? }
         };
         let took = asked.elapsed();
         *response.version_mut() = Version::HTTP_11;
@@ -143,8 +145,17 @@ impl Forward<'_> {
         Ok(Answered { response, is_stream, took })
     }
 
-    /// Sends a request that is no handshake, and mends an answer that can be.
-    async fn ask(&self, request: Request<Body>, permit: &Permit, limit: Duration) -> Result<Response<Body>, Reject> {
+    /// Sends a request that is no handshake, or the gate's own in its place, and mends an answer that can be.
+    async fn ask(
+        &self,
+        mut request: Request<Body>,
+        whose: &Whose,
+        permit: &Permit,
+        limit: Duration,
+    ) -> Result<Response<Body>, Reject> {
+        if whose.is_for_all() {
+            *request.headers_mut() = self.upstream.own_fields();
+        }
         let answer = self.upstream.exchange(request, self.worker, limit).await?;
         if !self.catcher.is_mailcatcher() {
             return Ok(answer);

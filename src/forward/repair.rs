@@ -3,7 +3,8 @@
 //! One mail whose subject is not text makes MailCatcher's list fail for everybody, and the page's look at that mail too;
 //! its source can be had, and so can every other mail. So when the list fails the messages are asked for one by one: one
 //! prober at a time, for a few seconds at most, and what it finds is remembered in the ledger. The list that is
-//! answered has an entry for each bad message, made of its source and marked. Where that takes too long, the answer is a
+//! answered has an entry for each bad message, made of its source and marked; so has any other message whose description is
+//! too long or cannot be used, for one must not take the list from everybody. Where that takes too long, the answer is a
 //! page that names the message and says how to be rid of it.
 
 pub(crate) mod entry;
@@ -26,11 +27,14 @@ use self::ledger::{Plan, Step};
 use self::source::Header;
 use super::inbox::Inbox;
 use super::upstream::Upstream;
-use crate::body::{Body, BodyError, Unread};
+use crate::body::{Body, Unread};
 use crate::reject::{Reject, UpstreamFault};
 
 /// How long one look may take.
 const LOOK: Duration = Duration::from_secs(3);
+
+/// How long the description of one message may take.
+const DESCRIBING: Duration = Duration::from_secs(1);
 
 /// The longest description of a message that is read, in bytes.
 const DESCRIPTION: u64 = 1 << 20;
@@ -59,13 +63,34 @@ pub(super) struct Asking<'a> {
 enum Found {
     Message(Entry),
     Nothing,
+    /// A message of which the catcher does not say what a list would.
+    Unsaid {
+        status: StatusCode,
+        why: String,
+    },
+}
+
+impl Found {
+    fn unsaid(why: &str) -> Self {
+        Found::Unsaid { status: StatusCode::OK, why: why.to_owned() }
+    }
+}
+
+/// What the source of a message says.
+enum Source {
+    /// Its entry, and its media type.
+    Entry(Entry, String),
+    /// There is no such message.
+    Nothing,
+    /// The catcher answers with another status.
+    Unsaid(StatusCode),
 }
 
 impl Repair {
     /// The list, where the catcher's own failed; none if no message is to blame.
     ///
     /// # Errors
-    /// [`Reject::BrokenList`] when it takes too long or is too much, [`Reject::Upstream`] when the catcher fails in
+    /// [`Reject::BrokenList`] when it takes too long, is too much or a message has no source, [`Reject::Upstream`] when the catcher fails in
     /// another way.
     pub(super) async fn list(&self, inbox: &Inbox, asking: Asking<'_>) -> Result<Option<Bytes>, Reject> {
         let _only = self.prober.lock().await;
@@ -83,10 +108,7 @@ impl Repair {
                 let about = tokio::time::timeout_at(until.into(), asking.about(id)).await;
                 let entry = match about {
                     Err(_elapsed) => return Err(broken()),
-                    Ok(found) => match found? {
-                        Found::Message(entry) => Some(entry),
-                        Found::Nothing => None,
-                    },
+                    Ok(entry) => entry?.map(|entry| entry.clipped(&mut look.room)),
                 };
                 if !inbox.ledger().tell(&mut look, id, entry) {
                     // All was cleared meanwhile, so ids begin anew.
@@ -114,7 +136,7 @@ impl Repair {
             formats: Vec<&'static str>,
             attachments: [(); 0],
         }
-        let Some((entry, kind)) = asking.source(id).await? else { return Ok(None) };
+        let Source::Entry(entry, kind) = asking.source(id).await? else { return Ok(None) };
         let mut formats = vec!["source"];
         for format in ["html", "plain"] {
             if asking.ask(&Method::HEAD, id, format).await?.status() == StatusCode::OK {
@@ -127,44 +149,85 @@ impl Repair {
 }
 
 impl Asking<'_> {
-    /// What the list would say of message `id`.
-    async fn about(&self, id: u64) -> Result<Found, Reject> {
-        let answer = self.ask(&Method::GET, id, "json").await?;
-        let (status, mut body) = (answer.status(), answer.into_body());
-        let text = body.collected(DESCRIPTION).await.map_err(|unread| self.unread(&unread))?;
-        match status {
-            StatusCode::OK => serde_json::from_slice(&text)
-                .map(|entry: Entry| Found::Message(entry.clipped()))
-                .map_err(|error| malformed(format!("its description of message {id} is not usable: {error}"))),
-            StatusCode::NOT_FOUND => Ok(Found::Nothing),
-            StatusCode::INTERNAL_SERVER_ERROR => {
-                tracing::warn!(id, "the catcher cannot list a message; its entry is made of its source");
-                Ok(self.source(id).await?.map_or(Found::Nothing, |(entry, _)| Found::Message(entry)))
-            }
-            other => Err(malformed(format!("it answered {other} when it was asked for message {id}"))),
+    /// What the list would say of message `id`; none if there is no such message.
+    ///
+    /// One message must not take the list from everybody: whatever is wrong with its description, its source will do.
+    async fn about(&self, id: u64) -> Result<Option<Entry>, Reject> {
+        let said = tokio::time::timeout(DESCRIBING, self.described(id)).await;
+        let (status, why) = match said.unwrap_or_else(|_elapsed| Ok(Found::unsaid("it takes too long")))? {
+            Found::Message(entry) => return Ok(Some(entry)),
+            Found::Nothing => return Ok(None),
+            Found::Unsaid { status, why } => (status, why),
+        };
+        tracing::warn!(id, why, "the catcher cannot list a message; its entry is made of its source");
+        let bad = status == StatusCode::INTERNAL_SERVER_ERROR;
+        match self.source(id).await {
+            Ok(Source::Entry(entry, _)) => Ok(Some(Entry { bad, ..entry })),
+            Ok(Source::Nothing) => Ok(None),
+            // Then it fails whatever it is asked, and not because of a message.
+            Ok(Source::Unsaid(other)) if other == status && bad => Ok(None),
+            Ok(Source::Unsaid(other)) if other == status => Err(Reject::Upstream(UpstreamFault::Malformed(format!(
+                "it answers {other} when it is asked for a message"
+            )))),
+            Ok(Source::Unsaid(_)) => Err(Reject::BrokenList(Some(id))),
+            Err(Reject::Upstream(fault)) if fault.no_connection().is_none() => Err(Reject::BrokenList(Some(id))),
+            Err(other) => Err(other),
         }
     }
 
-    /// The entry of message `id` and its media type, from its source; none if there is no source.
-    async fn source(&self, id: u64) -> Result<Option<(Entry, String)>, Reject> {
+    /// What the catcher says of message `id`.
+    async fn described(&self, id: u64) -> Result<Found, Reject> {
+        let unsaid = |why: &str| Ok(Found::unsaid(why));
+        let answer = match self.ask(&Method::GET, id, "json").await {
+            Err(Reject::Upstream(UpstreamFault::Malformed(why))) => return unsaid(&why),
+            answer => answer?,
+        };
+        let (status, mut body) = (answer.status(), answer.into_body());
+        match status {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => {
+                // A short text, and its connection is of further use.
+                _ = body.drained(DESCRIPTION).await;
+                return Ok(Found::Nothing);
+            }
+            status => {
+                _ = body.drained(DESCRIPTION).await;
+                return Ok(Found::Unsaid { status, why: format!("it answers {status}") });
+            }
+        }
+        match body.collected(DESCRIPTION).await {
+            Err(Unread::TooLarge) => unsaid("its description is too long"),
+            Err(Unread::Failed(error)) => unsaid(&error.to_string()),
+            Ok(text) => match serde_json::from_slice::<Entry>(&text) {
+                Ok(entry) if entry.id == id => Ok(Found::Message(entry)),
+                Ok(_) => unsaid("its description is another's"),
+                Err(error) => unsaid(&error.to_string()),
+            },
+        }
+    }
+
+    /// The entry of message `id` and its media type, from the beginning of its source.
+    async fn source(&self, id: u64) -> Result<Source, Reject> {
         let answer = self.ask(&Method::GET, id, "source").await?;
-        if answer.status() != StatusCode::OK {
-            return Ok(None);
+        match answer.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Ok(Source::Nothing),
+            other => return Ok(Source::Unsaid(other)),
         }
         let mut body = answer.into_body();
         let size = body.size_hint().exact();
         let mut seen = BytesMut::new();
-        // The rest of a long one is of no use, and its connection is closed over it.
+        // The rest of a long one is of no use, and its connection is closed over it. Of one that breaks off there is what
+        // came.
         while seen.len() < SOURCE_HEADER && !has_empty_line(&seen) {
             match std::future::poll_fn(|cx| std::pin::Pin::new(&mut body).poll_frame(cx)).await {
-                None => break,
                 Some(Ok(frame)) => seen.extend_from_slice(&frame.into_data().unwrap_or_default()),
-                Some(Err(error)) => return Err(self.unread(&Unread::Failed(error))),
+                None | Some(Err(_)) => break,
             }
         }
         let header = Header::parse(&seen);
         let entry = header.entry(id, size.unwrap_or(seen.len() as u64), Timestamp::now());
-        Ok(Some((entry, header.media_type())))
+        Ok(Source::Entry(entry, header.media_type()))
     }
 
     async fn ask(&self, method: &Method, id: u64, format: &str) -> Result<Response<Body>, Reject> {
@@ -173,25 +236,9 @@ impl Asking<'_> {
         *request.uri_mut() = format!("{}/{id}.{format}", self.list)
             .parse()
             .map_err(|_| Reject::Internal("a message's address is not one"))?;
-        let fields = request.headers_mut();
-        fields.insert(header::HOST, self.upstream.authority().clone());
-        if let Some(ours) = self.upstream.credentials() {
-            fields.insert(header::AUTHORIZATION, ours.clone());
-        }
+        *request.headers_mut() = self.upstream.own_fields();
         self.upstream.exchange(request, self.worker, self.limit).await
     }
-
-    fn unread(&self, unread: &Unread) -> Reject {
-        Reject::Upstream(match unread {
-            Unread::TooLarge => UpstreamFault::Malformed("its answer is too long".to_owned()),
-            Unread::Failed(BodyError::Stalled(limit)) => UpstreamFault::AnswerTimeout(*limit),
-            Unread::Failed(error) => UpstreamFault::Closed(error.to_string()),
-        })
-    }
-}
-
-fn malformed(why: String) -> Reject {
-    Reject::Upstream(UpstreamFault::Malformed(why))
 }
 
 /// Whether the header has ended.

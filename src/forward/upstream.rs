@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
@@ -127,6 +127,12 @@ impl Upstream {
     #[must_use]
     pub fn credentials(&self) -> Option<&HeaderValue> {
         self.credentials.as_ref()
+    }
+
+    /// The fields of a request that the gate makes: no user's.
+    pub(super) fn own_fields(&self) -> HeaderMap {
+        let login = self.credentials().map(|ours| (header::AUTHORIZATION, ours.clone()));
+        [(header::HOST, self.authority.clone())].into_iter().chain(login).collect()
     }
 
     /// Sends `request` and waits for the head of the answer, for at most `limit`; the answer's body gives the connection

@@ -52,7 +52,7 @@ impl Reject {
             ),
             Reject::Elsewhere(to) => (s("The inbox lives elsewhere."), format!("It is at {to}.")),
             Reject::BrokenList(Some(id)) => (
-                format!("The mail catcher cannot list its messages: it cannot read the subject of message {id}."),
+                format!("The mail catcher cannot list its messages because of message {id}."),
                 format!("Delete that one with DELETE /messages/{id}, or clear the inbox."),
             ),
             Reject::BrokenList(None) => (

@@ -76,6 +76,28 @@ fn an_unlike_request_is_not_answered_with_anothers_list() {
 }
 
 #[test]
+fn a_list_for_several_is_asked_for_without_any_fields_of_theirs() {
+    let catcher = Catcher::start(Options::default());
+    let gate = Gate::to(catcher.http_addr()).start();
+    let hold = Hold::closed();
+    catcher.on("GET /messages", Script::held(&hold));
+    let mut first = gate.connect();
+    send_list(&mut first);
+    assert!(catcher.wait_until(PATIENCE, |state| state.requests.len() == 1));
+    let mut others: Vec<Client> = (0..8).map(|_| gate.connect()).collect();
+    others.iter_mut().for_each(send_list);
+    assert_eq!(gate.connect().request("GET /favicon.ico", AS_ANNA).status, 200);
+    hold.open();
+    first.answer();
+    others.iter_mut().for_each(|other| assert_eq!(other.answer().status, 200));
+    let lists: Vec<_> = catcher.requests().into_iter().filter(|asked| asked.target == "/messages").collect();
+    assert_eq!(lists[0].value("x-forwarded-user").as_deref(), Some("anna"));
+    let shared: Vec<_> = lists.iter().filter(|asked| asked.values("x-forwarded-user").is_empty()).collect();
+    assert!(!shared.is_empty(), "{} lists", lists.len());
+    assert!(shared.iter().all(|asked| asked.lines.len() == 1 && asked.value("host").is_some()));
+}
+
+#[test]
 fn a_list_that_fails_for_one_message_is_served_with_that_message_marked() {
     let catcher = Catcher::start(Options::default());
     let gate = Gate::to(catcher.http_addr()).start();
@@ -107,6 +129,55 @@ fn a_list_that_fails_for_one_message_is_served_with_that_message_marked() {
     let source = gate.connect().request(&format!("GET /messages/{bad}.source"), AS_ANNA);
     assert!(source.text().contains("The list cannot say this."));
     gate.log_line("cannot list a message");
+}
+
+#[test]
+fn a_description_that_is_too_long_is_made_of_the_source_and_takes_the_list_from_nobody() {
+    let catcher = Catcher::start(Options::default());
+    let gate = Gate::to(catcher.http_addr()).start();
+    let _socket = open(&gate);
+    catcher.deliver(Mail::new("First"));
+    let subject = "a subject without end\r\n ".repeat(50_000);
+    let long = catcher.deliver(Mail::from_source(format!("Subject: {subject}\r\nFrom: a@x\r\n\r\ntext\r\n")));
+    let bad = catcher.deliver(Mail::with_broken_subject());
+    for _ in 0..2 {
+        let answer = list(&gate);
+        assert_eq!(ids(&answer), [1, long, bad]);
+        assert!(answer.text().len() < 4 << 10, "{} bytes", answer.text().len());
+        let entries: Value = serde_json::from_str(&answer.text()).unwrap();
+        let subject = entries[1]["subject"].as_str().unwrap();
+        assert!(subject.contains("a subject without end a subject") && subject.ends_with('\u{2026}'), "{subject}");
+    }
+    // Without the bad one the catcher's own is passed on; with another the long one is still known.
+    assert_eq!(gate.connect().request(&format!("DELETE /messages/{bad}"), AS_ANNA).status, 204);
+    assert!(list(&gate).text().len() > 1 << 20);
+    let another = catcher.deliver(Mail::with_broken_subject());
+    assert_eq!(ids(&list(&gate)), [1, long, another]);
+}
+
+#[test]
+fn a_description_that_cannot_be_used_is_made_of_the_source_or_the_message_is_named() {
+    const USELESS: [(&str, &str); 4] =
+        [("200 OK", "nonsense"), ("200 OK", "{}"), ("403 Forbidden", "no"), ("302 Found", "")];
+    for (status, text) in USELESS {
+        let catcher = Catcher::start(Options::default());
+        let gate = Gate::to(catcher.http_addr()).start();
+        let odd = catcher.deliver(Mail::new("Odd"));
+        let bad = catcher.deliver(Mail::with_broken_subject());
+        catcher.on(&format!("GET /messages/{odd}.json"), Script::reply(status, &[], text));
+        let answer = list(&gate);
+        assert_eq!(ids(&answer), [odd, bad], "{status} {text}");
+        assert!(answer.text().contains("Odd"));
+    }
+    let catcher = Catcher::start(Options::default());
+    let gate = Gate::to(catcher.http_addr()).start();
+    let odd = catcher.deliver(Mail::new("Odd"));
+    catcher.deliver(Mail::with_broken_subject());
+    catcher.on(&format!("GET /messages/{odd}.json"), Script::reply("403 Forbidden", &[], "no"));
+    catcher.on(&format!("GET /messages/{odd}.source"), Script::reply("410 Gone", &[], ""));
+    let answer = list(&gate);
+    assert_eq!(answer.status, 502);
+    assert!(answer.text().contains(&format!("DELETE /messages/{odd}")), "{}", answer.text());
 }
 
 #[test]

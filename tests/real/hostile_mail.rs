@@ -72,6 +72,16 @@ fn a_mail_looks_as_it_is_meant_to_and_the_page_works() {
 }
 
 #[test]
-fn with_remote_content_blocked_nobody_learns_that_a_mail_was_opened_and_what_came_with_it_is_shown() {
+fn with_remote_content_blocked_a_mail_asks_nobody_for_anything_and_what_came_with_it_is_shown() {
     everything_is_shown("block");
+}
+
+#[test]
+fn with_remote_content_blocked_a_browser_may_connect_ahead_but_asks_for_nothing() {
+    let catcher = Catcher::start(Options::default());
+    let html = "<link rel=preconnect href=http://evil.test/><iframe src=http://evil.test/frame></iframe>\
+        <img src=http://evil.test/pixel.svg><p>Nothing is loaded</p>";
+    catcher.deliver(Mail::from_source(format!("Subject: Ahead\r\nContent-Type: text/html\r\n\r\n{html}\r\n")));
+    let gate = Gate::to(catcher.http_addr()).config("mail.remote_content = \"block\"").start();
+    script("ahead.mjs", &[&format!("http://dev.test:{}/", gate.addr().port()), "anna", "secret"]);
 }

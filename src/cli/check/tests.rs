@@ -55,6 +55,14 @@ Mails             run no scripts, and may load pictures and styles from other se
 }
 
 #[test]
+fn what_blocking_leaves_open_is_said() {
+    let said = said("mail.remote_content = \"block\"", loaded);
+    let lines = "Mails             run no scripts and load nothing from other servers\n\
+        \x20                 a browser may still connect to one that a mail names, without asking for anything\n";
+    assert!(said.contains(lines), "{said}");
+}
+
+#[test]
 fn everything_that_is_not_usual_is_said() {
     let text = r#"
         listen = ["unix:/run/m.sock"]

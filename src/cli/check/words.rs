@@ -85,7 +85,10 @@ fn write_plan(plan: &Plan, out: &mut String) -> fmt::Result {
         line(out, "Without a login", format_args!("{nets}: {}", list(&plan.access.anonymous)))?;
     }
     match plan.mail.remote_content.as_deref() {
-        Some("block") => line(out, "Mails", "run no scripts and load nothing from other servers")?,
+        Some("block") => {
+            line(out, "Mails", "run no scripts and load nothing from other servers")?;
+            line(out, "", "a browser may still connect to one that a mail names, without asking for anything")?;
+        }
         Some(_) => line(out, "Mails", "run no scripts, and may load pictures and styles from other servers")?,
         None => line(out, "Mails", "as the catcher shows them: of a generic one nothing is known")?,
     }

@@ -16,9 +16,12 @@ pub(crate) struct Entry {
     pub(crate) subject: Value,
     /// Its length in bytes, as digits.
     pub(crate) size: Value,
-    /// When it came: `2026-11-23T08:24:26+00:00`, always UTC. Of a bad one when it may have come.
+    /// When it came: `2026-11-23T08:24:26+00:00`, always UTC. Of one that was made when it may have come.
     pub(crate) created_at: String,
-    /// Whether the catcher cannot list it, and this was made from its source.
+    /// Whether this was made from its source, so that nobody knows when it came.
+    #[serde(skip)]
+    pub(crate) made: bool,
+    /// Whether the catcher cannot list it.
     #[serde(skip)]
     pub(crate) bad: bool,
 }
@@ -26,45 +29,58 @@ pub(crate) struct Entry {
 /// The longest sender and subject that are remembered, and the most that recipients may come to, in bytes.
 const TEXT: usize = 2 * 1024;
 
+/// The same when many together have come to more than is worth remembering.
+const LITTLE: usize = 128;
+
+/// What a recipient takes beside its text, in bytes.
+const EACH: usize = 32;
+
 impl Entry {
-    /// With no more text than is worth remembering for thousands.
-    pub(crate) fn clipped(mut self) -> Self {
+    /// With no more text than is worth remembering for thousands. What it may have takes from `left`.
+    pub(crate) fn clipped(mut self, left: &mut usize) -> Self {
+        let most = if *left == 0 { LITTLE } else { TEXT };
+        let mut length = 0;
         for value in [&mut self.sender, &mut self.subject] {
-            if let Value::String(text) = value
-                && text.len() > TEXT
-            {
-                text.truncate(text.floor_char_boundary(TEXT));
-                text.push('\u{2026}');
+            if let Value::String(text) = value {
+                if text.len() > most {
+                    text.truncate(text.floor_char_boundary(most));
+                    text.push('\u{2026}');
+                    text.shrink_to_fit();
+                }
+                length += text.len();
             }
         }
         if let Value::Array(recipients) = &mut self.recipients {
-            let mut length = 0;
+            let mut theirs = 0;
             recipients.retain(|one| {
-                length += one.as_str().map_or(0, str::len);
-                length <= TEXT
+                theirs += one.as_str().map_or(0, str::len) + EACH;
+                theirs <= most
             });
+            recipients.shrink_to_fit();
+            length += theirs.min(most);
         }
+        *left = left.saturating_sub(length);
         self
     }
 
     /// The list of `entries`, which ascend by id: oldest first, as the catcher lists them.
     ///
-    /// Nobody knows when a bad one came, but ids ascend with time: its time is moved between those of its neighbours.
+    /// Nobody knows when one came that was made, but ids ascend with time: its time is moved between those of its neighbours.
     pub(crate) fn list<'a>(entries: impl DoubleEndedIterator<Item = &'a Entry>) -> String {
         let mut list: Vec<Entry> = entries.cloned().collect();
         let mut latest: Option<String> = None;
         for entry in list.iter_mut().rev() {
             match &latest {
-                Some(latest) if entry.bad && entry.created_at > *latest => entry.created_at.clone_from(latest),
-                _ if entry.bad => {}
+                Some(latest) if entry.made && entry.created_at > *latest => entry.created_at.clone_from(latest),
+                _ if entry.made => {}
                 _ => latest = Some(entry.created_at.clone()),
             }
         }
         let mut earliest: Option<String> = None;
         for entry in &mut list {
             match &earliest {
-                Some(earliest) if entry.bad && entry.created_at < *earliest => entry.created_at.clone_from(earliest),
-                _ if entry.bad => {}
+                Some(earliest) if entry.made && entry.created_at < *earliest => entry.created_at.clone_from(earliest),
+                _ if entry.made => {}
                 _ => earliest = Some(entry.created_at.clone()),
             }
         }

@@ -14,6 +14,9 @@ use super::entry::Entry;
 /// The most ids that one look asks about.
 pub(crate) const MOST: usize = 5_000;
 
+/// How much text the entries of one look may have in all before they are cut short, in bytes: 800 for each of the most.
+const TEXT: usize = 4 << 20;
+
 /// The least time between two looks at everything.
 pub(crate) const BETWEEN: Duration = Duration::from_secs(60);
 
@@ -68,6 +71,8 @@ pub(crate) struct Look {
     /// How far up it has to go at least.
     at_least: u64,
     asked: usize,
+    /// How much text its entries may have before they are cut short, in bytes.
+    pub(crate) room: usize,
     /// How many in a row had nothing.
     misses: usize,
     found: bool,
@@ -166,7 +171,7 @@ impl Ledger {
         self.removed = Some(HashSet::new());
         let look = |whole, upward, next, top, at_least| {
             let generation = self.generation;
-            Look { generation, whole, upward, next, top, at_least, asked: 0, misses: 0, found: false }
+            Look { generation, whole, upward, next, top, at_least, asked: 0, room: TEXT, misses: 0, found: false }
         };
         let last = self.last();
         if self.whole && (!self.stale || lately) {
