@@ -56,7 +56,7 @@ impl Attempt {
         Self {
             turn: scopes.last().map_or(0, |widest| widest.network.tag()),
             scopes,
-            guess: Key::new(key, Purpose::Guess, &[at, user, password]),
+            guess: Key::new(key, Purpose::Guess, &[at, user, password, stored]),
             known: Key::new(key, Purpose::Known, &[at, user, password, stored]),
         }
     }

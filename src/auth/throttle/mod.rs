@@ -74,7 +74,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub(super) use attempt::Attempt;
-use counts::{Before, Counts, delay};
+pub(super) use counts::LONGEST;
+use counts::{Before, Counts, Look, Place};
 
 /// Wrong passwords from one network that get 401.
 const LIMIT: u64 = 5;
@@ -88,16 +89,16 @@ const REPEATED: u64 = 60_000;
 const KNOWN: u64 = 7 * 24 * 3_600_000;
 /// A network's count goes no higher than this many times its limit: a quarter of an hour and it is as good as new.
 const WORST: u64 = 3;
-/// So many looks at what is remembered are free for a closed pair...
-const LOOKS: u64 = 100;
-/// ...and one more after so long.
+/// So many looks at what is remembered are free for a closed pair when a password comes...
+const LOOKS: u64 = 20;
+/// ...so many for those who have waited until their refusals leave...
+const LATE_LOOKS: u64 = 100;
+/// ...and one more of each after so long.
 const LOOK: u64 = 6_000;
 /// Entries of each table...
 const ENTRIES: usize = 1 << 16;
 /// ...but for that of looks: only closed pairs are in it.
 const LOOK_ENTRIES: usize = 1 << 14;
-/// When to come again after a queue that was full.
-const CROWDED: Duration = Duration::from_secs(5);
 
 /// What is known of where guesses come from.
 pub(super) struct Throttle {
@@ -114,12 +115,12 @@ pub(super) enum Class {
     Known,
     /// Nothing speaks against it.
     Usual,
-    /// Many are in flight from there. The name exists.
+    /// Many are in flight from there, and nobody is known to guess. It is the same for all names.
     Crowd,
-    /// Somebody guesses there. The name exists, and this password for it is new.
+    /// Somebody guesses there; the name exists, and this password for it is new. Or nobody guesses there, and nobody
+    /// waited for the answer when it came before.
     Guessing,
-    /// There are many in flight or somebody guesses there, and it cannot be a first right one: nobody has that name, or
-    /// it was looked at just now.
+    /// Somebody guesses there, and it cannot be a first right one: nobody has that name, or it came just now.
     Last,
 }
 
@@ -130,6 +131,8 @@ pub(super) struct Standing {
     pub(super) exists: bool,
     /// Whether the very same was right on this connection before.
     pub(super) proven: bool,
+    /// Whether it has waited until its refusal would leave.
+    pub(super) waited: bool,
 }
 
 /// Whether a password is looked at.
@@ -139,6 +142,8 @@ pub(super) enum Admission {
     Right,
     /// It is to be verified, and this to be handed back with the answer.
     Open(Ticket),
+    /// It was wrong a moment ago, and so it is now.
+    Wrong(Penalty),
     /// It is not looked at. It was looked for among what is remembered, and is not there.
     Closed(Penalty),
     /// It was not even looked for; to be asked again when the refusal would leave.
@@ -149,19 +154,26 @@ pub(super) enum Admission {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ticket {
     pub(super) class: Class,
-    /// How long after the arrival a refusal leaves, whatever becomes of the attempt; none if by the count.
+    /// How long after the arrival a refusal leaves, at the earliest; none if by the count.
     leaves: Option<Duration>,
+    /// When to try again, where somebody guesses. Refusals then leave at that moment, and not later.
+    too_many: Option<Duration>,
     /// Whether it is the first of its like, and so counts.
     counts: bool,
-    /// Whether it took a look that it gives back if it is right.
-    looked: bool,
+    /// The look that it took, and gives back if it is right.
+    looked: Option<Look>,
 }
 
 impl Ticket {
     /// How long after its arrival it is refused if there is no answer then.
     pub(super) fn patience(&self) -> Option<Duration> {
         // Those who come together, and of whom none was wrong, all have their turn.
-        self.leaves.filter(|_| self.class >= Class::Guessing)
+        self.leaves.filter(|_| self.too_many.is_some())
+    }
+
+    /// Whether it is one of many, and nobody is known to guess.
+    pub(super) fn is_in_a_crowd(&self) -> bool {
+        self.leaves.is_some() && self.too_many.is_none()
     }
 }
 
@@ -220,7 +232,8 @@ impl Throttle {
         let closed_for = counts.closed_for(attempt, now);
         let before = counts.before(attempt, now);
         // One that was wrong a moment ago is wrong again, and shows nobody anything.
-        let is_closed = closed_for > 0 && before != Before::Wrong;
+        let is_closed = closed_for > 0 && !matches!(before, Before::Wrong | Before::Refused);
+        let look = if standing.waited { Look::Late } else { Look::Early };
         let looks = is_closed && !standing.proven;
         let penalty = |counts: &Counts| {
             // A browser sends this password again when its page is loaded anew, and only then asks for another: the wait
@@ -228,24 +241,30 @@ impl Throttle {
             let retry_after = Some(Duration::from_millis(closed_for + FORGIVEN));
             Penalty { leaves: Leaves::FromArrival(counts.delay_of_closed(attempt, now)), retry_after }
         };
-        if looks && !counts.take_look(attempt, now) {
+        if looks && !counts.take_look(attempt, look, now) {
             return Admission::Unseen(penalty(&counts));
         }
         let is_right = is_remembered();
         let is_known = is_right || counts.known.until(attempt.known) > now;
         if is_known {
             if looks {
-                counts.give_look_back(attempt, now);
+                counts.give_look_back(attempt, look, now);
             }
-            let ticket = Ticket { class: Class::Known, leaves: None, counts: false, looked: false };
+            let ticket = Ticket { class: Class::Known, leaves: None, too_many: None, counts: false, looked: None };
             return if is_right { Admission::Right } else { Admission::Open(ticket) };
         }
         let repeated = before != Before::Never;
         if is_closed && !repeated {
             return Admission::Closed(penalty(&counts));
         }
-        let class = counts.class(attempt, standing.exists, repeated, now);
-        let leaves = (class > Class::Usual).then(|| delay((counts.crowd(attempt, now) + 1).max(LIMIT + 1)));
+        let place = counts.place(attempt, now);
+        if before == Before::Wrong {
+            let leaves = Leaves::FromArrival(counts.delay_of_repeated(attempt, place, now));
+            return Admission::Wrong(Penalty { leaves, retry_after: None });
+        }
+        let class = Counts::class(place, standing.exists, before);
+        let leaves = (place > Place::Calm).then(|| counts.delay_of_crowd(attempt, now));
+        let too_many = counts.too_many(attempt, now);
         if !repeated {
             for scope in &attempt.scopes {
                 let until = counts.pairs.until(scope.pair).max(now) + FORGIVEN;
@@ -254,8 +273,16 @@ impl Throttle {
                 counts.in_flight.begin(scope.network);
             }
         }
-        counts.note(attempt, before == Before::Wrong, now);
-        Admission::Open(Ticket { class, leaves, counts: !repeated, looked: looks })
+        if !repeated {
+            counts.note(attempt, Before::Unjudged, true, now);
+        }
+        Admission::Open(Ticket { class, leaves, too_many, counts: !repeated, looked: looks.then_some(look) })
+    }
+
+    /// How an attempt that came with a crowd is treated by now, if it turned out that somebody guesses there.
+    pub(super) fn class_by_now(&self, attempt: &Attempt, exists: bool, now: Instant) -> Option<Class> {
+        let place = self.counts().place(attempt, self.millis(now));
+        (place == Place::Guessing).then(|| Counts::class(place, exists, Before::Never))
     }
 
     /// The password was right: it takes its count back and is known from now on.
@@ -265,29 +292,39 @@ impl Throttle {
         if ticket.counts {
             counts.take_back(attempt, now);
         }
-        if ticket.looked {
-            counts.give_look_back(attempt, now);
+        if let Some(look) = ticket.looked {
+            counts.give_look_back(attempt, look, now);
         }
         counts.forget(attempt, now);
         counts.known.set(attempt.known, now + KNOWN);
     }
 
     /// The password was not looked at: it takes its count back, and is none that was tried.
-    pub(super) fn unseen(&self, attempt: &Attempt, ticket: Ticket, now: Instant) -> Penalty {
+    pub(super) fn unseen(&self, attempt: &Attempt, ticket: Ticket, now: Instant) {
         let now = self.millis(now);
         let mut counts = self.counts();
         if ticket.counts {
             counts.take_back(attempt, now);
             counts.forget(attempt, now);
         }
-        counts.penalty(attempt, ticket, Some(CROWDED), now)
     }
 
     /// The password was wrong.
     pub(super) fn wrong(&self, attempt: &Attempt, ticket: Ticket, now: Instant) -> Penalty {
         let now = self.millis(now);
         let mut counts = self.counts();
-        counts.note(attempt, true, now);
+        counts.note(attempt, Before::Wrong, ticket.counts, now);
+        let retry_after = counts.retry_after(attempt, ticket, now);
+        counts.add(attempt, ticket, now);
+        counts.penalty(attempt, ticket, retry_after, now)
+    }
+
+    /// There was no place for the password where somebody guesses. It counts as a wrong one, as that of a name that nobody
+    /// has does, or the counts would tell them apart; but it may be right when it comes again.
+    pub(super) fn refused(&self, attempt: &Attempt, ticket: Ticket, now: Instant) -> Penalty {
+        let now = self.millis(now);
+        let mut counts = self.counts();
+        counts.note(attempt, Before::Refused, ticket.counts, now);
         let retry_after = counts.retry_after(attempt, ticket, now);
         counts.add(attempt, ticket, now);
         counts.penalty(attempt, ticket, retry_after, now)
