@@ -128,9 +128,8 @@ impl Authenticator {
             sender.disproves();
         }
         let attempt = self.attempt(&question, credentials, sender, now);
-        let admit = |standing, now| {
-            self.throttle.admit(&attempt, standing, || self.remembered(&question, now).is_some(), now)
-        };
+        let admit =
+            |standing, now| self.throttle.admit(&attempt, standing, || self.remembered(&question, now).is_some(), now);
         let mut admission = admit(standing, now);
         if let Admission::Unseen(penalty) = admission {
             self.wait(penalty, clock).await;
@@ -213,7 +212,7 @@ impl Authenticator {
     ) -> Attempt {
         let (user, network) = (credentials.user(), &question.network);
         let stored = question.hash.as_bytes();
-        let attempt = Attempt::new(&self.key, network, user, credentials.password(), stored);
+        let attempt = Attempt::new(&self.key, network, user, credentials.password(), stored, question.user.is_some());
         let closed = |attempt: &Attempt| self.throttle.is_closed(attempt, now);
         let ticket = question.user.filter(|_| self.throttle.is_guarded(now) && closed(&attempt));
         let ticket = ticket.and_then(|user| sender.ticket(user));
@@ -315,7 +314,7 @@ impl Clock {
     }
 }
 
-/// A password that is being verified. Whoever hangs up before the answer is counted as if it had been wrong, or
+/// A password that is being verified, or whose refusal must not leave yet. Whoever hangs up before the answer is counted as if it had been wrong, or
 /// guesses that nobody waits for would keep the threads busy for nothing.
 struct Pending<'a> {
     gate: &'a Authenticator,

@@ -17,10 +17,11 @@
 //! What was right is known by keyed hashes with the network in them: for an hour in the cache of verified credentials,
 //! for a week here. Both answer without a count, so each is an oracle for whoever is in the same network, and for nobody
 //! else. While a pair is open a guess that finds nothing there is counted like any other. While it is closed,
-//! **looks** are counted: a hundred at once, ten a minute. One that finds what it looks for gives itself back; so
-//! colleagues of a guesser pass at once, until he has used up all of them. Half of them gone, refusals leave after 6.4 s,
-//! so that who guesses over one connection never does. When none is left, a password waits as a refusal would, and is
-//! looked for when it would leave; who hangs up before has learnt nothing.
+//! **looks** are counted: twenty at once, ten a minute, when passwords come. One that finds what it looks for gives
+//! itself back. Half of them gone, refusals leave after 6.4 s, so that who guesses over one connection never uses them
+//! up. When none is left, a password waits as a refusal would, and is looked for when it would leave, by looks of
+//! another kind: a hundred at once, ten a minute. Who hangs up before has learnt nothing and used none of those; so where
+//! somebody hangs up all the time a colleague is let in some seconds late, and only many who wait as he does shut him out.
 //!
 //! Two things show that somebody is no stranger, and need no look:
 //!
@@ -30,36 +31,44 @@
 //! Passwords **in flight** count like wrong ones where it is decided who goes first, and never where it is decided who is
 //! refused: twenty people who come to work at nine through one gateway are served in turn. See [`Class`].
 //!
-//! From where there is a queue (a network that guesses, or has many in flight), refusals leave at a moment that is
-//! fixed at the arrival, whether or not a hash was computed and when; so the order in the queue, which prefers names that
-//! exist, shows nobody which do. A guess that finds no place there is answered as if it had been wrong, at that moment.
+//! Where somebody guesses, names that exist go first in the queue, and so nothing may show who went: refusals leave at a
+//! moment that is fixed at the arrival, whether or not a hash was computed and when; only then they are counted, as wrong
+//! ones, also those that found no place; and what is said does not depend on it. Where many are merely in flight, all
+//! names are alike: they wait in turn, without a limit, and who finds no place asks again for 6.4 s. When it turns out
+//! meanwhile that somebody guesses there, whoever is not right leaves at a multiple of 6.4 s after his own arrival.
 //!
-//! The same wrong password again from the same network within a minute of the last time counts once: tabs and scripts
-//! repeat themselves. It is verified again (only right ones are remembered as answers) and it is answered with 401 even
-//! where a new one would get 429, since nobody learns anything from it: so a browser that holds a wrong password, and
-//! would send it for ever without asking, asks for another one when its page is loaded again. One that comes again before
-//! it was judged counts once too (the requests of a page), but it may be right: where the pair is closed it takes a look.
+//! The same wrong password again from the same network within a minute counts once: tabs and scripts repeat themselves. It
+//! is answered with 401 and without a hash, for names that nobody has too, as late as any other; also where a new one
+//! would get 429, since nobody learns anything from it: so a browser that holds a wrong password, and would send it for
+//! ever without asking, asks for another one when its page is loaded again. Those that come again do not prolong the
+//! minute: after it the next one is hashed and counted. With another stored hash, or when the name is somebody's now, it is
+//! another password. One that comes again before it was judged counts once too (the requests of a page), but it may be
+//! right: where the pair is closed it takes a look. Since it may cost a hash (of who hangs up each time) it waits behind
+//! all that are new.
 //!
 //! | attack | what stops it |
 //! |---|---|
 //! | guessing at one name | five at once, then one a minute: 1440 a day from an address, and no more from a whole /48 |
-//! | trying a password that is remembered, hanging up before the refusal | nothing is remembered elsewhere; from the same network a hundred at once, then ten a minute |
+//! | trying a password that is remembered, hanging up before the refusal | nothing is remembered elsewhere; from the same network 20 at once, 100 that wait for seconds, then ten a minute of each |
 //! | a password over many names | 429 and growing delays after five, and the last place in the queue |
 //! | a hundred guesses at the same moment | counted before they are looked at, and in flight |
-//! | hanging up before the answer | it counts as a wrong one |
+//! | hanging up before the answer | it counts as a wrong one, and takes no look from those who wait |
+//! | keeping the threads busy with the same wrong ones | they cost no hash, or wait behind all that are new |
 //! | filling the queue from many subnets | a /48 has one turn, and all who guess have a quarter of the places |
 //! | filling it with names that nobody has | names that exist go first, and take their places |
-//! | telling by time which names those are | refusals leave at a moment fixed at the arrival |
+//! | telling by time which names those are | refusals leave at a moment fixed at the arrival; in a mere crowd all names are alike |
 //! | shutting others out | known passwords pass; other names pass; there is no count by name alone |
 //! | a stolen ticket | five guesses, then one a minute, for its five minutes |
 //! | pushing the own record out of the tables | the smallest penalty goes first: it takes 16 greater ones at the same, secret, place |
-//! | memory | five tables, 4.3 MiB in all, whatever comes |
+//! | memory | six tables, 4.5 MiB in all, whatever comes |
 //!
 //! What it costs honest people: whoever mistypes waits longer each time, up to 0.8 s, and after five a minute for each
 //! further try; who logs in for the first time from the very address from which somebody guesses at his name has to wait
-//! until that ends, or come from another. The same holds for who was right from there before, on a new connection and
-//! without a ticket, but only while somebody guesses at his name from there over several connections for minutes. And
-//! where a colleague guesses, a mistyped password shows a page that says to reload, instead of the browser's question.
+//! until that ends, or come from another. Who was right from there before comes 6.4 s late on a new connection and
+//! without a ticket while somebody guesses there and hangs up, and is refused only while many wait for their refusals.
+//! Where a colleague guesses, a mistyped password shows a page that says to reload, instead of the browser's question.
+//! Where a crowd turns out to guess, who has not had his turn after 6.4 s is refused, right or not: with a slow hash and one
+//! thread that may be some of those who came in it.
 //!
 //! What it does not stop: somebody with addresses in hundreds of networks has five tries at each name from each, and can
 //! keep the queue full with them.

@@ -35,7 +35,7 @@ const PATIENT: Standing = Standing { exists: true, proven: false, waited: true }
 impl Bench {
     fn attempt(&self, from: Peer, user: &str, password: &str) -> Attempt {
         let network = Network::of(from);
-        Attempt::new(&self.key, &network, user.as_bytes(), password.as_bytes(), b"the stored hash")
+        Attempt::new(&self.key, &network, user.as_bytes(), password.as_bytes(), b"the stored hash", true)
     }
 
     fn admit(&self, from: Peer, user: &str, password: &str) -> Admission {
@@ -174,7 +174,7 @@ fn a_wrong_password_is_none_any_more_when_the_stored_hash_changes() {
     let bench = bench();
     let from = ip("192.0.2.1");
     bench.wrong(from, "anna", "new").unwrap();
-    let changed = Attempt::new(&bench.key, &Network::of(from), b"anna", b"new", b"another hash");
+    let changed = Attempt::new(&bench.key, &Network::of(from), b"anna", b"new", b"another hash", true);
     let admission = bench.throttle.admit(&changed, SOMEBODY, || false, bench.now);
     assert!(matches!(admission, Admission::Open(_)), "{admission:?}");
 }
@@ -246,7 +246,7 @@ fn a_password_that_was_right_lately_passes_whoever_guesses_from_there_and_helps_
     assert!(bench.wrong(from, "anna", "guess").is_none());
     // Elsewhere nobody knows it, and with another hash it may be wrong by now.
     assert_eq!(bench.open(ip("192.0.2.2"), "anna", "secret").class, Class::Usual);
-    let changed = Attempt::new(&bench.key, &Network::of(from), b"anna", b"secret", b"another hash");
+    let changed = Attempt::new(&bench.key, &Network::of(from), b"anna", b"secret", b"another hash", true);
     let admission = bench.throttle.admit(&changed, SOMEBODY, || false, bench.now);
     assert!(matches!(admission, Admission::Closed(_)), "{admission:?}");
     bench.now += Duration::from_millis(KNOWN);

@@ -129,9 +129,8 @@ impl<J> FairQueue<J> {
             self.networks.iter().enumerate().find_map(|(at, (_, jobs))| {
                 let next = jobs.iter().filter(|job| job.claim.rank() == rank).min_by_key(|job| job.turn)?;
                 // What came before it was known that somebody guesses there lets a name that exists go first.
-                let ahead = jobs.iter().filter(|job| {
-                    next.claim.class == Class::Crowd && job.claim.class == Class::Guessing
-                });
+                let ahead =
+                    jobs.iter().filter(|job| next.claim.class == Class::Crowd && job.claim.class == Class::Guessing);
                 if let Some(ahead) = ahead.min_by_key(|job| job.turn).filter(|job| fits(job)) {
                     return Some((at, ahead.turn));
                 }

@@ -68,11 +68,9 @@ mod tests {
     fn a_strangers_link_in_a_shared_folder_is_not_followed() {
         assert!(rustix::process::geteuid().is_root(), "links are given away here, which takes root");
         let (mine, the_folders, a_strangers) = (0, 1, 2);
-        for (mode, owner, is_followed) in [
-            (0o1777, mine, true),
-            (0o1777, a_strangers, false),
-            (0o1773, a_strangers, false),
-        ] {
+        for (mode, owner, is_followed) in
+            [(0o1777, mine, true), (0o1777, a_strangers, false), (0o1773, a_strangers, false)]
+        {
             let dir = tempfile::tempdir().unwrap();
             let (link, way, file) = (dir.path().join("link"), dir.path().join("way"), dir.path().join("file"));
             symlink("file", &link).unwrap();
