@@ -51,11 +51,17 @@ impl Authenticator {
         loop {
             let mut answer = std::pin::pin!(self.hashed(question, credentials, attempt, class));
             loop {
-                let answer = timeout_at(leaves, answer.as_mut()).await;
-                is_guessed_at |= by_now().is_some();
+                let answer = timeout_at(leaves.min(Instant::now() + TICK), answer.as_mut()).await;
+                if let Some(by_now) = by_now() {
+                    if by_now == Class::Guessing && class == Class::Crowd {
+                        self.verifier.promote(claim(attempt, by_now));
+                    }
+                    (class, is_guessed_at) = (by_now, true);
+                }
                 match answer {
                     Ok(Err(NoAnswer::Crowded)) => break,
                     Ok(answer) => return (answer, is_guessed_at.then_some(leaves)),
+                    Err(_) if Instant::now() < leaves => {}
                     Err(_) if is_guessed_at => return (Err(NoAnswer::Crowded), Some(leaves)),
                     Err(_) => leaves += LONGEST,
                 }
@@ -81,7 +87,10 @@ impl Authenticator {
         class: Class,
     ) -> Result<bool, NoAnswer> {
         let asked = Asked::new(&self.key, question.hash.clone(), credentials.user(), credentials.password());
-        let claim = Claim { network: attempt.turn(), name: attempt.name(), class };
-        self.verifier.verify(claim, asked).await
+        self.verifier.verify(claim(attempt, class), asked).await
     }
+}
+
+fn claim(attempt: &Attempt, class: Class) -> Claim {
+    Claim { network: attempt.turn(), name: attempt.name(), class }
 }

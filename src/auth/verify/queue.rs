@@ -145,6 +145,14 @@ impl<J> FairQueue<J> {
         job.map(|job| (job.claim, job.memory, job.what))
     }
 
+    /// What waits of that network for that name has come with a crowd, and is of a better class by now.
+    pub(super) fn promote(&mut self, claim: Claim) {
+        let jobs = self.networks.iter_mut().filter(|(network, _)| *network == claim.network).flat_map(|(_, jobs)| jobs);
+        for job in jobs.filter(|job| job.claim.name == claim.name && job.claim.class == Class::Crowd) {
+            job.claim.class = claim.class;
+        }
+    }
+
     /// Keeps only the jobs that `wanted` says so of.
     pub(super) fn retain(&mut self, mut wanted: impl FnMut(Claim, &J) -> bool) {
         for (_, jobs) in &mut self.networks {

@@ -38,7 +38,7 @@ fn timed(gate: &Gate, from: &str, name: &str, password: &str) -> (Answer, Durati
 fn in_a_crowd_of_made_up_names_one_that_exists_and_one_that_does_not_are_refused_at_the_same_moment() {
     let (_catcher, gate) = slow();
     let asks = [("192.0.2.11", "anna", "wrong"), ("192.0.2.12", "zoe", "wrong"), ("192.0.2.13", "anna", "secret")];
-    let made_up = |from| (0..8).map(move |number| (from, format!("made up {number}")));
+    let made_up = |from| (0..8).map(move |number| (from, format!("made up {number} at {from}")));
     let crowd = asks.iter().flat_map(|(from, ..)| made_up(*from));
     let _crowd: Vec<_> = crowd.map(|(from, name)| send(&gate, from, &name, "x")).collect();
     eventually("all of them to be there", || {
