@@ -3,6 +3,7 @@
 //! What was verified from the same network lately is answered at once: neither the throttle nor the pool is asked. Only
 //! while a name is guessed at somewhere the throttle is, since then an answer at once may be what a guesser waits for.
 
+mod answer;
 mod limits;
 
 use std::fmt;
@@ -25,7 +26,7 @@ use super::network::Network;
 use super::sender::Sender;
 use super::throttle::{Admission, Attempt, Leaves, Penalty, Standing, Throttle, Ticket};
 use super::users::{User, Users};
-use super::verify::{Asked, Claim, NoAnswer, Verifier};
+use super::verify::{NoAnswer, Verifier};
 pub use limits::{AuthLimits, AuthLoad};
 
 /// Answers who a request is from. One for the whole process.
@@ -115,23 +116,28 @@ impl Authenticator {
         users: &Users,
         now: Instant,
     ) -> Result<Identity, Refusal> {
-        let clock = Clock { now, arrived: tokio::time::Instant::now() };
+        let mut clock = Clock { now, arrived: tokio::time::Instant::now() };
         let Some(question) = question else {
             // Without users there is nobody to be told apart from, and nobody gets in.
             self.late.leave(clock.arrived, clock.arrived).await;
             return Err(AuthFailure::UnknownUser.into());
         };
-        let standing = Standing { exists: question.user.is_some(), proven: sender.has_proven(&question.key) };
+        let proven = sender.has_proven(&question.key);
+        let mut standing = Standing { exists: question.user.is_some(), proven, waited: false };
         if !standing.proven {
             sender.disproves();
         }
         let attempt = self.attempt(&question, credentials, sender, now);
-        let admit = |now| self.throttle.admit(&attempt, standing, || self.remembered(&question, now).is_some(), now);
-        let mut admission = admit(now);
+        let admit =
+            |standing, now| self.throttle.admit(&attempt, standing, || self.remembered(&question, now).is_some(), now);
+        let mut admission = admit(standing, now);
         if let Admission::Unseen(penalty) = admission {
             self.wait(penalty, clock).await;
             if !self.late.is_drained() {
-                admission = admit(clock.now());
+                // If it is verified after all its time begins now.
+                clock = Clock { now: clock.now(), arrived: tokio::time::Instant::now() };
+                standing.waited = true;
+                admission = admit(standing, clock.now);
             }
         }
         let ticket = match (admission, question.user) {
@@ -142,46 +148,58 @@ impl Authenticator {
             }
             (Admission::Right, None) => return Err(AuthFailure::UnknownUser.into()),
             (Admission::Open(ticket), _) => ticket,
-            (Admission::Closed(penalty) | Admission::Unseen(penalty), _) => {
+            (Admission::Wrong(penalty), _) => {
                 self.wait(penalty, clock).await;
+                return Err(denial(&question, users, credentials).into());
+            }
+            (Admission::Closed(penalty) | Admission::Unseen(penalty), _) => {
+                if !standing.waited {
+                    self.wait(penalty, clock).await;
+                }
                 return Err(Refusal { failure: AuthFailure::Throttled, retry_after: penalty.retry_after });
             }
         };
-        let answer = self.answer(&question, credentials, &attempt, ticket, clock).await;
-        let now = clock.now();
-        let (penalty, failure) = match (answer, question.user) {
-            (Ok(true), Some(user)) => {
-                self.throttle.right(&attempt, ticket, now);
-                self.cache.insert(question.key, now);
-                sender.proves(&question.key);
-                return Ok(Identity::of(user));
-            }
-            (Ok(_), Some(user)) => {
-                let failure = AuthFailure::WrongPassword { user: user.name().clone() };
-                (self.throttle.wrong(&attempt, ticket, now), failure)
-            }
-            // Whether it was looked at or not: there was nothing to see.
-            (Ok(_) | Err(NoAnswer::Crowded), None) => {
-                let failure = match users.refused(credentials.user()) {
-                    Some(user) => AuthFailure::RefusedLine { user: user.clone() },
-                    None => AuthFailure::UnknownUser,
-                };
-                (self.throttle.wrong(&attempt, ticket, now), failure)
-            }
-            (Err(NoAnswer::Crowded), Some(_)) => (self.throttle.unseen(&attempt, ticket, now), AuthFailure::Throttled),
-            (Err(reason), _) => {
-                self.throttle.unseen(&attempt, ticket, now);
-                self.late.leave(clock.arrived, clock.arrived).await;
-                return Err(AuthFailure::from(reason).into());
-            }
-        };
-        self.wait(penalty, clock).await;
-        let mut retry_after = penalty.retry_after;
-        if let Leaves::FromArrival(_) = penalty.leaves {
-            let by_now = self.throttle.retry_after(&attempt, ticket, clock.now());
-            retry_after = by_now.or(retry_after.filter(|_| failure == AuthFailure::Throttled));
+        let mut pending = Pending { gate: self, attempt: &attempt, ticket, clock, is_judged: false };
+        let (answer, leaves) = self.answer(&question, credentials, &attempt, ticket, clock).await;
+        if let (Ok(true), Some(user)) = (answer, question.user) {
+            pending.is_judged = true;
+            self.throttle.right(&attempt, ticket, clock.now());
+            self.cache.insert(question.key, clock.now());
+            sender.proves(&question.key);
+            return Ok(Identity::of(user));
         }
-        Err(Refusal { failure, retry_after })
+        match (answer, leaves) {
+            // Neither the counts nor what is said show before that moment what became of it.
+            (Ok(_) | Err(NoAnswer::Crowded), Some(leaves)) => self.late.leave_at(clock.arrived, leaves).await,
+            (Ok(_), None) => {}
+            (Err(reason), _) => {
+                pending.is_judged = true;
+                self.throttle.unseen(&attempt, ticket, clock.now());
+                self.late.leave(clock.arrived, clock.arrived).await;
+                let crowded = reason == NoAnswer::Crowded;
+                return Err(if crowded { AuthFailure::Busy } else { reason.into() }.into());
+            }
+        }
+        pending.is_judged = true;
+        let now = clock.now();
+        let denial = denial(&question, users, credentials);
+        // Of a name that nobody has there was nothing to see.
+        let is_unseen = answer == Err(NoAnswer::Crowded) && question.user.is_some();
+        let penalty = match is_unseen {
+            true => self.throttle.refused(&attempt, ticket, now),
+            false => self.throttle.wrong(&attempt, ticket, now),
+        };
+        if leaves.is_some() {
+            let retry_after = self.throttle.retry_after(&attempt, ticket, now);
+            let failure = if is_unseen && retry_after.is_some() { AuthFailure::Throttled } else { denial };
+            return Err(Refusal { failure, retry_after });
+        }
+        self.wait(penalty, clock).await;
+        let retry_after = match penalty.leaves {
+            Leaves::FromArrival(_) => self.throttle.retry_after(&attempt, ticket, clock.now()),
+            Leaves::FromNow(_) => penalty.retry_after,
+        };
+        Err(Refusal { failure: denial, retry_after })
     }
 
     /// What is counted: by the network, or by a ticket of the user's where his name is guessed at from there.
@@ -194,36 +212,12 @@ impl Authenticator {
     ) -> Attempt {
         let (user, network) = (credentials.user(), &question.network);
         let stored = question.hash.as_bytes();
-        let attempt = Attempt::new(&self.key, network, user, credentials.password(), stored);
+        let attempt = Attempt::new(&self.key, network, user, credentials.password(), stored, question.user.is_some());
         let closed = |attempt: &Attempt| self.throttle.is_closed(attempt, now);
         let ticket = question.user.filter(|_| self.throttle.is_guarded(now) && closed(&attempt));
         let ticket = ticket.and_then(|user| sender.ticket(user));
         let by_ticket = ticket.map(|ticket| attempt.by_ticket(&self.key, network, user, &ticket));
         by_ticket.filter(|by_ticket| !closed(by_ticket)).unwrap_or(attempt)
-    }
-
-    /// Whether the password is right, as far as there is an answer before a refusal has to leave.
-    async fn answer(
-        &self,
-        question: &Question<'_>,
-        credentials: &Credentials,
-        attempt: &Attempt,
-        ticket: Ticket,
-        clock: Clock,
-    ) -> Result<bool, NoAnswer> {
-        let asked = Asked::new(&self.key, question.hash.clone(), credentials.user(), credentials.password());
-        let claim = Claim { network: attempt.turn(), name: attempt.name(), class: ticket.class };
-        let mut pending = Pending { gate: self, attempt, ticket, clock, is_judged: false };
-        let answer = self.verifier.verify(claim, asked);
-        let answer = match ticket.patience() {
-            Some(patience) => {
-                let answer = tokio::time::timeout_at(clock.arrived + patience, answer).await;
-                answer.unwrap_or(Err(NoAnswer::Crowded))
-            }
-            None => answer.await,
-        };
-        pending.is_judged = true;
-        answer
     }
 
     async fn wait(&self, penalty: Penalty, clock: Clock) {
@@ -292,6 +286,15 @@ impl Authenticator {
     }
 }
 
+/// What a wrong password is, for the log.
+fn denial(question: &Question<'_>, users: &Users, credentials: &Credentials) -> AuthFailure {
+    match (question.user, users.refused(credentials.user())) {
+        (Some(user), _) => AuthFailure::WrongPassword { user: user.name().clone() },
+        (None, Some(user)) => AuthFailure::RefusedLine { user: user.clone() },
+        (None, None) => AuthFailure::UnknownUser,
+    }
+}
+
 impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authenticator").field("load", &self.load()).finish_non_exhaustive()
@@ -311,7 +314,7 @@ impl Clock {
     }
 }
 
-/// A password that is being verified. Whoever hangs up before the answer is counted as if it had been wrong, or
+/// A password that is being verified, or whose refusal must not leave yet. Whoever hangs up before the answer is counted as if it had been wrong, or
 /// guesses that nobody waits for would keep the threads busy for nothing.
 struct Pending<'a> {
     gate: &'a Authenticator,

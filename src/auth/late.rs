@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 /// Refusals leave at whole multiples of this from the request's arrival. It is longer than most hashes take.
-const TICK: Duration = Duration::from_millis(100);
+pub(super) const TICK: Duration = Duration::from_millis(100);
 
 /// Refusals that wait.
 pub(super) struct Late {
@@ -37,6 +37,13 @@ impl Late {
         tokio::select! {
             () = sleep_until(leaves) => {}
             () = self.drained.cancelled() => sleep_until(tick(arrived, Instant::now())).await,
+        }
+    }
+
+    /// Returns at that tick, at once if it has come: what was timed by it is not put off to the next one.
+    pub(super) async fn leave_at(&self, arrived: Instant, leaves: Instant) {
+        if Instant::now() < leaves {
+            self.leave(arrived, leaves).await;
         }
     }
 

@@ -136,6 +136,12 @@ impl Verifier {
         receiver.await.unwrap_or(Err(NoAnswer::CouldNotTell))
     }
 
+    /// What waits under that claim is of that class from now on, if it came with a crowd.
+    pub(super) fn promote(&self, claim: Claim) {
+        self.shared.state().queue.promote(claim);
+        self.shared.ready.notify_one();
+    }
+
     /// The daemon stops: only what was right lately is computed from now on, and what is being computed.
     pub(super) fn drain(&self) {
         self.shared.state().drain();
@@ -210,7 +216,11 @@ impl State {
             return Err(NoAnswer::Busy);
         }
         let (memory, flight) = (asked.hash.memory(), asked.flight);
-        let job = Arc::new(Job { asked, is_a_guess: claim.is_a_guess(), waiters: Mutex::new(vec![answer]) });
+        let job = Arc::new(Job {
+            asked,
+            is_a_guess: claim.is_a_guess() || claim.class == Class::Crowd,
+            waiters: Mutex::new(vec![answer]),
+        });
         if !self.queue.has_room(claim) {
             self.give_up(|_, job| job.is_wanted());
         }

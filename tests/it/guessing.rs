@@ -1,6 +1,7 @@
 //! Who guesses passwords, and what others notice of it.
 
 mod flood;
+mod names;
 mod oracle;
 
 use std::time::{Duration, Instant};

@@ -346,8 +346,32 @@ async fn no_failure_shows_a_password_or_an_unknown_name() {
 
 // --- Guessing.
 
+fn elapsed(since: tokio::time::Instant) -> Duration {
+    since.elapsed()
+}
+
 fn elapsed_ms(since: tokio::time::Instant) -> u128 {
-    since.elapsed().as_millis()
+    elapsed(since).as_millis()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_password_that_comes_again_is_answered_late_and_without_a_hash_also_for_a_name_that_nobody_has() {
+    let users = users(&format!("{FILE}dave:!\n"));
+    for (name, failure) in [
+        ("alice", wrong_password("alice")),
+        ("nobody", AuthFailure::UnknownUser),
+        ("dave", AuthFailure::RefusedLine { user: UserName::of(b"dave") }),
+    ] {
+        let (gate, seen) = counted();
+        let client = somebody();
+        for _ in 0..20 {
+            let start = tokio::time::Instant::now();
+            let refusal = ask_from(&gate, client, &users, name, "stale").await.unwrap_err();
+            assert_eq!(refusal, Refusal { failure: failure.clone(), retry_after: None });
+            assert!((100..103).contains(&elapsed_ms(start)), "{name}: {}", elapsed_ms(start));
+        }
+        assert_eq!(seen.lock().unwrap().len(), 1, "{name}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -482,7 +506,7 @@ async fn from_the_same_network_guesses_that_hang_up_soon_learn_nothing_and_who_s
     let (gate, users, client) = (authenticator(), users(FILE), somebody());
     let (headers, now) = (basic("alice", "secret"), Instant::now());
     gate.authenticate(&headers, client, &users, now).await.unwrap();
-    for number in 0..50 {
+    for number in 0..20 {
         let headers = basic("alice", &format!("guess {number}"));
         assert_eq!(at_once(gate.authenticate(&headers, client, &users, now)), None);
         assert_eq!(at_once(gate.authenticate(&basic("alice", "secret"), client, &users, now)), Some(true), "{number}");
@@ -490,9 +514,11 @@ async fn from_the_same_network_guesses_that_hang_up_soon_learn_nothing_and_who_s
     use_up(&gate, client, &users, now);
     assert_eq!(at_once(gate.authenticate(&headers, client, &users, now)), None);
     let start = tokio::time::Instant::now();
-    // Meanwhile there is a look again.
+    // Who waits has looks of his own, and gives them back.
     gate.authenticate(&headers, client, &users, now).await.unwrap();
     assert_eq!(elapsed_ms(start) / 100, 64);
+    use_up(&gate, client, &users, now + elapsed(start));
+    gate.authenticate(&headers, client, &users, now + elapsed(start)).await.unwrap();
 }
 
 struct Shows<'a> {
@@ -618,6 +644,101 @@ async fn twenty_who_log_in_at_once_from_one_address_are_all_let_in() {
         asking.await.unwrap();
     }
     assert!(gate.throttle.is_quiet());
+}
+
+/// A gate whose one thread takes that long for a hash.
+fn slow(hash_takes: Duration) -> Authenticator {
+    let verifier = Verifier::start_with(pool(64), move |hash, password| {
+        std::thread::sleep(hash_takes);
+        hash.verify(password)
+    });
+    Authenticator::with_verifier(&AuthLimits::default(), verifier.unwrap(), ProcessKey::random().unwrap())
+}
+
+/// What became of one who comes to a gate where that many made-up names are in flight from his address: the answer, how
+/// many tenths of a second it took, and how many hashes were computed by then.
+async fn in_a_crowd(crowd: usize, name: &str, password: &str) -> (Result<String, Refusal>, u128, u64) {
+    let (gate, users, client) = (slow(Duration::from_millis(40)), users(FILE), somebody());
+    let made_up: Vec<_> = (0..crowd).map(|number| format!("made up {number}")).collect();
+    let start = tokio::time::Instant::now();
+    let crowd = futures_of(made_up.iter().map(|name| ask_from(&gate, client, &users, name, "x")));
+    let mut asking = pin!(ask_from(&gate, client, &users, name, password));
+    let mut crowd = pin!(crowd);
+    assert!(crowd.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let answer = tokio::select! {
+        biased;
+        answer = &mut asking => answer,
+        () = async { crowd.await; std::future::pending().await } => unreachable!(),
+    };
+    (answer, elapsed_ms(start) / 100, gate.load().computed)
+}
+
+/// Waits for all of them.
+async fn futures_of<F: Future>(all: impl Iterator<Item = F>) {
+    let mut all: Vec<_> = all.map(Box::pin).collect();
+    std::future::poll_fn(|context| {
+        all.retain_mut(|future| future.as_mut().poll(context).is_pending());
+        if all.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// Five names in flight and then the one in question told whether there is such a name: it waited, or was refused.
+#[tokio::test]
+async fn in_a_crowd_a_name_that_exists_and_one_that_does_not_are_refused_at_the_same_moment_and_alike() {
+    let [few, many] = [5, 60];
+    let (existing, unknown, crowded, crowded_unknown) = tokio::join!(
+        in_a_crowd(few, "bob", "wrong"),
+        in_a_crowd(few, "nobody", "wrong"),
+        in_a_crowd(many, "bob", "wrong"),
+        in_a_crowd(many, "nobody", "wrong")
+    );
+    let said = |(answer, took, hashes): &(Result<String, Refusal>, u128, u64)| {
+        (answer.as_ref().unwrap_err().retry_after, *took, *hashes)
+    };
+    assert_eq!(said(&existing), (Some(Duration::from_secs(60)), 64, 6));
+    assert_eq!(said(&existing), said(&unknown));
+    // The queue is full: all that differs is which hashes were computed first.
+    let (crowded, crowded_unknown) = (said(&crowded), said(&crowded_unknown));
+    assert_eq!((crowded.0, crowded.1), (Some(Duration::from_secs(60)), 64));
+    assert_eq!((crowded.0, crowded.1), (crowded_unknown.0, crowded_unknown.1));
+}
+
+#[tokio::test]
+async fn in_a_crowd_of_made_up_names_a_right_password_is_let_in_when_its_turn_comes_and_not_at_that_moment() {
+    let (few, many) = tokio::join!(in_a_crowd(5, "bob", "secret"), in_a_crowd(60, "bob", "secret"));
+    for (answer, took, hashes) in [few, many] {
+        assert_eq!(answer, Ok("bob".into()));
+        assert!(took < 50 && hashes < 20, "{took} tenths of a second, {hashes} hashes");
+    }
+}
+
+/// As long as nobody is known to guess there, nobody has a deadline.
+#[tokio::test(start_paused = true)]
+async fn in_a_crowd_of_which_none_was_wrong_yet_everybody_waits_whether_he_exists_or_not() {
+    let (go, held) = mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let verifier = Verifier::start_with(pool(64), move |hash, password| {
+        let _ = held.lock().unwrap().recv();
+        hash.verify(password)
+    });
+    let limits = AuthLimits::default();
+    let gate = Authenticator::with_verifier(&limits, verifier.unwrap(), ProcessKey::random().unwrap());
+    let (users, client) = (users(FILE), somebody());
+    let names: Vec<_> =
+        (0..5).map(|number| format!("made up {number}")).chain(["bob".into(), "nobody".into()]).collect();
+    let mut all: Vec<_> = names.iter().map(|name| Box::pin(ask_from(&gate, client, &users, name, "secret"))).collect();
+    for _ in 0..100 {
+        for one in &mut all {
+            assert!(one.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    for _ in 0..7 {
+        go.send(()).unwrap();
+    }
+    tokio::time::resume();
+    assert_eq!(all.remove(5).await, Ok("bob".into()));
 }
 
 // --- The daemon stops.

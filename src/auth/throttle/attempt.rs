@@ -40,13 +40,15 @@ impl Scope {
 }
 
 impl Attempt {
-    /// `stored` is what the password is held against.
+    /// `stored` is what the password is held against, and `exists` whether it is the user's own: it is also what others
+    /// with the same line are held against, and what was wrong for a name that nobody has may be right once somebody has it.
     pub(in super::super) fn new(
         key: &ProcessKey,
         network: &Network,
         user: &[u8],
         password: &[u8],
         stored: &[u8],
+        exists: bool,
     ) -> Self {
         let at = network.as_bytes();
         let mut scopes = vec![Scope::new(key, &[at], user, LIMIT, AT_ONCE)];
@@ -56,7 +58,7 @@ impl Attempt {
         Self {
             turn: scopes.last().map_or(0, |widest| widest.network.tag()),
             scopes,
-            guess: Key::new(key, Purpose::Guess, &[at, user, password]),
+            guess: Key::new(key, Purpose::Guess, &[at, user, password, stored, &[u8::from(exists)]]),
             known: Key::new(key, Purpose::Known, &[at, user, password, stored]),
         }
     }

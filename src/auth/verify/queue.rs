@@ -40,7 +40,7 @@ impl Claim {
 pub(super) enum Full {
     /// There are too many.
     InAll,
-    /// There are too many from where passwords are guessed.
+    /// There are too many from where passwords are guessed, or from a network of which many are in flight.
     OfGuesses,
 }
 
@@ -97,7 +97,8 @@ impl<J> FairQueue<J> {
     /// # Errors
     /// When there is no place for it.
     pub(super) fn push(&mut self, claim: Claim, memory: u64, what: J) -> Result<Option<J>, Full> {
-        let full = if claim.is_a_guess() { Full::OfGuesses } else { Full::InAll };
+        let of_one = claim.class == Class::Crowd && !self.is_within_its_own(claim);
+        let full = if claim.is_a_guess() || of_one { Full::OfGuesses } else { Full::InAll };
         let names = self.of(claim.network).iter().filter(|job| job.claim.name == claim.name).count();
         let given_up = match self.has_room(claim) {
             true => None,
@@ -127,6 +128,12 @@ impl<J> FairQueue<J> {
         let (at, turn) = (0..=3).find_map(|rank| {
             self.networks.iter().enumerate().find_map(|(at, (_, jobs))| {
                 let next = jobs.iter().filter(|job| job.claim.rank() == rank).min_by_key(|job| job.turn)?;
+                // What came before it was known that somebody guesses there lets a name that exists go first.
+                let ahead =
+                    jobs.iter().filter(|job| next.claim.class == Class::Crowd && job.claim.class == Class::Guessing);
+                if let Some(ahead) = ahead.min_by_key(|job| job.turn).filter(|job| fits(job)) {
+                    return Some((at, ahead.turn));
+                }
                 fits(next).then_some((at, next.turn))
             })
         })?;
@@ -136,6 +143,14 @@ impl<J> FairQueue<J> {
             self.networks.push_back((network, jobs));
         }
         job.map(|job| (job.claim, job.memory, job.what))
+    }
+
+    /// What waits of that network for that name has come with a crowd, and is of a better class by now.
+    pub(super) fn promote(&mut self, claim: Claim) {
+        let jobs = self.networks.iter_mut().filter(|(network, _)| *network == claim.network).flat_map(|(_, jobs)| jobs);
+        for job in jobs.filter(|job| job.claim.name == claim.name && job.claim.class == Class::Crowd) {
+            job.claim.class = claim.class;
+        }
     }
 
     /// Keeps only the jobs that `wanted` says so of.

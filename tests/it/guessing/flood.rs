@@ -77,8 +77,9 @@ fn an_ipv6_48_with_eighty_subnets_holds_up_nobody_and_its_refusals_are_no_busy()
     let other = waits_for(&gate, ELSEWHERE, "anna");
     assert!(other <= 10.0, "{other} hashes");
     assert_eq!(status(&gate, ELSEWHERE, "carl", "secret"), 200);
+    // Those that are in flight, until so many were wrong that it is known what they are.
     let own = waits_for(&gate, "2001:db8:0:ffff::1", "bert");
-    assert!(own <= 20.0, "{own} hashes");
+    assert!(own <= 50.0, "{own} hashes");
     assert!(guessers.iter_mut().all(|client| client.answer().status != 503));
 }
 

@@ -141,3 +141,25 @@ fn nobody_who_went_away_keeps_a_place() {
     queue.retain(|_, job| *job == 2);
     assert_eq!((queue.len(), queue.networks.len(), order(&mut queue)), (1, 1, vec![2]));
 }
+
+#[test]
+fn of_a_crowd_in_which_somebody_guesses_a_name_that_exists_goes_first_and_others_lose_no_turn_by_it() {
+    let mut queue = FairQueue::new(64);
+    for (network, job) in [(1, 10), (1, 11), (1, 12), (2, 20), (2, 21)] {
+        push(&mut queue, network, Class::Crowd, job).unwrap();
+    }
+    push(&mut queue, 1, Class::Last, 13).unwrap();
+    push(&mut queue, 1, Class::Guessing, 14).unwrap();
+    // One of those that came with it, too.
+    queue.promote(claim(1, 12, Class::Guessing));
+    queue.promote(claim(2, 12, Class::Guessing));
+    assert_eq!(order(&mut queue), [12, 20, 14, 21, 10, 11, 13]);
+}
+
+#[test]
+fn of_a_crowd_as_many_wait_as_of_any_network_and_the_others_are_told_that_it_is_theirs() {
+    let mut queue = FairQueue::new(64);
+    let taken = (0..40).filter(|job| push(&mut queue, 1, Class::Crowd, *job).is_ok()).count();
+    assert_eq!(taken, 32);
+    assert_eq!(push(&mut queue, 1, Class::Crowd, 41), Err(Full::OfGuesses));
+}

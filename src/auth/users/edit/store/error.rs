@@ -34,6 +34,8 @@ pub enum StoreError {
     },
     /// A link in a folder that everybody may write to, of neither the follower nor the folder's owner.
     ForeignLink(PathBuf),
+    /// A link that root would follow for somebody who does not own the file that it leads to.
+    AstrayLink(PathBuf),
     /// Somebody has had the lock for too long.
     Locked {
         /// The file.
@@ -68,6 +70,15 @@ impl fmt::Display for StoreError {
                     f,
                     "{}: a link of {owner}'s in a folder that everybody may write to is not followed; name the file that is \
                      meant; nothing was changed",
+                    link.display()
+                )
+            }
+            Self::AstrayLink(link) => {
+                let owner = link.symlink_metadata().map_or_else(|_| "another user".to_owned(), |found| owner(&found));
+                write!(
+                    f,
+                    "{}: a link of {owner}'s to a file that is somebody else's is not followed by root; name the file that \
+                     is meant, or give the link to root; nothing was changed",
                     link.display()
                 )
             }
