@@ -17,6 +17,7 @@ pub mod apache;
 pub mod crontab;
 pub mod draft;
 pub mod folder;
+mod methods;
 pub mod nginx;
 mod site;
 mod tree;
