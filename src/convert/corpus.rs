@@ -201,6 +201,7 @@ fn whatever_is_dropped_that_kept_people_out_makes_it_fail() {
         "Require valid-user\nSecRule REMOTE_ADDR \"!@ipMatch 10.0.0.0/8\" \"id:1,phase:1,deny\"",
         "Require valid-user\n<IfModule !mod_access_compat.c>\nRequire ip 10.0.0.0/8\n</IfModule>",
         "Require valid-user\n<If \"%{HTTP_COOKIE} !~ /s3cr3t/\">\nRedirect / https://login.dev/\n</If>",
+        "Require valid-user\n<If \"%{HTTP_COOKIE} !~ /s3cr3t/\">\nRewriteRule ^ https://login.dev/ [R]\n</If>",
         "Require valid-user\nRewriteCond %{REMOTE_ADDR} !^10\nRewriteRule ^ - [F]",
         "Require valid-user\n</Location>\n<Location /messages>\nAllowMethods GET",
         "Require valid-user\n</Location>\n<Location /messages>\nRewriteRule ^ - [F]",

@@ -61,7 +61,8 @@ pub(super) fn condition(work: &mut Work, one: &Directive) {
     let decides = |inner: &Directive| {
         REQUIRE.contains(&inner.name.as_str())
             || COMPAT.contains(&inner.name.as_str())
-            || matches!(inner.name.as_str(), "authtype" | "limit" | "limitexcept" | "allowmethods" | "rewriterule")
+            || matches!(inner.name.as_str(), "authtype" | "limit" | "limitexcept" | "allowmethods")
+            || (inner.name == "rewriterule" && !has_flag(inner, &["P", "PROXY"]))
             || inner.name.starts_with("luahook")
             || inner.unread.is_some()
             || (inner.name.starts_with("redirect") && (is_refusal(inner) || !is_about_tls(&one.args.join(" "))))
@@ -95,11 +96,15 @@ pub(super) fn rewrites(work: &mut Work, directives: &[Directive], is_main: bool)
     }
 }
 
+fn has_flag(rule: &Directive, wanted: &[&str]) -> bool {
+    let flags = rule.arg(2).trim_matches(['[', ']']).to_ascii_uppercase();
+    flags.split(',').any(|flag| wanted.contains(&flag.trim()))
+}
+
 fn rule(work: &mut Work, one: &Directive, conditions: &[&Directive], is_main: bool) {
     let flags = one.arg(2).trim_matches(['[', ']']).to_ascii_uppercase();
-    let is = |wanted: &[&str]| flags.split(',').any(|flag| wanted.contains(&flag.trim()));
     let is_code = |flag: &str| flag.trim().starts_with("R=4") || flag.trim().starts_with("R=5");
-    let forbids = is(&["F", "FORBIDDEN", "G", "GONE"]) || flags.split(',').any(is_code);
+    let forbids = has_flag(one, &["F", "FORBIDDEN", "G", "GONE"]) || flags.split(',').any(is_code);
     let is_all = matches!(one.arg(0), "^" | ".*" | "^.*$" | "^(.*)$" | "(.*)" | "^/" | "^/.*" | ".");
     let by_method = match conditions {
         [only] if only.arg(0).eq_ignore_ascii_case("%{REQUEST_METHOD}") => {
@@ -123,7 +128,7 @@ fn rule(work: &mut Work, one: &Directive, conditions: &[&Directive], is_main: bo
             work.changed(&one.place, "methods that the catcher does not know are answered with 405 here");
         }
         _ if forbids => work.open(&one.place, "RewriteRule … [F]: kept some requests out, and has no counterpart"),
-        _ if is(&["P", "PROXY"]) => {}
+        _ if has_flag(one, &["P", "PROXY"]) => {}
         // Sets a variable, or ends the rules; what a rule behind it forbids is told there.
         _ if one.arg(1) == "-" || is_for_tls || (conditions.is_empty() && redirects) => {
             work.dropped(&one.place, "RewriteRule: nothing is redirected or rewritten");
