@@ -158,3 +158,5 @@ impl std::error::Error for Fault {}
 
 #[cfg(test)]
 mod corpus;
+#[cfg(test)]
+mod protections;
