@@ -104,65 +104,6 @@ fn crontabs_become_what_is_written_beside_them() {
     compare("crontab");
 }
 
-/// What keeps people out, in a place where it says something of the catcher.
-#[test]
-fn whatever_is_dropped_that_kept_people_out_makes_it_fail() {
-    let nginx = |inside: &str| {
-        format!(
-            "server {{ listen 8080; auth_basic x; auth_basic_user_file /x; location / {{ proxy_pass http://127.0.0.1:1080; {inside} }} }}"
-        )
-    };
-    assert!(!nginx::convert("x", &nginx(""), None, None).unwrap().is_open());
-    for inside in [
-        "allow 10.0.0.0/8; deny all;",
-        "deny 10.0.0.1;",
-        "satisfy any; allow 10.0.0.0/8; deny all;",
-        "satisfy any; deny 10.0.0.1; allow 10.0.0.0/8; deny all;",
-        "limit_except GET { allow 10.0.0.0/8; deny all; }",
-        "auth_basic off;",
-        "auth_request /auth;",
-        "if ($http_x_token != secret) { return 403; }",
-        "include snippets/internal-only.conf;",
-        "access_by_lua_block { ngx.exit(403) }",
-        "location /messages/ { auth_basic off; proxy_pass http://127.0.0.1:1080; }",
-        "location /assets/ { allow all; }",
-        "location /x { limit_except GET { deny all; } }",
-    ] {
-        assert!(nginx::convert("x", &nginx(inside), None, None).unwrap().is_open(), "{inside}");
-    }
-    let apache = |inside: &str| {
-        format!(
-            "<VirtualHost *:8080>\nProxyPass / http://127.0.0.1:1080/\n<Location />\nAuthType Basic\nAuthName x\nAuthUserFile /x\n{inside}\n</Location>\n</VirtualHost>\n"
-        )
-    };
-    assert!(!apache::convert("x", &apache("Require valid-user"), None, None).unwrap().is_open());
-    for inside in [
-        "Require ip 10.0.0.0/8",
-        "Require valid-user\nRequire ip 10.0.0.0/8",
-        "Require valid-user\nRequire host example.org",
-        "Require all granted",
-        "Require group qa",
-        "<RequireAll>\nRequire valid-user\nRequire ip 10.0.0.0/8\n</RequireAll>",
-        "<RequireAll>\nRequire valid-user\nRequire not ip 10.0.0.1\n</RequireAll>",
-        "<RequireNone>\nRequire ip 10.0.0.1\n</RequireNone>",
-        "Require valid-user\nOrder deny,allow\nDeny from all\nAllow from 10.0.0.0/8",
-        "Require valid-user\nOrder allow,deny\nAllow from all\nDeny from 10.0.0.1",
-        "Require valid-user\nOrder allow,deny\nAllow from all\nSatisfy Any",
-        "<LimitExcept GET>\nRequire valid-user\n</LimitExcept>",
-        "Require valid-user\n<If \"%{HTTP:X-Token} == 'x'\">\nRequire all granted\n</If>",
-        "Require valid-user\nInclude conf/internal.conf",
-        "Require valid-user\n</Location>\n<Location /messages>\nRequire all granted",
-        "Require valid-user\n</Location>\n<Location /messages>\nSatisfy Any\nAllow from all",
-        "AuthType Digest\nRequire valid-user",
-    ] {
-        let inside =
-            inside.strip_prefix("AuthType Digest").map_or(inside.to_owned(), |rest| format!("AuthType Digest{rest}"));
-        let text = apache(&inside);
-        let text = if inside.starts_with("AuthType Digest") { text.replacen("AuthType Basic\n", "", 1) } else { text };
-        assert!(apache::convert("x", &text, None, None).unwrap().is_open(), "{inside}");
-    }
-}
-
 /// Directives of one kind of file, put together by chance, open blocks closed at the end.
 fn pieces(pieces: &'static [&'static str]) -> impl Strategy<Value = Vec<&'static str>> {
     proptest::collection::vec(proptest::sample::select(pieces), 0..14)

@@ -17,6 +17,7 @@ pub mod apache;
 pub mod crontab;
 pub mod draft;
 pub mod folder;
+mod methods;
 pub mod nginx;
 mod site;
 mod tree;
@@ -157,3 +158,5 @@ impl std::error::Error for Fault {}
 
 #[cfg(test)]
 mod corpus;
+#[cfg(test)]
+mod protections;

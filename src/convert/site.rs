@@ -58,6 +58,7 @@ impl Work {
         }
         let mut accepted: Vec<String> = Vec::new();
         let mut first = None;
+        let told = plain.first().map(|(_, place)| place.clone());
         for (address, place) in plain {
             if accepted.contains(&address) {
                 continue;
@@ -76,6 +77,8 @@ impl Work {
                 );
             }
             self.set(&place, "listen", "listen", Value::List(accepted));
+        } else if let Some(place) = told {
+            self.open(&place, "where it listened could not be told; the result listens on every address: write listen");
         }
     }
 

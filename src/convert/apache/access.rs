@@ -49,6 +49,7 @@ pub(super) fn tell(work: &mut Work, host: &Host<'_>) {
         for one in section.inside() {
             methods::tell(work, one, true);
         }
+        methods::rewrites(work, section.inside(), true);
     }
     for one in blocks() {
         if is_location(one) && !covers(one, &main.outside) {
@@ -59,7 +60,7 @@ pub(super) fn tell(work: &mut Work, host: &Host<'_>) {
             methods::condition(work, one);
         }
     }
-    methods::rewrites(work, host.own);
+    methods::rewrites(work, host.own, true);
 }
 
 fn is_location(one: &Directive) -> bool {
@@ -119,13 +120,14 @@ fn other_location(work: &mut Work, location: &Directive, sections: &Sections<'_>
     let file = sections.one("authuserfile").map_or("", |one| one.arg(0));
     let path = location.args.last().map_or("", String::as_str);
     let is_root = matches!(path, "^/$" | "^/?$");
+    methods::rewrites(work, location.inside(), false);
     for one in location.inside() {
         let shown = format!("in {} {path}", location.name);
         let asks =
             |one: &Directive| one.name == "require" && matches!(one.arg(0).to_ascii_lowercase().as_str(), "valid-user");
         match one.name.as_str() {
             "limit" | "limitexcept" if is_root => methods::root(work, one),
-            "limit" | "limitexcept" => work.open(
+            "limit" | "limitexcept" | "allowmethods" => work.open(
                 &one.place,
                 format!("{} {shown}: rights are for the whole catcher; see access.default", one.name),
             ),

@@ -143,7 +143,7 @@ pub(super) fn listen(work: &mut Work, host: &Host<'_>) {
                     _ => (text.as_str(), "80"),
                 };
                 // The port * is every one that Listen names.
-                let ports: Vec<String> = match port {
+                let mut ports: Vec<String> = match port {
                     "*" => host
                         .tree
                         .iter()
@@ -153,6 +153,10 @@ pub(super) fn listen(work: &mut Work, host: &Host<'_>) {
                         .collect(),
                     port => vec![port.to_owned()],
                 };
+                if ports.is_empty() {
+                    // No Listen here: the address is not forgotten, but refused with its reason.
+                    ports.push(port.to_owned());
+                }
                 let name = if matches!(name, "*" | "_default_") { "0.0.0.0" } else { name };
                 plain.extend(ports.into_iter().map(|port| (format!("{name}:{port}"), block.place.clone())));
             }

@@ -51,6 +51,7 @@ const DONE: &[&str] = &[
     "satisfy",
     "limit",
     "limitexcept",
+    "allowmethods",
     "limitrequestbody",
     "keepalivetimeout",
     "keepalive",
@@ -137,12 +138,8 @@ fn directive(work: &mut Work, one: &Directive) {
         return;
     }
     match one.name.as_str() {
-        "proxypass" if one.args.last().is_some_and(|last| last == "!") => {
-            work.dropped(
-                at,
-                format!("{}: was not forwarded; what the catcher has no route for is answered here", one.arg(0)),
-            );
-        }
+        "proxypass" if one.args.last().is_some_and(|last| last == "!") => not_forwarded(work, one),
+        "proxypassmatch" if one.args.last().is_some_and(|last| last == "!") => not_forwarded(work, one),
         "requestheader" => request_header(work, one),
         name if DONE.contains(&name) => {}
         "header" => work.dropped(at, "Header: answers get no headers of yours"),
@@ -150,12 +147,59 @@ fn directive(work: &mut Work, one: &Directive) {
             work.open(at, "SSLVerifyClient: kept out whoever has no certificate, and has no counterpart");
         }
         "sslrequire" => work.open(at, "SSLRequire: kept people out, and has no counterpart"),
+        "secruleengine" if is_one_of(one.arg(0), &["off", "detectiononly"]) => {
+            work.dropped(at, "SecRuleEngine: kept nobody out");
+        }
+        "secruleengine" => work.open(at, "SecRuleEngine: kept out what its rules say, and has no counterpart"),
+        "secrule" | "secaction" if one.args.iter().any(|arg| is_denial(arg)) => {
+            work.open(at, format!("{}: kept some requests out, and has no counterpart", one.name));
+        }
+        "luahooklog" => work.dropped(at, "LuaHookLog: has no counterpart"),
+        name if name.starts_with("luahook") => {
+            work.open(at, format!("{name}: a script may have kept people out, and has no counterpart"));
+        }
+        name if name.starts_with("redirect") && is_refusal(one) => {
+            work.open(at, format!("{name} {}: kept people out there, and has no counterpart; if nothing of the catcher is there, remove it and convert again", one.arg(0)));
+        }
         name if name.starts_with("ssl") => work.dropped(at, format!("{name}: this version does not speak TLS")),
         "errorlog" => work.changed(at, "ErrorLog: what is not an access line goes to standard error"),
         "documentroot" | "directoryindex" | "alias" => work.dropped(at, format!("{}: no files are served", one.name)),
-        "redirect" | "redirectmatch" | "redirectpermanent" => work.dropped(at, "Redirect: nothing is redirected"),
+        "redirect" | "redirectmatch" | "redirectpermanent" | "redirecttemp" => {
+            work.dropped(at, "Redirect: nothing is redirected")
+        }
         name => work.dropped(at, format!("{name}: has no counterpart")),
     }
+}
+
+fn not_forwarded(work: &mut Work, one: &Directive) {
+    let path = if one.args.len() > 1 { one.arg(0) } else { "this location" };
+    if path.starts_with("/.well-known/") {
+        work.dropped(
+            &one.place,
+            format!("{path}: was not forwarded; what the catcher has no route for is answered here"),
+        );
+    } else {
+        work.open(
+            &one.place,
+            format!("{path}: was not forwarded, and is now; if nothing of the catcher is there, remove that line and convert again"),
+        );
+    }
+}
+
+fn is_one_of(text: &str, wanted: &[&str]) -> bool {
+    wanted.iter().any(|one| one.eq_ignore_ascii_case(text))
+}
+
+/// Whether the actions of a rule of ModSecurity end a request.
+fn is_denial(actions: &str) -> bool {
+    let is_it =
+        |action: &str| ["deny", "block", "drop", "redirect", "proxy"].iter().any(|end| action.trim().starts_with(end));
+    actions.to_ascii_lowercase().split(',').any(is_it)
+}
+
+/// Whether a redirect is none, but an error.
+pub(super) fn is_refusal(one: &Directive) -> bool {
+    one.arg(0).eq_ignore_ascii_case("gone") || matches!(one.arg(0).as_bytes(), [b'4' | b'5', _, _])
 }
 
 fn request_header(work: &mut Work, one: &Directive) {

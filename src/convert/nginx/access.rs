@@ -1,5 +1,6 @@
 //! Who was let in: passwords, networks, methods. What of it has no counterpart is [`Kind::Open`](crate::convert::Kind).
 
+use super::answers;
 use super::scope::Spot;
 use super::servers::Server;
 use crate::convert::site::{Work, plain_names};
@@ -15,7 +16,9 @@ pub(super) fn passwords(work: &mut Work, main: Option<&Spot<'_>>) {
         }
         Some(one) => {
             let realm = one.arg(0);
-            if realm.contains('$') {
+            if may_be_off(one) {
+                work.open(&one.place, "auth_basic has a variable, which can say off; the result asks everybody");
+            } else if realm.contains('$') {
                 work.dropped(&one.place, "auth_basic has a variable; auth.realm has its default, \"Restricted\"");
             } else {
                 work.set(&one.place, "auth_basic", "auth.realm", realm);
@@ -44,6 +47,11 @@ pub(super) fn passwords(work: &mut Work, main: Option<&Spot<'_>>) {
             "auth_basic_user_file is relative to the folder of nginx.conf, taken to be /etc/nginx",
         );
     }
+}
+
+/// Whether a variable decides, which `map` or `geo` may have as "off" for some.
+fn may_be_off(one: &Directive) -> bool {
+    one.arg(0).split_once('$').is_some_and(|(before, _)| "off".starts_with(before))
 }
 
 /// Sets who comes without a password, if `allow` and `deny` say that and nothing else.
@@ -117,7 +125,7 @@ pub(super) fn protection(work: &mut Work, one: &Directive, spot: &Spot<'_>, is_m
     match one.name.as_str() {
         // Those that hold are told by `passwords` and `networks`.
         "allow" | "deny" | "satisfy" if is_main => {}
-        "auth_basic" if is_main || one.arg(0) != "off" => {}
+        "auth_basic" if is_main || (one.arg(0) != "off" && !may_be_off(one)) => {}
         "allow" | "deny" | "satisfy" | "auth_basic" => {
             let text = format!(
                 "{} {} in {}: has no counterpart; if nothing of the catcher is there, remove that block and convert again",
@@ -128,7 +136,9 @@ pub(super) fn protection(work: &mut Work, one: &Directive, spot: &Spot<'_>, is_m
             work.open(&one.place, text);
         }
         "limit_except" => limit_except(work, one, spot, is_main),
-        "if" => return condition(work, one, is_main),
+        "if" => return answers::condition(work, one, spot, is_main),
+        "return" => return answers::refusal(work, one, spot),
+        "rewrite" => return answers::rewrite(work, one, spot),
         name if is_protection(one) => {
             work.open(&one.place, format!("{name}: kept people out, and has no counterpart"));
         }
@@ -138,12 +148,17 @@ pub(super) fn protection(work: &mut Work, one: &Directive, spot: &Spot<'_>, is_m
 }
 
 /// Directives that let in or keep out, of nginx and of modules that are in use.
-fn is_protection(one: &Directive) -> bool {
+pub(super) fn is_protection(one: &Directive) -> bool {
+    let is_on = one.arg(0) != "off";
     match one.name.as_str() {
-        "auth_request" | "auth_digest" | "auth_pam" | "auth_ldap" | "auth_jwt" | "auth_gssapi" => one.arg(0) != "off",
-        "ssl_verify_client" => one.arg(0) != "off",
-        "valid_referers" | "secure_link" | "internal" | "modsecurity_rules_file" => true,
-        name => name.starts_with("access_by_lua"),
+        // Told where they are read, or without anybody to keep out.
+        "auth_basic" | "auth_basic_user_file" | "auth_delay" | "auth_request_set" => false,
+        "ssl_verify_client" | "js_access" => is_on,
+        "valid_referers" | "secure_link" | "internal" => true,
+        // Every module that asks who somebody is has its name begin so.
+        name if name.starts_with("auth_") || name.starts_with("modsecurity") => is_on,
+        // A script may answer in each of its phases.
+        name => name.contains("_by_lua"),
     }
 }
 
@@ -169,34 +184,4 @@ fn limit_except(work: &mut Work, one: &Directive, spot: &Spot<'_>, is_main: bool
             format!("limit_except in {}: rights are for the whole catcher; see access.default", spot.name()),
         );
     }
-}
-
-/// `if` with an answer: whether it is known.
-fn condition(work: &mut Work, one: &Directive, is_main: bool) -> bool {
-    let Some(answer) = one.inside().iter().find(|inner| inner.name == "return") else { return false };
-    let code = answer.arg(0);
-    if !(code.starts_with('4') && code.len() == 3) {
-        return false;
-    }
-    let text = one.args.join(" ");
-    let text = text.trim_start_matches('(').trim_end_matches(')').trim();
-    let words: Vec<&str> = text.splitn(3, ' ').collect();
-    let methods = |pattern: &str| -> Vec<String> {
-        let pattern = pattern.trim_matches(|c: char| !c.is_ascii_alphabetic());
-        pattern
-            .split('|')
-            .map(|method| method.trim_matches(|c: char| !c.is_ascii_alphabetic()).to_ascii_uppercase())
-            .collect()
-    };
-    let refuses_delete = match words.as_slice() {
-        ["$request_method", "=" | "~" | "~*", pattern] => Some(methods(pattern).iter().any(|one| one == "DELETE")),
-        ["$request_method", "!=" | "!~" | "!~*", pattern] => Some(!methods(pattern).iter().any(|one| one == "DELETE")),
-        _ => None,
-    };
-    match refuses_delete {
-        Some(true) if is_main => work.read_only(&one.place),
-        Some(false) => work.changed(&one.place, "methods that the catcher does not know are answered with 405 here"),
-        _ => work.open(&one.place, format!("if … return {code}: kept some requests out, and has no counterpart")),
-    }
-    true
 }

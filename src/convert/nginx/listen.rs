@@ -18,9 +18,10 @@ pub(super) fn listen(work: &mut Work, server: &Server<'_>) {
         if has("proxy_protocol") {
             work.dropped(&one.place, "listen … proxy_protocol: the PROXY protocol is not spoken; let the proxy send X-Forwarded-For, and name it in trusted_proxies");
         }
-        let addresses = addresses(one.arg(0), !has("ipv6only=off"));
+        let mut addresses = addresses(one.arg(0), !has("ipv6only=off"));
         if addresses.is_empty() {
-            work.dropped(&one.place, format!("listen {}: is no address; write listen yourself", one.arg(0)));
+            // The loader says why it does not take it.
+            addresses.push(one.arg(0).to_owned());
         }
         plain.extend(addresses.into_iter().map(|address| (address, one.place.clone())));
     }

@@ -4,6 +4,7 @@
 //! and of lists (`allow`, `proxy_set_header`) the innermost block's alone (`scope`). The rest is told by `rest`.
 
 mod access;
+mod answers;
 mod headers;
 mod keys;
 mod lexer;

@@ -88,7 +88,8 @@ const DONE: &[&str] = &[
     "ssl",
 ];
 
-/// Files that packages bring, in which nobody is let in or kept out.
+/// Files that packages bring, in which nobody is let in or kept out. Not those that people write their TLS into, which are
+/// where `ssl_verify_client` is.
 const HARMLESS: &[&str] = &[
     "proxy_params",
     "mime.types",
@@ -96,10 +97,7 @@ const HARMLESS: &[&str] = &[
     "fastcgi.conf",
     "uwsgi_params",
     "scgi_params",
-    "snakeoil.conf",
     "options-ssl-nginx.conf",
-    "ssl-params.conf",
-    "ssl.conf",
     "koi-utf",
     "koi-win",
     "win-utf",
