@@ -61,8 +61,12 @@ pub fn everything(config: &Config, setup: Setup) -> Facts {
     }
     processes(&mut facts, &ports);
     containers(&mut facts, root);
-    facts.cover = cover(root);
-    facts.forwards = forwards(root);
+    let ruleset = if root { ask(&["nft", "list", "ruleset"]) } else { None };
+    facts.cover = cover(root, ruleset.as_deref());
+    facts.forwards = forwards(root, ruleset.as_deref());
+    if root && ruleset.is_none() {
+        facts.unseen.push("ports that rules of nft hand on: `nft list ruleset` told nothing".to_owned());
+    }
     facts.people = people(&fs::read_to_string("/etc/passwd").unwrap_or_default());
     facts.users_file = Some(users_file(config));
     facts.upstream = upstream(config);
@@ -160,29 +164,31 @@ pub fn answers(backend: Backend) -> Vec<String> {
 }
 
 /// Which rules are in force.
-fn cover(root: bool) -> Cover {
+fn cover(root: bool, ruleset: Option<&str>) -> Cover {
     if !root {
         return Cover::Unreadable("only root may read them".to_owned());
     }
-    let ruleset = ask(&["nft", "list", "ruleset"]);
     let saved = [ask(&["iptables-save"]), ask(&["ip6tables-save"])];
     if ruleset.is_none() && saved.iter().all(Option::is_none) {
         return Cover::Unreadable("neither nft nor iptables-save could be run".to_owned());
     }
     let ours =
         Backend::NAMES.into_iter().filter_map(|(_, backend)| Some((backend, backend.recognise(&answers(backend))?)));
-    let others =
-        ruleset.as_deref().is_some_and(nft_filters) || saved.iter().flatten().any(|saved| iptables_filters(saved));
+    let others = ruleset.is_some_and(nft_filters) || saved.iter().flatten().any(|saved| iptables_filters(saved));
     let others_handed_on = saved.iter().flatten().any(|saved| docker_user_filters(saved));
     Cover::Read { ours: ours.collect(), others, others_handed_on }
 }
 
-fn forwards(root: bool) -> Seen<Vec<nat::Forward>> {
+fn forwards(root: bool, ruleset: Option<&str>) -> Seen<Vec<nat::Forward>> {
     if !root {
         return Err("only root may read them".to_owned());
     }
-    let tools = ["iptables-save", "ip6tables-save"];
-    Ok(tools.into_iter().filter_map(|tool| ask(&[tool, "-t", "nat"])).flat_map(|saved| nat::forwards(&saved)).collect())
+    let mut all = Vec::new();
+    for (tool, any) in ["iptables-save", "ip6tables-save"].into_iter().zip(nat::ANY) {
+        all.extend(ask(&[tool, "-t", "nat"]).map(|saved| nat::forwards(&saved, any)).unwrap_or_default());
+    }
+    all.extend(ruleset.map(nat::nft_forwards).unwrap_or_default());
+    Ok(all)
 }
 
 /// How many people can log in to this machine, by its list of accounts, root and the system's own apart.

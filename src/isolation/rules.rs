@@ -25,6 +25,8 @@ pub enum Way {
     Here,
     /// Handed on to a container.
     Container,
+    /// To a process of this machine, by another port that a NAT rule turned into this one.
+    Redirected,
 }
 
 /// What the rules do to a port.
@@ -44,12 +46,16 @@ impl Cover {
     pub fn of(&self, port: u16, way: Way) -> Verdict {
         let (ours, others) = match self {
             Cover::Unreadable(why) => return Verdict::Unknown(why.clone()),
-            Cover::Read { ours, others, .. } if way == Way::Here => (ours, *others),
+            Cover::Read { ours, others, .. } if way != Way::Container => (ours, *others),
             Cover::Read { ours, others_handed_on, .. } => (ours, *others_handed_on),
         };
-        let closing = ours
-            .iter()
-            .find(|(backend, rules)| rules.ports.contains(&port) && (way == Way::Here || backend.closes_published()));
+        let sees = |backend: Backend| match way {
+            Way::Here => true,
+            Way::Container => backend.closes_published(),
+            // Those look at the number that people use, and all others at this one.
+            Way::Redirected => !backend.closes_published(),
+        };
+        let closing = ours.iter().find(|(backend, rules)| rules.ports.contains(&port) && sees(*backend));
         match closing {
             Some((backend, rules)) => {
                 let excepted = rules.exceptions.iter().filter(|(_, to)| *to == port).map(|(net, _)| net.to_string());

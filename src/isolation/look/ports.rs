@@ -35,11 +35,19 @@ pub(super) fn bound(facts: &Facts, findings: &mut Vec<Finding>) {
         findings.push(judge(
             "wide-bind",
             why(facts, port),
-            &facts.cover.of(port, Way::Here),
+            &facts.cover.of(port, way_to(facts, port)),
             seen,
             mend::bind_to_loopback(holder).into_iter().chain([mend::FIREWALL.to_owned()]).collect(),
         ));
     }
+}
+
+/// What is handed on by the same number goes past most rules, whoever listens as well.
+fn way_to(facts: &Facts, port: u16) -> Way {
+    let is_handed_on = facts.forwards.iter().flatten().any(|forward| {
+        forward.public == port && !forward.target.ip().is_unspecified() && !forward.to.is_some_and(is_loopback)
+    });
+    if is_handed_on { Way::Container } else { Way::Here }
 }
 
 fn is_catchers(facts: &Facts, listener: &Listener) -> bool {
@@ -80,10 +88,14 @@ pub(super) fn published(facts: &Facts, findings: &mut Vec<Finding>) {
     for container in facts.containers.iter().flatten() {
         for port in container.ports.iter().filter(|port| is_ours(port.public, port.private) || is_catcher(container)) {
             let at = SocketAddr::new(port.ip, port.public);
-            if is_loopback(port.ip) || facts.setup.gate.contains(&at) || is_gate(container) || told.contains(&at) {
+            if is_loopback(port.ip) || facts.setup.gate.contains(&at) || told.contains(&at) {
                 continue;
             }
+            // The gate's own is remembered, too: a process or a rule that hands it on is no way around it.
             told.push(at);
+            if is_gate(container) {
+                continue;
+            }
             let seen = format!(
                 "the container {} ({}) publishes its port {} at {at}",
                 container.name, container.image, port.private
@@ -105,12 +117,36 @@ pub(super) fn published(facts: &Facts, findings: &mut Vec<Finding>) {
     for forward in facts.forwards.iter().flatten().filter(|forward| is_ours(forward.public, forward.target.port())) {
         let any: IpAddr = if forward.target.is_ipv4() { [0, 0, 0, 0].into() } else { [0_u16; 8].into() };
         let at = SocketAddr::new(forward.to.unwrap_or(any), forward.public);
-        if !is_loopback(at.ip()) && !told.contains(&at) {
+        if is_loopback(at.ip()) || told.contains(&at) {
+            continue;
+        }
+        let private = forward.target.port();
+        if !forward.target.ip().is_unspecified() {
             told.push(at);
             let seen = format!("a NAT rule of this machine hands {at} on to {}", forward.target);
-            findings.push(published_at(facts, at, forward.target.port(), seen, unknown()));
+            findings.push(published_at(facts, at, private, seen, unknown()));
+        } else if redirects_to_catcher(facts, private) {
+            told.push(at);
+            findings.push(redirected(facts, at, private));
         }
     }
+}
+
+/// A redirect goes to the address that was asked for: what listens on loopback alone is not reached.
+fn redirects_to_catcher(facts: &Facts, port: u16) -> bool {
+    let reached =
+        |listener: &Listener| listener.addr.port() == port && is_catchers(facts, listener) && !listener.is_loopback();
+    facts.listeners.iter().flatten().any(reached)
+}
+
+fn redirected(facts: &Facts, at: SocketAddr, port: u16) -> Finding {
+    let seen = format!("a NAT rule of this machine turns {at} into the catcher's port {port}");
+    let verdict = match facts.cover.of(at.port(), Way::Container) {
+        closed @ Verdict::Closed(..) => closed,
+        _ => facts.cover.of(port, Way::Redirected),
+    };
+    let mend = "sudo nft -a list ruleset    # which rule it is, by `redirect`; or: sudo iptables-save -t nat";
+    judge("redirected-port", why(facts, port), &verdict, seen, vec![mend.to_owned()])
 }
 
 /// A published port goes past what most firewalls look at; rules are asked for the number that people use.
@@ -131,7 +167,8 @@ fn is_catcher(container: &Container) -> bool {
 }
 
 fn is_gate(container: &Container) -> bool {
-    container.image.contains("mailwarden")
+    // An image that a compose project builds has the project's name, which may be this one.
+    container.image.contains("mailwarden") && !is_catcher(container)
 }
 
 /// A wide bind in another network namespace: what counts there is whether a port is published, or a route leads in.

@@ -145,6 +145,49 @@ fn a_published_port_is_exposed_however_it_is_seen_and_told_once() {
     }
 }
 
+/// What a rule hands on by that number never comes to INPUT, whoever listens there too.
+#[test]
+fn a_listener_beside_a_forwarded_port_is_not_called_closed() {
+    let mut facts = facts();
+    facts.listeners = Ok(vec![listening("0.0.0.0:1080")]);
+    facts.cover = covered(Backend::Iptables, false);
+    facts.forwards = Ok(vec![Forward { to: None, public: 1080, target: "172.17.0.2:1080".parse().unwrap() }]);
+    assert_eq!(found(&facts), [("wide-bind", Severity::Exposed), ("published-port", Severity::Exposed)]);
+}
+
+#[test]
+fn a_port_that_is_turned_into_the_catchers_is_found_if_it_leads_there() {
+    let mut facts = facts();
+    facts.forwards = Ok(vec![Forward { to: None, public: 8081, target: "0.0.0.0:1080".parse().unwrap() }]);
+    facts.listeners = Ok(vec![listening("127.0.0.1:1080")]);
+    assert_eq!(found(&facts), []);
+    facts.listeners = Ok(vec![listening("0.0.0.0:1080")]);
+    // nftables rules look before NAT, at 8081; those of iptables after it.
+    for (backend, expected) in [(Backend::Nftables, Severity::Exposed), (Backend::Iptables, Severity::Info)] {
+        facts.cover = covered(backend, false);
+        assert!(found(&facts).contains(&("redirected-port", expected)), "{backend}: {:?}", found(&facts));
+    }
+}
+
+#[test]
+fn the_gates_container_is_no_way_around_it_and_a_catcher_of_its_project_is_one() {
+    let mut facts = facts();
+    let mut gate = container("0.0.0.0", 1080);
+    gate.image = "example.org/mailwarden:1".to_owned();
+    gate.ports[0].private = 8080;
+    facts.containers = Ok(vec![gate.clone()]);
+    facts.proxies = vec![PortProxy {
+        pid: 9,
+        host: "0.0.0.0:1080".parse().unwrap(),
+        container: "172.17.0.2:8080".parse().unwrap(),
+    }];
+    facts.forwards = Ok(vec![Forward { to: None, public: 1080, target: "172.17.0.2:8080".parse().unwrap() }]);
+    assert_eq!(found(&facts), []);
+    gate.image = "mailwarden-mailcatcher".to_owned();
+    facts.containers = Ok(vec![gate]);
+    assert_eq!(found(&facts), [("published-port", Severity::Exposed)]);
+}
+
 /// Rules like those of ufw's never see it; rules in Docker's chain may close it.
 #[test]
 fn only_rules_about_what_is_handed_on_make_a_published_port_uncertain() {
