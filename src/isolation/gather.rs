@@ -41,7 +41,11 @@ pub fn sockets_only(setup: Setup) -> Facts {
 pub fn everything(config: &Config, setup: Setup) -> Facts {
     let mut facts = sockets_only(setup);
     let root = rustix::process::geteuid().is_root();
-    facts.is_here = is_here(&config.live.site.upstream.host);
+    // What cannot be told counts as this machine: nothing is then left out.
+    facts.is_here = is_here(&config.live.site.upstream.host).unwrap_or_else(|why| {
+        facts.unseen.push(format!("{why}; it is looked at as if it were"));
+        true
+    });
     if !facts.is_here {
         facts
             .unseen
@@ -83,9 +87,14 @@ pub fn own_listeners() -> Seen<Vec<Listener>> {
 
 fn tables(net: &Path) -> Seen<Vec<Listener>> {
     let read = |name: &str| fs::File::open(net.join(name)).and_then(|file| listeners(BufReader::new(file)));
-    let mut all = read("tcp").map_err(|error| format!("{}: {}", net.join("tcp").display(), os_reason(&error)))?;
-    // Not there where IPv6 is off.
-    all.extend(read("tcp6").unwrap_or_default());
+    let why = |name: &str, error: &io::Error| format!("{}: {}", net.join(name).display(), os_reason(error));
+    let mut all = read("tcp").map_err(|error| why("tcp", &error))?;
+    match read("tcp6") {
+        Ok(more) => all.extend(more),
+        // Not there where IPv6 is off.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(why("tcp6", &error)),
+    }
     Ok(all)
 }
 
@@ -220,13 +229,14 @@ fn users_file(config: &Config) -> UsersFile {
     look
 }
 
-/// Whether the catcher's host is this machine.
-fn is_here(host: &UpstreamHost) -> bool {
+/// Whether the catcher's host is this machine, or the reason why it could not be told.
+fn is_here(host: &UpstreamHost) -> Seen<bool> {
     match host {
-        UpstreamHost::Ip(ip) => outside::is_own(*ip),
-        UpstreamHost::Name(name) => {
-            outside::addresses(name).is_ok_and(|all: Vec<IpAddr>| all.into_iter().any(outside::is_own))
-        }
+        UpstreamHost::Ip(ip) => Ok(outside::is_own(*ip)),
+        UpstreamHost::Name(name) => match outside::addresses(name) {
+            Ok(all) => Ok(all.into_iter().any(outside::is_own)),
+            Err(error) => Err(format!("whether {name} is this machine: {}", os_reason(&error))),
+        },
     }
 }
 
@@ -250,7 +260,7 @@ fn upstream(config: &Config) -> Upstream {
                     &format!("{host}:{}", upstream.port),
                 ) {
                     Ok(answer) => judge_answer(&answer),
-                    Err(error) => Upstream::Other(format!("no answer to a request: {}", os_reason(&error))),
+                    Err(error) => Upstream::Other(no_answer(&error)),
                 };
             }
             Ok(_) => return Upstream::Speaks,
@@ -258,6 +268,16 @@ fn upstream(config: &Config) -> Upstream {
         }
     }
     Upstream::Unreachable(why)
+}
+
+fn no_answer(error: &io::Error) -> String {
+    match error.kind() {
+        // How the system says that a read took too long.
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            format!("no answer to a request within {} s", PATIENCE.as_secs())
+        }
+        _ => format!("no answer to a request: {}", os_reason(error)),
+    }
 }
 
 fn head(mut stream: TcpStream, path: &str, host: &str) -> io::Result<Vec<u8>> {
@@ -306,6 +326,27 @@ mod tests {
         let passwd = "root:x:0:0::/root:/bin/bash\nwww:x:33:33::/:/usr/sbin/nologin\nanna:x:1000:1000::/home/anna:/bin/bash\n\
             bob:x:1001:1001::/home/bob:/bin/false\nnobody:x:65534:65534::/:/bin/sh\nbroken\n";
         assert_eq!(people(passwd), Some(1));
+    }
+
+    #[test]
+    fn a_catcher_that_hangs_is_said_to_give_no_answer_in_time() {
+        let hangs = no_answer(&io::Error::from(io::ErrorKind::WouldBlock));
+        assert_eq!(hangs, "no answer to a request within 3 s");
+    }
+
+    #[test]
+    fn a_name_that_does_not_resolve_is_not_taken_for_another_machine() {
+        assert!(is_here(&UpstreamHost::Name("no.such.name.invalid".into())).is_err());
+        assert_eq!(is_here(&UpstreamHost::Ip([127, 0, 0, 1].into())), Ok(true));
+    }
+
+    #[test]
+    fn a_table_that_is_not_there_is_empty_and_one_that_is_broken_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::copy("/proc/self/net/tcp", dir.path().join("tcp")).unwrap();
+        assert!(tables(dir.path()).is_ok());
+        std::fs::create_dir(dir.path().join("tcp6")).unwrap();
+        assert!(tables(dir.path()).is_err());
     }
 
     #[test]
