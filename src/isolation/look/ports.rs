@@ -100,18 +100,22 @@ pub(super) fn published(facts: &Facts, findings: &mut Vec<Finding>) {
                 "the container {} ({}) publishes its port {} at {at}",
                 container.name, container.image, port.private
             );
-            findings.push(published_at(facts, at, port.private, seen, mend::unpublish(container)));
+            findings.push(published_at(
+                facts,
+                at,
+                port.private,
+                seen,
+                mend::unpublish(Some(container), ports.contains(&port.public)),
+            ));
         }
     }
-    let unknown = || {
-        mend::unpublish(&Container { name: "CONTAINER".to_owned(), image: "IMAGE".to_owned(), ..Container::default() })
-    };
+    let unknown = |public: u16| mend::unpublish(None, ports.contains(&public));
     for proxy in facts.proxies.iter().filter(|proxy| is_ours(proxy.host.port(), proxy.container.port())) {
         if !is_loopback(proxy.host.ip()) && !told.contains(&proxy.host) {
             told.push(proxy.host);
             let seen =
                 format!("a container engine (process {}) hands {} on to {}", proxy.pid, proxy.host, proxy.container);
-            findings.push(published_at(facts, proxy.host, proxy.container.port(), seen, unknown()));
+            findings.push(published_at(facts, proxy.host, proxy.container.port(), seen, unknown(proxy.host.port())));
         }
     }
     for forward in facts.forwards.iter().flatten().filter(|forward| is_ours(forward.public, forward.target.port())) {
@@ -124,7 +128,7 @@ pub(super) fn published(facts: &Facts, findings: &mut Vec<Finding>) {
         if !forward.target.ip().is_unspecified() {
             told.push(at);
             let seen = format!("a NAT rule of this machine hands {at} on to {}", forward.target);
-            findings.push(published_at(facts, at, private, seen, unknown()));
+            findings.push(published_at(facts, at, private, seen, unknown(at.port())));
         } else if redirects_to_catcher(facts, private) {
             told.push(at);
             findings.push(redirected(facts, at, private));
@@ -222,7 +226,8 @@ pub(super) fn local_users(facts: &Facts, findings: &mut Vec<Finding>) {
         let seen =
             format!("{people} accounts of this machine, other than root, can log in; each reaches 127.0.0.1:{http}");
         let why = format!("{WEB} Loopback keeps other machines out, not other users of this one.");
-        let mend = "mailwarden firewall print --backend nftables --local-users | sudo nft -f -";
+        let mend = "mailwarden firewall print --backend nftables --local-users --allow-smtp-from 127.0.0.0/8 | sudo nft -f -    \
+            # with the options that you gave before";
         findings.push(Finding::new("local-users", Severity::Warning, seen, why).mended_by([mend]));
     }
 }

@@ -199,6 +199,17 @@ fn only_rules_about_what_is_handed_on_make_a_published_port_uncertain() {
     }
 }
 
+/// Rules for Docker's chain go by the number that people use.
+#[test]
+fn rules_are_offered_only_for_a_port_that_they_close() {
+    for (public, expected) in [(1080, true), (9999, false)] {
+        let mut facts = facts();
+        facts.containers = Ok(vec![container("0.0.0.0", public)]);
+        let offers = |facts: &Facts| look(facts).findings[0].mend.iter().any(|line| line.contains("docker-user"));
+        assert_eq!(offers(&facts), expected, "{public}");
+    }
+}
+
 #[test]
 fn a_port_published_on_loopback_is_none() {
     let mut facts = facts();
@@ -217,6 +228,8 @@ fn other_people_on_the_machine_are_a_warning_until_loopback_is_closed_to_them() 
     assert_eq!(found(&facts), []);
     facts.people = Some(3);
     assert_eq!(found(&facts), [("local-users", Severity::Warning)]);
+    // The mend is not to stop this machine's own mail.
+    assert!(look(&facts).findings[0].mend[0].contains("--allow-smtp-from 127.0.0.0/8"));
     facts.cover = covered(Backend::Nftables, true);
     assert_eq!(found(&facts), [("local-users", Severity::Info)]);
 }
@@ -259,6 +272,12 @@ fn what_the_daemon_says_is_passed_on() {
     let mut facts = facts();
     facts.daemon = says(&["purge: degraded since x: y"], None);
     assert_eq!(found(&facts), [("degraded", Severity::Warning)]);
+    // What it says of isolation, this look knows better if it saw the rules.
+    facts.daemon = says(&["isolation: degraded since x: y"], None);
+    assert_eq!(found(&facts), []);
+    let read = std::mem::replace(&mut facts.cover, Cover::Unreadable(String::new()));
+    assert_eq!(found(&facts), [("degraded", Severity::Warning)]);
+    facts.cover = read;
     facts.daemon = says(&[], Some(0));
     assert_eq!(found(&facts), []);
     facts.setup.trusted_proxies = 1;
