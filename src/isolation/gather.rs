@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use super::engine;
@@ -26,6 +27,9 @@ use crate::config::os_reason;
 
 const PROC: &str = "/proc";
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a program may take to tell its rules; a large rule set takes a second or two.
+const PROGRAM_PATIENCE: Duration = Duration::from_secs(15);
 
 /// What the daemon can see in its sandbox: what listens in its network namespace.
 #[must_use]
@@ -150,20 +154,40 @@ fn containers(facts: &mut Facts, root: bool) {
     facts.containers = Ok(all);
 }
 
-/// The answer of a program that only tells; none if it is not there or fails.
+/// The answer of a program that only tells; none if it is not there, fails, or takes too long: one may wait for a lock, or for
+/// a service that hangs.
 fn ask(command: &[&str]) -> Option<String> {
+    ask_within(command, PROGRAM_PATIENCE)
+}
+
+fn ask_within(command: &[&str], limit: Duration) -> Option<String> {
     let (program, arguments) = command.split_first()?;
     // Where root's programs are is not on everybody's path.
     let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
-    let output = Command::new(program)
+    let mut child = Command::new(program)
         .args(arguments)
         .env("PATH", path)
         .env("LC_ALL", "C")
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .output()
+        .spawn()
         .ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    let mut stdout = child.stdout.take()?;
+    let (done, answer) = channel();
+    std::thread::spawn(move || {
+        let mut all = Vec::new();
+        // Nobody waits for it any more after the time limit.
+        let _ = done.send(stdout.read_to_end(&mut all).map(|_| all));
+    });
+    let answer = answer.recv_timeout(limit);
+    if answer.is_err() {
+        // It has ended by itself, or does now.
+        let _ = child.kill();
+    }
+    let succeeded = child.wait().ok()?.success();
+    let all = answer.ok()?.ok()?;
+    succeeded.then(|| String::from_utf8_lossy(&all).into_owned())
 }
 
 /// The answers to a backend's questions, empty where there is none.
@@ -316,57 +340,4 @@ fn judge_answer(answer: &[u8]) -> Upstream {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn people_are_told_from_accounts_of_programs() {
-        let passwd = "root:x:0:0::/root:/bin/bash\nwww:x:33:33::/:/usr/sbin/nologin\nanna:x:1000:1000::/home/anna:/bin/bash\n\
-            bob:x:1001:1001::/home/bob:/bin/false\nnobody:x:65534:65534::/:/bin/sh\nbroken\n";
-        assert_eq!(people(passwd), Some(1));
-    }
-
-    #[test]
-    fn a_catcher_that_hangs_is_said_to_give_no_answer_in_time() {
-        let hangs = no_answer(&io::Error::from(io::ErrorKind::WouldBlock));
-        assert_eq!(hangs, "no answer to a request within 3 s");
-    }
-
-    #[test]
-    fn a_name_that_does_not_resolve_is_not_taken_for_another_machine() {
-        assert!(is_here(&UpstreamHost::Name("no.such.name.invalid".into())).is_err());
-        assert_eq!(is_here(&UpstreamHost::Ip([127, 0, 0, 1].into())), Ok(true));
-    }
-
-    #[test]
-    fn a_table_that_is_not_there_is_empty_and_one_that_is_broken_is_not() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::copy("/proc/self/net/tcp", dir.path().join("tcp")).unwrap();
-        assert!(tables(dir.path()).is_ok());
-        std::fs::create_dir(dir.path().join("tcp6")).unwrap();
-        assert!(tables(dir.path()).is_err());
-    }
-
-    #[test]
-    fn only_a_list_is_the_catchers_answer() {
-        let list = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[";
-        assert_eq!(judge_answer(list), Upstream::Speaks);
-        for other in [
-            &b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<"[..],
-            b"HTTP/1.1 404 Not Found\r\n\r\n",
-            b"SSH-2.0-OpenSSH\r\n",
-            b"",
-        ] {
-            assert!(matches!(judge_answer(other), Upstream::Other(_)), "{other:?}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_answer_panics(answer: Vec<u8>, passwd: String) {
-            let _ = (judge_answer(&answer), people(&passwd));
-        }
-    }
-}
+mod tests;
