@@ -175,11 +175,13 @@ fn ask_within(command: &[&str], limit: Duration) -> Option<String> {
         .ok()?;
     let mut stdout = child.stdout.take()?;
     let (done, answer) = channel();
-    std::thread::spawn(move || {
+    let reading = std::thread::Builder::new().name("answer".to_owned()).spawn(move || {
         let mut all = Vec::new();
         // Nobody waits for it any more after the time limit.
         let _ = done.send(stdout.read_to_end(&mut all).map(|_| all));
     });
+    // Without a thread the sender is gone, and there is no answer.
+    drop(reading);
     let answer = answer.recv_timeout(limit);
     if answer.is_err() {
         // It has ended by itself, or does now.
