@@ -156,29 +156,15 @@ fn from_outside(host: &str, setup: &Setup) -> Result<Report, (Exit, String)> {
     let mut gate: Vec<u16> = setup.gate.iter().map(SocketAddr::port).collect();
     gate.dedup();
     for ip in addresses {
-        for port in setup.ports() {
-            let at = SocketAddr::new(ip, port);
-            let answer = outside::knock(at);
-            match judge(at, setup.name_of(port), answer) {
-                Some(finding) => report.findings.push(finding),
-                None => report.unseen.push(format!("{at}: there is no way there from here")),
-            }
-        }
-        if report.findings.is_empty() {
-            continue;
-        }
-        for port in &gate {
-            let at = SocketAddr::new(ip, *port);
-            if outside::knock(at) != Answer::Open {
-                let why = "If people come by this address, they do not get in.";
-                report.findings.push(Finding::new(
-                    "gate-unreachable",
-                    Severity::Info,
-                    format!("the gate's {at} takes no connections"),
-                    why,
-                ));
-            }
-        }
+        let knock = |port| (SocketAddr::new(ip, port), outside::knock(SocketAddr::new(ip, port)));
+        let ports = setup.ports().map(knock).collect::<Vec<_>>();
+        // Without a way to any port there is none to the gate's.
+        let gate = if ports.iter().all(|(_, answer)| *answer == Answer::NoRoute) {
+            Vec::new()
+        } else {
+            gate.iter().copied().map(knock).collect::<Vec<_>>()
+        };
+        judge_address(setup, &ports, &gate, &mut report);
     }
     if report.findings.is_empty() {
         return Err((Exit::Problem, "there is no way there from here, so nothing is proved".to_owned()));
@@ -187,7 +173,40 @@ fn from_outside(host: &str, setup: &Setup) -> Result<Report, (Exit, String)> {
     Ok(report)
 }
 
-fn judge(at: SocketAddr, name: &str, answer: Answer) -> Option<Finding> {
+/// By what one address's ports answered, those of the catcher and those of the gate.
+fn judge_address(setup: &Setup, ports: &[(SocketAddr, Answer)], gate: &[(SocketAddr, Answer)], report: &mut Report) {
+    let opens = gate.iter().any(|(_, answer)| *answer == Answer::Open);
+    let is_there = |(_, answer): &(SocketAddr, Answer)| matches!(answer, Answer::Open | Answer::Refused);
+    let before = report.findings.len();
+    for (at, answer) in ports {
+        match judge(*at, setup.name_of(at.port()), *answer, opens) {
+            Some(finding) => report.findings.push(finding),
+            None => report.unseen.push(format!("{at}: there is no way there from here")),
+        }
+    }
+    if report.findings.len() == before {
+        return;
+    }
+    if let Some((at, _)) = ports.first().filter(|_| !ports.iter().chain(gate).any(is_there)) {
+        report.findings.push(Finding::new(
+            "nothing-answers",
+            Severity::Warning,
+            format!("nothing answers at {}, not even the gate", at.ip()),
+            "So nothing is proved: is this the right host, and is it up? --listen says at which port the gate is.",
+        ));
+    }
+    for (at, _) in gate.iter().filter(|(_, answer)| *answer != Answer::Open) {
+        report.findings.push(Finding::new(
+            "gate-unreachable",
+            Severity::Info,
+            format!("the gate's {at} takes no connections"),
+            "If people come by this address, they do not get in.",
+        ));
+    }
+}
+
+/// `opens` is whether the gate takes connections at the same address: then what says that it cannot be reached is a firewall.
+fn judge(at: SocketAddr, name: &str, answer: Answer, opens: bool) -> Option<Finding> {
     match answer {
         Answer::Open => Some(
             Finding::new(
@@ -204,6 +223,54 @@ fn judge(at: SocketAddr, name: &str, answer: Answer) -> Option<Finding> {
         Answer::Silent => {
             Some(Finding::new("closed", Severity::Info, format!("{at} does not answer"), "It is closed, or far away."))
         }
-        Answer::NoRoute => None,
+        Answer::Unreachable if opens => Some(Finding::new(
+            "closed",
+            Severity::Info,
+            format!("{at} is said to be unreachable"),
+            "A firewall closes it.",
+        )),
+        Answer::Unreachable | Answer::NoRoute => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::config::model::CatcherKind;
+
+    /// The findings, and how many ports could not be told.
+    fn judged(ports: [Answer; 2], gate: Answer) -> (Vec<(&'static str, Severity)>, usize) {
+        let at = |port| SocketAddr::from(([192, 0, 2, 1], port));
+        let setup = Setup {
+            http: 1080,
+            smtp: 1025,
+            url: String::new(),
+            catcher: CatcherKind::MailCatcher,
+            gate: vec![at(8080)],
+            trusted_proxies: 0,
+            users_file: PathBuf::new(),
+        };
+        let mut report = Report::default();
+        judge_address(&setup, &[(at(1080), ports[0]), (at(1025), ports[1])], &[(at(8080), gate)], &mut report);
+        (report.findings.iter().map(|finding| (finding.id, finding.severity)).collect(), report.unseen.len())
+    }
+
+    #[test]
+    fn a_host_where_nothing_answers_proves_nothing() {
+        let closed = ("closed", Severity::Info);
+        let gate = ("gate-unreachable", Severity::Info);
+        let nothing = ("nothing-answers", Severity::Warning);
+        assert_eq!(judged([Answer::Silent; 2], Answer::Silent), (vec![closed, closed, nothing, gate], 0));
+        assert_eq!(judged([Answer::Silent; 2], Answer::Open), (vec![closed, closed], 0));
+        assert_eq!(judged([Answer::Silent; 2], Answer::Refused), (vec![closed, closed, gate], 0));
+    }
+
+    #[test]
+    fn a_firewall_that_says_unreachable_closes_where_the_gate_opens() {
+        let closed = ("closed", Severity::Info);
+        assert_eq!(judged([Answer::Unreachable; 2], Answer::Open), (vec![closed, closed], 0));
+        assert_eq!(judged([Answer::Unreachable; 2], Answer::Unreachable), (vec![], 2));
     }
 }

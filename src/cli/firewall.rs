@@ -2,6 +2,7 @@
 //! applied here.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -69,10 +70,10 @@ struct Options {
     #[arg(long, value_name = "PORT", default_value_t = SMTP_PORT)]
     smtp_port: u16,
     /// A network that may send mail, repeatable
-    #[arg(long, value_name = "CIDR")]
+    #[arg(long, value_name = "CIDR", value_parser = network)]
     allow_smtp_from: Vec<IpNet>,
     /// A network that the gate itself comes from
-    #[arg(long, value_name = "CIDR")]
+    #[arg(long, value_name = "CIDR", value_parser = network)]
     allow_gate_from: Vec<IpNet>,
     /// Close loopback to all but root and the gate
     #[arg(long)]
@@ -83,6 +84,13 @@ struct Options {
     /// An interface that leads out, for docker-user
     #[arg(long, value_name = "NAME")]
     outer_interface: Vec<String>,
+}
+
+/// A network; a plain address is one of that alone.
+fn network(text: &str) -> Result<IpNet, String> {
+    text.parse()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| "it is no network like 10.0.0.0/8 or fd00::/8, and no address".to_owned())
 }
 
 /// Runs the command.
@@ -213,6 +221,13 @@ fn check(backend: Backend, wanted: &Rules) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_a_network_of_one() {
+        assert_eq!(network("10.0.0.5"), network("10.0.0.5/32"));
+        assert_eq!(network("fd00::1"), network("fd00::1/128"));
+        assert!(network("10.0.0.0/33").is_err());
+    }
 
     #[test]
     fn accounts_are_found_by_name_and_number() {

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use super::engine;
@@ -27,6 +28,9 @@ use crate::config::os_reason;
 const PROC: &str = "/proc";
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// How long a program may take to tell its rules; a large rule set takes a second or two.
+const PROGRAM_PATIENCE: Duration = Duration::from_secs(15);
+
 /// What the daemon can see in its sandbox: what listens in its network namespace.
 #[must_use]
 pub fn sockets_only(setup: Setup) -> Facts {
@@ -41,7 +45,11 @@ pub fn sockets_only(setup: Setup) -> Facts {
 pub fn everything(config: &Config, setup: Setup) -> Facts {
     let mut facts = sockets_only(setup);
     let root = rustix::process::geteuid().is_root();
-    facts.is_here = is_here(&config.live.site.upstream.host);
+    // What cannot be told counts as this machine: nothing is then left out.
+    facts.is_here = is_here(&config.live.site.upstream.host).unwrap_or_else(|why| {
+        facts.unseen.push(format!("{why}; it is looked at as if it were"));
+        true
+    });
     if !facts.is_here {
         facts
             .unseen
@@ -61,8 +69,12 @@ pub fn everything(config: &Config, setup: Setup) -> Facts {
     }
     processes(&mut facts, &ports);
     containers(&mut facts, root);
-    facts.cover = cover(root);
-    facts.forwards = forwards(root);
+    let ruleset = if root { ask(&["nft", "list", "ruleset"]) } else { None };
+    facts.cover = cover(root, ruleset.as_deref());
+    facts.forwards = forwards(root, ruleset.as_deref());
+    if root && ruleset.is_none() {
+        facts.unseen.push("ports that rules of nft hand on: `nft list ruleset` told nothing".to_owned());
+    }
     facts.people = people(&fs::read_to_string("/etc/passwd").unwrap_or_default());
     facts.users_file = Some(users_file(config));
     facts.upstream = upstream(config);
@@ -79,9 +91,14 @@ pub fn own_listeners() -> Seen<Vec<Listener>> {
 
 fn tables(net: &Path) -> Seen<Vec<Listener>> {
     let read = |name: &str| fs::File::open(net.join(name)).and_then(|file| listeners(BufReader::new(file)));
-    let mut all = read("tcp").map_err(|error| format!("{}: {}", net.join("tcp").display(), os_reason(&error)))?;
-    // Not there where IPv6 is off.
-    all.extend(read("tcp6").unwrap_or_default());
+    let why = |name: &str, error: &io::Error| format!("{}: {}", net.join(name).display(), os_reason(error));
+    let mut all = read("tcp").map_err(|error| why("tcp", &error))?;
+    match read("tcp6") {
+        Ok(more) => all.extend(more),
+        // Not there where IPv6 is off.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(why("tcp6", &error)),
+    }
     Ok(all)
 }
 
@@ -137,20 +154,42 @@ fn containers(facts: &mut Facts, root: bool) {
     facts.containers = Ok(all);
 }
 
-/// The answer of a program that only tells; none if it is not there or fails.
+/// The answer of a program that only tells; none if it is not there, fails, or takes too long: one may wait for a lock, or for
+/// a service that hangs.
 fn ask(command: &[&str]) -> Option<String> {
+    ask_within(command, PROGRAM_PATIENCE)
+}
+
+fn ask_within(command: &[&str], limit: Duration) -> Option<String> {
     let (program, arguments) = command.split_first()?;
     // Where root's programs are is not on everybody's path.
     let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
-    let output = Command::new(program)
+    let mut child = Command::new(program)
         .args(arguments)
         .env("PATH", path)
         .env("LC_ALL", "C")
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .output()
+        .spawn()
         .ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    let mut stdout = child.stdout.take()?;
+    let (done, answer) = channel();
+    let reading = std::thread::Builder::new().name("answer".to_owned()).spawn(move || {
+        let mut all = Vec::new();
+        // Nobody waits for it any more after the time limit.
+        let _ = done.send(stdout.read_to_end(&mut all).map(|_| all));
+    });
+    // Without a thread the sender is gone, and there is no answer.
+    drop(reading);
+    let answer = answer.recv_timeout(limit);
+    if answer.is_err() {
+        // It has ended by itself, or does now.
+        let _ = child.kill();
+    }
+    let succeeded = child.wait().ok()?.success();
+    let all = answer.ok()?.ok()?;
+    succeeded.then(|| String::from_utf8_lossy(&all).into_owned())
 }
 
 /// The answers to a backend's questions, empty where there is none.
@@ -160,29 +199,31 @@ pub fn answers(backend: Backend) -> Vec<String> {
 }
 
 /// Which rules are in force.
-fn cover(root: bool) -> Cover {
+fn cover(root: bool, ruleset: Option<&str>) -> Cover {
     if !root {
         return Cover::Unreadable("only root may read them".to_owned());
     }
-    let ruleset = ask(&["nft", "list", "ruleset"]);
     let saved = [ask(&["iptables-save"]), ask(&["ip6tables-save"])];
     if ruleset.is_none() && saved.iter().all(Option::is_none) {
         return Cover::Unreadable("neither nft nor iptables-save could be run".to_owned());
     }
     let ours =
         Backend::NAMES.into_iter().filter_map(|(_, backend)| Some((backend, backend.recognise(&answers(backend))?)));
-    let others =
-        ruleset.as_deref().is_some_and(nft_filters) || saved.iter().flatten().any(|saved| iptables_filters(saved));
+    let others = ruleset.is_some_and(nft_filters) || saved.iter().flatten().any(|saved| iptables_filters(saved));
     let others_handed_on = saved.iter().flatten().any(|saved| docker_user_filters(saved));
     Cover::Read { ours: ours.collect(), others, others_handed_on }
 }
 
-fn forwards(root: bool) -> Seen<Vec<nat::Forward>> {
+fn forwards(root: bool, ruleset: Option<&str>) -> Seen<Vec<nat::Forward>> {
     if !root {
         return Err("only root may read them".to_owned());
     }
-    let tools = ["iptables-save", "ip6tables-save"];
-    Ok(tools.into_iter().filter_map(|tool| ask(&[tool, "-t", "nat"])).flat_map(|saved| nat::forwards(&saved)).collect())
+    let mut all = Vec::new();
+    for (tool, any) in ["iptables-save", "ip6tables-save"].into_iter().zip(nat::ANY) {
+        all.extend(ask(&[tool, "-t", "nat"]).map(|saved| nat::forwards(&saved, any)).unwrap_or_default());
+    }
+    all.extend(ruleset.map(nat::nft_forwards).unwrap_or_default());
+    Ok(all)
 }
 
 /// How many people can log in to this machine, by its list of accounts, root and the system's own apart.
@@ -214,13 +255,14 @@ fn users_file(config: &Config) -> UsersFile {
     look
 }
 
-/// Whether the catcher's host is this machine.
-fn is_here(host: &UpstreamHost) -> bool {
+/// Whether the catcher's host is this machine, or the reason why it could not be told.
+fn is_here(host: &UpstreamHost) -> Seen<bool> {
     match host {
-        UpstreamHost::Ip(ip) => outside::is_own(*ip),
-        UpstreamHost::Name(name) => {
-            outside::addresses(name).is_ok_and(|all: Vec<IpAddr>| all.into_iter().any(outside::is_own))
-        }
+        UpstreamHost::Ip(ip) => Ok(outside::is_own(*ip)),
+        UpstreamHost::Name(name) => match outside::addresses(name) {
+            Ok(all) => Ok(all.into_iter().any(outside::is_own)),
+            Err(error) => Err(format!("whether {name} is this machine: {}", os_reason(&error))),
+        },
     }
 }
 
@@ -244,7 +286,7 @@ fn upstream(config: &Config) -> Upstream {
                     &format!("{host}:{}", upstream.port),
                 ) {
                     Ok(answer) => judge_answer(&answer),
-                    Err(error) => Upstream::Other(format!("no answer to a request: {}", os_reason(&error))),
+                    Err(error) => Upstream::Other(no_answer(&error)),
                 };
             }
             Ok(_) => return Upstream::Speaks,
@@ -252,6 +294,16 @@ fn upstream(config: &Config) -> Upstream {
         }
     }
     Upstream::Unreachable(why)
+}
+
+fn no_answer(error: &io::Error) -> String {
+    match error.kind() {
+        // How the system says that a read took too long.
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            format!("no answer to a request within {} s", PATIENCE.as_secs())
+        }
+        _ => format!("no answer to a request: {}", os_reason(error)),
+    }
 }
 
 fn head(mut stream: TcpStream, path: &str, host: &str) -> io::Result<Vec<u8>> {
@@ -290,36 +342,4 @@ fn judge_answer(answer: &[u8]) -> Upstream {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn people_are_told_from_accounts_of_programs() {
-        let passwd = "root:x:0:0::/root:/bin/bash\nwww:x:33:33::/:/usr/sbin/nologin\nanna:x:1000:1000::/home/anna:/bin/bash\n\
-            bob:x:1001:1001::/home/bob:/bin/false\nnobody:x:65534:65534::/:/bin/sh\nbroken\n";
-        assert_eq!(people(passwd), Some(1));
-    }
-
-    #[test]
-    fn only_a_list_is_the_catchers_answer() {
-        let list = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[";
-        assert_eq!(judge_answer(list), Upstream::Speaks);
-        for other in [
-            &b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<"[..],
-            b"HTTP/1.1 404 Not Found\r\n\r\n",
-            b"SSH-2.0-OpenSSH\r\n",
-            b"",
-        ] {
-            assert!(matches!(judge_answer(other), Upstream::Other(_)), "{other:?}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_answer_panics(answer: Vec<u8>, passwd: String) {
-            let _ = (judge_answer(&answer), people(&passwd));
-        }
-    }
-}
+mod tests;

@@ -80,26 +80,29 @@ fn with_options(process: &Process, options: &[(&str, Option<&str>)], dropped: &[
     Some(argv)
 }
 
-/// Has a container's ports not be published.
+/// Has a container's ports not be published. `is_closed` is whether rules of ours would close the port that people use.
 #[must_use]
-pub fn unpublish(container: &Container) -> Vec<String> {
-    let rules =
-        "mailwarden firewall print --backend docker-user | sudo sh    # or leave them, and close them".to_owned();
-    match &container.compose {
+pub fn unpublish(container: Option<&Container>, is_closed: bool) -> Vec<String> {
+    let rules = "mailwarden firewall print --backend docker-user | sudo sh    # or leave them, and close them";
+    let rules = is_closed.then(|| rules.to_owned());
+    let Some(container) = container else {
+        let publish = "docker rm --force CONTAINER && docker run --detach --name CONTAINER --publish 127.0.0.1:1080:1080 \
+            --publish 127.0.0.1:1025:1025 IMAGE    # CONTAINER and IMAGE are for you to fill in: `docker ps` has them";
+        return std::iter::once(publish.to_owned()).chain(rules).collect();
+    };
+    let mut lines = match &container.compose {
         Some((service, file)) => vec![
             format!("sudoedit {}    # remove `ports:` of the service {}", word(file), word(service)),
             format!("docker compose --file {} up --detach {}", word(file), word(service)),
-            rules,
         ],
-        None => vec![
-            format!(
-                "docker rm --force {0} && docker run --detach --name {0} --publish 127.0.0.1:1080:1080 --publish 127.0.0.1:1025:1025 {1}",
-                word(&container.name),
-                word(&container.image)
-            ),
-            rules,
-        ],
-    }
+        None => vec![format!(
+            "docker rm --force {0} && docker run --detach --name {0} --publish 127.0.0.1:1080:1080 --publish 127.0.0.1:1025:1025 {1}",
+            word(&container.name),
+            word(&container.image)
+        )],
+    };
+    lines.extend(rules);
+    lines
 }
 
 /// A command line for a shell.
@@ -153,7 +156,10 @@ mod tests {
     fn a_containers_ports_are_taken_out_of_its_compose_file() {
         let compose = Some(("mail".to_owned(), "/srv/my dev/compose.yaml".to_owned()));
         let container = Container { name: "dev".to_owned(), image: "x".to_owned(), compose, ..Container::default() };
-        assert_eq!(unpublish(&container)[1], "docker compose --file '/srv/my dev/compose.yaml' up --detach mail");
+        assert_eq!(
+            unpublish(Some(&container), true)[1],
+            "docker compose --file '/srv/my dev/compose.yaml' up --detach mail"
+        );
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub enum Answer {
     Refused,
     /// Nothing comes back.
     Silent,
+    /// A machine on the way, or that one's firewall, says that it cannot be reached; firewalld does so for what it closes.
+    Unreachable,
     /// There is no way there from here.
     NoRoute,
 }
@@ -55,9 +57,8 @@ pub fn knock(at: SocketAddr) -> Answer {
         Ok(_) => Answer::Open,
         Err(error) => match error.kind() {
             io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => Answer::Refused,
-            io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable | io::ErrorKind::AddrNotAvailable => {
-                Answer::NoRoute
-            }
+            io::ErrorKind::HostUnreachable => Answer::Unreachable,
+            io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable => Answer::NoRoute,
             _ => Answer::Silent,
         },
     }

@@ -25,6 +25,8 @@ pub enum Way {
     Here,
     /// Handed on to a container.
     Container,
+    /// To a process of this machine, by another port that a NAT rule turned into this one.
+    Redirected,
 }
 
 /// What the rules do to a port.
@@ -44,12 +46,16 @@ impl Cover {
     pub fn of(&self, port: u16, way: Way) -> Verdict {
         let (ours, others) = match self {
             Cover::Unreadable(why) => return Verdict::Unknown(why.clone()),
-            Cover::Read { ours, others, .. } if way == Way::Here => (ours, *others),
+            Cover::Read { ours, others, .. } if way != Way::Container => (ours, *others),
             Cover::Read { ours, others_handed_on, .. } => (ours, *others_handed_on),
         };
-        let closing = ours
-            .iter()
-            .find(|(backend, rules)| rules.ports.contains(&port) && (way == Way::Here || backend.closes_published()));
+        let sees = |backend: Backend| match way {
+            Way::Here => true,
+            Way::Container => backend.closes_published(),
+            // Those look at the number that people use, and all others at this one.
+            Way::Redirected => !backend.closes_published(),
+        };
+        let closing = ours.iter().find(|(backend, rules)| rules.ports.contains(&port) && sees(*backend));
         match closing {
             Some((backend, rules)) => {
                 let excepted = rules.exceptions.iter().filter(|(_, to)| *to == port).map(|(net, _)| net.to_string());
@@ -83,8 +89,10 @@ pub fn nft_filters(ruleset: &str) -> bool {
     for line in ruleset.lines() {
         let text = line.trim();
         if line.starts_with("table ") {
-            ours = line.starts_with("table inet mailwarden ");
-        } else if text.starts_with("chain ") {
+            ours = line.starts_with("table inet mailwarden ") || line.starts_with("table inet mailwarden-users ");
+            hooked = None;
+        } else if text == "}" || text.starts_with("chain ") {
+            // The chain ends; what a set of the next table holds is no rule.
             hooked = None;
         } else if let Some((_, hook)) = text.split_once("type filter hook ") {
             let name = hook.split(' ').next().unwrap_or_default();
@@ -94,7 +102,7 @@ pub fn nft_filters(ruleset: &str) -> bool {
             }
             hooked = (!ours && decides).then(|| name.to_owned());
         } else if let Some(hook) = &hooked
-            && !matches!(text, "" | "}")
+            && !text.is_empty()
             && !text.contains("jump MAILWARDEN")
             // The engine's own, for single containers.
             && !(hook == "prerouting" && text.contains(" daddr "))
@@ -136,7 +144,12 @@ mod tests {
         let ours = "table inet mailwarden {\n\tchain outside {\n\t\ttype filter hook prerouting priority -150; policy accept;\n\t\tdrop\n\t}\n}\n";
         let policy = "table inet f {\n\tchain input {\n\t\ttype filter hook input priority 0; policy drop;\n\t}\n}\n";
         let rule = "table inet f {\n\tchain input {\n\t\ttype filter hook input priority 0; policy accept;\n\t\ttcp dport 22 accept\n\t}\n}\n";
-        for (ruleset, expected) in [("", false), (docker, false), (ours, false), (policy, true), (rule, true)] {
+        let users = "table inet mailwarden-users {\n\tchain users {\n\t\ttype filter hook input priority 0; policy accept;\n\t\tdrop\n\t}\n}\n";
+        let empty = "table inet f {\n\tchain input {\n\t\ttype filter hook input priority 0; policy accept;\n\t}\n}\n\
+            table inet g {\n\tset s {\n\t\ttype ipv4_addr\n\t\telements = { 10.0.0.1 }\n\t}\n}\n";
+        for (ruleset, expected) in
+            [("", false), (docker, false), (ours, false), (users, false), (empty, false), (policy, true), (rule, true)]
+        {
             assert_eq!(nft_filters(ruleset), expected, "{ruleset}");
         }
         for (saved, expected) in [

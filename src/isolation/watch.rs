@@ -70,15 +70,26 @@ fn once(app: &App, gate: &[SocketAddr], told: &mut Told) {
         UpstreamHost::Name(name) => name == "localhost",
     };
     if let Err(why) = &facts.listeners {
-        tracing::debug!(%why, "whether the catcher is isolated cannot be looked at");
+        // What was said before holds until it can be looked at again.
+        if !told.is_blind {
+            tracing::warn!(%why, "whether the catcher is isolated cannot be looked at (said once until that is over)");
+        }
+        told.is_blind = true;
+        return;
     }
+    told.is_blind = false;
     let report = look::look(&facts);
     for severity in Severity::ALL {
         app.metrics().isolation_found(severity.name(), report.count(severity));
     }
     let (new, gone) = told.changes(&report);
     for finding in new {
-        tracing::warn!(finding = finding.id, "{}. {}", finding.seen, finding.why);
+        if is_a_way_around(finding) {
+            // The condition below warns of it.
+            tracing::info!(finding = finding.id, "{}. {}", finding.seen, finding.why);
+        } else {
+            tracing::warn!(finding = finding.id, "{}. {}", finding.seen, finding.why);
+        }
     }
     for gone in gone {
         tracing::info!("no longer so: {gone}");
@@ -111,16 +122,21 @@ fn setup(upstream: &UpstreamConfig, gate: &[SocketAddr]) -> Setup {
 
 /// What was said in the log, so that it is said once.
 #[derive(Debug, Default)]
-struct Told(BTreeSet<String>);
+struct Told {
+    /// What was found at the last look.
+    seen: BTreeSet<String>,
+    /// Whether the last look failed.
+    is_blind: bool,
+}
 
 impl Told {
     /// What is new, and what is no longer so.
     fn changes<'a>(&mut self, report: &'a Report) -> (Vec<&'a Finding>, Vec<String>) {
         let worth = || report.findings.iter().filter(|finding| finding.severity > Severity::Info);
         let now: BTreeSet<String> = worth().map(|finding| finding.seen.clone()).collect();
-        let new = worth().filter(|finding| !self.0.contains(&finding.seen)).collect();
-        let gone = self.0.difference(&now).cloned().collect();
-        self.0 = now;
+        let new = worth().filter(|finding| !self.seen.contains(&finding.seen)).collect();
+        let gone = self.seen.difference(&now).cloned().collect();
+        self.seen = now;
         (new, gone)
     }
 }

@@ -5,10 +5,15 @@
 //! is left alone, or applications in containers could no longer send mail. The same chain is in INPUT, for what Docker's
 //! own processes hand on (IPv6 to a network without it).
 
-use super::iptables::{gone, is_there, jump, read_users, restore, users};
+use super::iptables::{EVERYBODY, gone, is_there, jump, no_users, read_users, restore, source, users};
+use ipnet::IpNet;
+
 use super::{BRIDGES, Backend, Family, Rules, net, script};
 
 const JUMP: &str = "-j MAILWARDEN-DOCKER";
+
+/// Not the one of the backend iptables, which may be in force beside this.
+const USERS: &str = "MAILWARDEN-DUSERS";
 
 pub(super) fn print(rules: &Rules) -> String {
     let note = [
@@ -19,7 +24,7 @@ pub(super) fn print(rules: &Rules) -> String {
         let mut chains = chain(rules, family);
         let made = format!("{tool} -n -L DOCKER-USER >/dev/null 2>&1 || {tool} -N DOCKER-USER");
         let mut jumps = vec![made, jump(tool, "DOCKER-USER", JUMP), jump(tool, "INPUT", JUMP)];
-        users(rules, tool, &mut chains, &mut jumps);
+        users(USERS, rules, tool, &mut chains, &mut jumps);
         [vec![restore(tool, &chains)], jumps].concat()
     });
     script(Backend::DockerUser, note.map(str::to_owned).into_iter().chain(families))
@@ -30,7 +35,7 @@ pub(super) fn undo() -> String {
         [
             format!("while {tool} -D INPUT {JUMP} 2>/dev/null; do :; done"),
             gone(tool, "DOCKER-USER", JUMP, "MAILWARDEN-DOCKER"),
-            gone(tool, "OUTPUT", "-o lo -j MAILWARDEN-USERS", "MAILWARDEN-USERS"),
+            no_users(USERS, tool),
         ]
     });
     script(Backend::DockerUser, lines)
@@ -42,7 +47,7 @@ fn chain(rules: &Rules, family: Family) -> Vec<String> {
     let port = |port: &u16| format!("-p tcp -m conntrack --ctorigdstport {port} --ctdir ORIGINAL");
     let line = |rule: String| format!("-A MAILWARDEN-DOCKER {rule}");
     let mut lines = vec![":MAILWARDEN-DOCKER - [0:0]".to_owned(), line("-i lo -j RETURN".to_owned())];
-    lines.extend(rules.exceptions_of(family).map(|(from, to)| line(format!("-s {from} {} -j RETURN", port(to)))));
+    lines.extend(rules.exceptions_of(family).map(|(from, to)| line(format!("{}{} -j RETURN", source(from), port(to)))));
     for interface in &rules.outer {
         lines.extend(rules.ports.iter().map(|closed| line(format!("-i {interface} {} -j DROP", port(closed)))));
     }
@@ -51,15 +56,18 @@ fn chain(rules: &Rules, family: Family) -> Vec<String> {
     lines
 }
 
-pub(super) fn recognise(saved: [&str; 2]) -> Option<Rules> {
-    let mut rules = Rules { users: read_users(saved), ..Rules::default() };
-    for rule in saved.into_iter().flat_map(str::lines).filter_map(|line| line.strip_prefix("-A MAILWARDEN-DOCKER ")) {
+pub(super) fn recognise<'a>(saved: [&'a str; 2]) -> Option<Rules> {
+    let mut rules = Rules { users: read_users(USERS, saved), ..Rules::default() };
+    let lines = |(text, all): (&'a str, IpNet)| text.lines().map(move |line| (line, all));
+    let ours = |(line, all): (&'a str, IpNet)| Some((line.strip_prefix("-A MAILWARDEN-DOCKER ")?, all));
+    for (rule, all) in saved.into_iter().zip(EVERYBODY).flat_map(lines).filter_map(ours) {
         let words: Vec<&str> = rule.split(' ').collect();
         let after = |flag: &str| words.iter().position(|word| *word == flag).and_then(|at| words.get(at + 1)).copied();
         let Some(port) = after("--ctorigdstport") else { continue };
         let port = port.parse().ok()?;
         match (after("-s"), after("-i"), after("-j")?) {
             (Some(from), None, "RETURN") => _ = rules.exceptions.insert((net(from)?, port)),
+            (None, None, "RETURN") => _ = rules.exceptions.insert((all, port)),
             (None, Some(interface), "DROP") => _ = rules.outer.insert(interface.to_owned()),
             (None, None, "DROP") => _ = rules.ports.insert(port),
             _ => return None,

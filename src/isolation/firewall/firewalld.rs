@@ -58,7 +58,7 @@ pub(super) fn recognise(listed: &str, users: &str) -> Option<Rules> {
     if !is_ours {
         return None;
     }
-    let mut rules = Rules { users: nftables::recognise(users).and_then(|rules| rules.users), ..Rules::default() };
+    let mut rules = Rules { users: nftables::recognise_users(users), ..Rules::default() };
     let mut found: Vec<&str> = lines.into_iter().filter(|line| line.starts_with("rule ")).collect();
     for rule in &found {
         let value = |name: &str| rule.split_once(&format!(" {name}=\""))?.1.split('"').next();

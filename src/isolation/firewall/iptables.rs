@@ -4,6 +4,9 @@
 //! for them there is the backend for Docker's own chain.
 
 use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{Backend, Family, Rules, Users, joined, net, numbers, script};
 
@@ -15,30 +18,35 @@ pub(super) fn print(rules: &Rules) -> String {
     let families = Family::ALL.into_iter().flat_map(|(family, tool)| {
         let mut chains = outside(rules, family);
         let mut jumps = vec![jump(tool, "INPUT", "-j MAILWARDEN")];
-        users(rules, tool, &mut chains, &mut jumps);
+        users(USERS, rules, tool, &mut chains, &mut jumps);
         [vec![restore(tool, &chains)], jumps].concat()
     });
     script(Backend::Iptables, note.map(str::to_owned).into_iter().chain(families))
 }
 
-/// Adds the chain for loopback, or takes away one that was there.
-pub(super) fn users(rules: &Rules, tool: &str, chains: &mut Vec<String>, jumps: &mut Vec<String>) {
+const USERS: &str = "MAILWARDEN-USERS";
+
+/// Adds the chain for loopback, or takes away one that was there. `name` is the backend's own, or one backend would take
+/// away what another has.
+pub(super) fn users(name: &str, rules: &Rules, tool: &str, chains: &mut Vec<String>, jumps: &mut Vec<String>) {
     match &rules.users {
         Some(users) => {
-            chains.extend(local(users));
-            jumps.push(jump(tool, "OUTPUT", "-o lo -j MAILWARDEN-USERS"));
+            chains.extend(local(name, users));
+            jumps.push(jump(tool, "OUTPUT", &format!("-o lo -j {name}")));
         }
-        None => jumps.push(gone(tool, "OUTPUT", "-o lo -j MAILWARDEN-USERS", "MAILWARDEN-USERS")),
+        None => jumps.push(no_users(name, tool)),
     }
 }
 
+/// Takes that chain away.
+pub(super) fn no_users(name: &str, tool: &str) -> String {
+    gone(tool, "OUTPUT", &format!("-o lo -j {name}"), name)
+}
+
 pub(super) fn undo() -> String {
-    let lines = Family::ALL.into_iter().flat_map(|(_, tool)| {
-        [
-            gone(tool, "INPUT", "-j MAILWARDEN", "MAILWARDEN"),
-            gone(tool, "OUTPUT", "-o lo -j MAILWARDEN-USERS", "MAILWARDEN-USERS"),
-        ]
-    });
+    let lines = Family::ALL
+        .into_iter()
+        .flat_map(|(_, tool)| [gone(tool, "INPUT", "-j MAILWARDEN", "MAILWARDEN"), no_users(USERS, tool)]);
     script(Backend::Iptables, lines)
 }
 
@@ -60,10 +68,21 @@ pub(super) fn gone(tool: &str, chain: &str, rule: &str, target: &str) -> String 
     )
 }
 
+/// All of IPv4 and of IPv6.
+pub(super) const EVERYBODY: [IpNet; 2] = [
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 0)),
+];
+
+/// Where something comes from, as `iptables-save` has it: nothing for everybody.
+pub(super) fn source(from: &IpNet) -> String {
+    if from.prefix_len() == 0 { String::new() } else { format!("-s {from} ") }
+}
+
 /// The lines for the chain of what comes from elsewhere, as `iptables-save` has them.
 fn outside(rules: &Rules, family: Family) -> Vec<String> {
     let mut lines = vec![":MAILWARDEN - [0:0]".to_owned(), "-A MAILWARDEN -i lo -j RETURN".to_owned()];
-    let exception = |(from, port): &_| format!("-A MAILWARDEN -s {from} -p tcp -m tcp --dport {port} -j RETURN");
+    let exception = |(from, port): &_| format!("-A MAILWARDEN {}-p tcp -m tcp --dport {port} -j RETURN", source(from));
     lines.extend(rules.exceptions_of(family).map(exception));
     lines.push(format!("-A MAILWARDEN -p tcp -m multiport --dports {} -j DROP", joined(&rules.ports, ",")));
     lines
@@ -71,25 +90,28 @@ fn outside(rules: &Rules, family: Family) -> Vec<String> {
 
 /// The lines for the chain of what goes over loopback. A packet without a socket is the end of a connection that was let
 /// through, and passes.
-pub(super) fn local(users: &Users) -> Vec<String> {
+fn local(name: &str, users: &Users) -> Vec<String> {
     let uids: BTreeSet<&u32> = users.uids.iter().chain(&[0]).collect();
-    let mut lines = vec![":MAILWARDEN-USERS - [0:0]".to_owned()];
-    lines.extend(uids.into_iter().map(|uid| format!("-A MAILWARDEN-USERS -m owner --uid-owner {uid} -j RETURN")));
+    let mut lines = vec![format!(":{name} - [0:0]")];
+    lines.extend(uids.into_iter().map(|uid| format!("-A {name} -m owner --uid-owner {uid} -j RETURN")));
     lines.push(format!(
-        "-A MAILWARDEN-USERS -p tcp -m multiport --dports {} -m owner --socket-exists -j REJECT --reject-with tcp-reset",
+        "-A {name} -p tcp -m multiport --dports {} -m owner --socket-exists -j REJECT --reject-with tcp-reset",
         joined(&users.ports, ",")
     ));
     lines
 }
 
-pub(super) fn recognise(saved: [&str; 2]) -> Option<Rules> {
-    let mut rules = Rules { users: read_users(saved), ..Rules::default() };
-    for line in saved.into_iter().flat_map(str::lines) {
+pub(super) fn recognise<'a>(saved: [&'a str; 2]) -> Option<Rules> {
+    let mut rules = Rules { users: read_users(USERS, saved), ..Rules::default() };
+    let lines = |(text, all): (&'a str, IpNet)| text.lines().map(move |line| (line, all));
+    for (line, all) in saved.into_iter().zip(EVERYBODY).flat_map(lines) {
         if let Some(ports) = line.strip_prefix("-A MAILWARDEN -p tcp -m multiport --dports ") {
             rules.ports = numbers(ports.strip_suffix(" -j DROP")?)?;
         } else if let Some(rule) = line.strip_prefix("-A MAILWARDEN -s ") {
             let (from, port) = rule.strip_suffix(" -j RETURN")?.split_once(" -p tcp -m tcp --dport ")?;
             rules.exceptions.insert((net(from)?, port.parse().ok()?));
+        } else if let Some(rule) = line.strip_prefix("-A MAILWARDEN -p tcp -m tcp --dport ") {
+            rules.exceptions.insert((all, rule.strip_suffix(" -j RETURN")?.parse().ok()?));
         }
     }
     let matches = |(family, saved)| is_there(saved, &outside(&rules, family), "INPUT", "-A INPUT -j MAILWARDEN");
@@ -98,9 +120,10 @@ pub(super) fn recognise(saved: [&str; 2]) -> Option<Rules> {
 }
 
 /// How loopback is closed, if both families have it.
-pub(super) fn read_users(saved: [&str; 2]) -> Option<Users> {
+pub(super) fn read_users(name: &str, saved: [&str; 2]) -> Option<Users> {
     let mut users = Users::default();
-    for line in saved[0].lines().filter_map(|line| line.strip_prefix("-A MAILWARDEN-USERS ")) {
+    let prefix = format!("-A {name} ");
+    for line in saved[0].lines().filter_map(|line| line.strip_prefix(&prefix)) {
         if let Some(uid) = line.strip_prefix("-m owner --uid-owner ") {
             users.uids.insert(uid.strip_suffix(" -j RETURN")?.parse().ok()?);
         } else {
@@ -108,7 +131,8 @@ pub(super) fn read_users(saved: [&str; 2]) -> Option<Users> {
         }
     }
     users.uids.remove(&0);
-    let is_there = |saved| is_there(saved, &local(&users), "OUTPUT", "-A OUTPUT -o lo -j MAILWARDEN-USERS");
+    let jump = format!("-A OUTPUT -o lo -j {name}");
+    let is_there = |saved| is_there(saved, &local(name, &users), "OUTPUT", &jump);
     (!users.ports.is_empty() && saved.into_iter().all(is_there)).then_some(users)
 }
 

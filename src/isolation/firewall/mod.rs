@@ -158,8 +158,10 @@ impl Backend {
             Backend::Iptables | Backend::DockerUser => {
                 &[&["iptables-save", "-t", "filter"], &["ip6tables-save", "-t", "filter"]]
             }
-            Backend::Ufw => &[&["ufw", "status"], &["ufw", "show", "added"], nftables::QUESTION],
-            Backend::Firewalld => &[&["firewall-cmd", "--policy", firewalld::POLICY, "--list-all"], nftables::QUESTION],
+            Backend::Ufw => &[&["ufw", "status"], &["ufw", "show", "added"], nftables::USERS_QUESTION],
+            Backend::Firewalld => {
+                &[&["firewall-cmd", "--policy", firewalld::POLICY, "--list-all"], nftables::USERS_QUESTION]
+            }
             Backend::Netsh | Backend::Powershell => &[],
         }
     }

@@ -15,6 +15,11 @@ pub(super) const QUESTION: &[&str] = &["nft", "-n", "list", "table", "inet", "ma
 
 const EMPTY: &str = "table inet mailwarden\ndelete table inet mailwarden\n";
 
+/// What shows the table beside backends that cannot tell users apart.
+pub(super) const USERS_QUESTION: &[&str] = &["nft", "-n", "list", "table", "inet", "mailwarden-users"];
+
+const NO_USERS: &str = "table inet mailwarden-users\ndelete table inet mailwarden-users\n";
+
 pub(super) fn print(rules: &Rules) -> String {
     format!(
         "#!/usr/sbin/nft -f\n\
@@ -25,7 +30,7 @@ pub(super) fn print(rules: &Rules) -> String {
          {EMPTY}{}",
         Backend::Nftables,
         Backend::Nftables.applied_by(),
-        table(rules)
+        table("mailwarden", rules)
     )
 }
 
@@ -33,20 +38,21 @@ pub(super) fn undo() -> String {
     format!("#!/usr/sbin/nft -f\n{EMPTY}")
 }
 
-/// For backends that cannot tell users apart: a table with that alone, in a shell script.
+/// For backends that cannot tell users apart: a table with that alone, in a shell script. Its name is its own, or taking it
+/// back would take the table of the backend nftables.
 pub(super) fn users_only(users: &Users) -> String {
     let rules = Rules { users: Some(users.clone()), ..Rules::default() };
-    format!("nft -f - <<'END'\n{EMPTY}{}END", table(&rules))
+    format!("nft -f - <<'END'\n{NO_USERS}{}END", table("mailwarden-users", &rules))
 }
 
 /// Takes that back, in a shell script.
 pub(super) fn no_users() -> String {
-    format!("if command -v nft >/dev/null; then nft -f - <<'END'\n{EMPTY}END\nfi")
+    format!("if command -v nft >/dev/null; then nft -f - <<'END'\n{NO_USERS}END\nfi")
 }
 
 /// The table as `nft` itself lists it.
-fn table(rules: &Rules) -> String {
-    let mut text = "table inet mailwarden {\n".to_owned();
+fn table(name: &str, rules: &Rules) -> String {
+    let mut text = format!("table inet {name} {{\n");
     // Writing to a string does not fail.
     if !rules.ports.is_empty() {
         text.push_str("\tchain outside {\n\t\ttype filter hook prerouting priority -150; policy accept;\n");
@@ -82,6 +88,15 @@ fn set<T: std::fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
 }
 
 pub(super) fn recognise(listed: &str) -> Option<Rules> {
+    recognise_as("mailwarden", listed)
+}
+
+/// How the table beside another backend closes loopback.
+pub(super) fn recognise_users(listed: &str) -> Option<Users> {
+    recognise_as("mailwarden-users", listed)?.users
+}
+
+fn recognise_as(name: &str, listed: &str) -> Option<Rules> {
     let mut rules = Rules::default();
     for line in listed.lines().map(str::trim) {
         if let Some((ports, uids)) = between(line, "oifname \"lo\" tcp dport ", " reject with tcp reset")
@@ -102,7 +117,7 @@ pub(super) fn recognise(listed: &str) -> Option<Rules> {
             rules.exceptions.insert((net(from)?, port.parse().ok()?));
         }
     }
-    let is_ours = !(rules.ports.is_empty() && rules.users.is_none()) && plain(listed) == plain(&table(&rules));
+    let is_ours = !(rules.ports.is_empty() && rules.users.is_none()) && plain(listed) == plain(&table(name, &rules));
     is_ours.then_some(rules)
 }
 

@@ -129,6 +129,42 @@ fn no_backend_names_the_gates_port_in_a_rule() {
     }
 }
 
+/// Every backend without --local-users, and its undo, leaves alone what another may have put there.
+#[test]
+fn no_backend_takes_away_what_anothers_is() {
+    let all: Vec<_> = Backend::NAMES.into_iter().filter(|(_, backend)| backend.knows_users()).collect();
+    let names = |text: &str| {
+        let of_line = |line: &str| {
+            let words: Vec<String> = line.split([' ', ';']).map(str::to_owned).collect();
+            match line.strip_prefix("delete table inet ") {
+                Some(table) => vec![format!("table {table}")],
+                None => words.into_iter().filter(|word| word.starts_with("MAILWARDEN")).collect(),
+            }
+        };
+        text.lines().flat_map(of_line).collect::<BTreeSet<_>>()
+    };
+    // The table beside ufw and firewalld is one: of them a machine has one.
+    let is_pair = |a, b| [a, b].iter().all(|one| matches!(one, Backend::Ufw | Backend::Firewalld));
+    for (_, taker) in &all {
+        let taken = names(&taker.undo(&rules(&[], false)));
+        for (_, owner) in all.iter().filter(|(_, owner)| owner != taker && !is_pair(*owner, *taker)) {
+            let has = names(&owner.print(&rules(&[], true)));
+            assert!(taken.is_disjoint(&has), "{taker} takes from {owner}: {:?}", taken.intersection(&has));
+        }
+    }
+}
+
+/// `iptables-save` shows no `-s` for everybody.
+#[test]
+fn an_exception_for_everybody_has_no_source() {
+    let rules = rules(&[("0.0.0.0/0", 1025), ("::/0", 1025)], false);
+    for backend in [Backend::Iptables, Backend::DockerUser] {
+        let ours = answers(backend, &rules);
+        assert!(!ours.concat().contains("/0 "), "{backend}");
+        assert_eq!(backend.recognise(&ours), Some(rules.clone()), "{backend}");
+    }
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_recognised(rules in some_rules()) {

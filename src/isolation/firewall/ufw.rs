@@ -36,7 +36,7 @@ pub(super) fn recognise(status: &str, _added: &str, users: &str) -> Option<Rules
     if !status.lines().any(|line| line.trim() == "Status: active") {
         return None;
     }
-    let mut rules = Rules { users: nftables::recognise(users).and_then(|rules| rules.users), ..Rules::default() };
+    let mut rules = Rules { users: nftables::recognise_users(users), ..Rules::default() };
     let mut closed = Vec::new();
     for family in [Family::V4, Family::V6] {
         let of_family = status.lines().filter(|line| is_rule(line) && is_v6(line) == (family == Family::V6));

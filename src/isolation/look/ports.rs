@@ -35,11 +35,19 @@ pub(super) fn bound(facts: &Facts, findings: &mut Vec<Finding>) {
         findings.push(judge(
             "wide-bind",
             why(facts, port),
-            &facts.cover.of(port, Way::Here),
+            &facts.cover.of(port, way_to(facts, port)),
             seen,
             mend::bind_to_loopback(holder).into_iter().chain([mend::FIREWALL.to_owned()]).collect(),
         ));
     }
+}
+
+/// What is handed on by the same number goes past most rules, whoever listens as well.
+fn way_to(facts: &Facts, port: u16) -> Way {
+    let is_handed_on = facts.forwards.iter().flatten().any(|forward| {
+        forward.public == port && !forward.target.ip().is_unspecified() && !forward.to.is_some_and(is_loopback)
+    });
+    if is_handed_on { Way::Container } else { Way::Here }
 }
 
 fn is_catchers(facts: &Facts, listener: &Listener) -> bool {
@@ -80,37 +88,69 @@ pub(super) fn published(facts: &Facts, findings: &mut Vec<Finding>) {
     for container in facts.containers.iter().flatten() {
         for port in container.ports.iter().filter(|port| is_ours(port.public, port.private) || is_catcher(container)) {
             let at = SocketAddr::new(port.ip, port.public);
-            if is_loopback(port.ip) || facts.setup.gate.contains(&at) || is_gate(container) || told.contains(&at) {
+            if is_loopback(port.ip) || facts.setup.gate.contains(&at) || told.contains(&at) {
                 continue;
             }
+            // The gate's own is remembered, too: a process or a rule that hands it on is no way around it.
             told.push(at);
+            if is_gate(container) {
+                continue;
+            }
             let seen = format!(
                 "the container {} ({}) publishes its port {} at {at}",
                 container.name, container.image, port.private
             );
-            findings.push(published_at(facts, at, port.private, seen, mend::unpublish(container)));
+            findings.push(published_at(
+                facts,
+                at,
+                port.private,
+                seen,
+                mend::unpublish(Some(container), ports.contains(&port.public)),
+            ));
         }
     }
-    let unknown = || {
-        mend::unpublish(&Container { name: "CONTAINER".to_owned(), image: "IMAGE".to_owned(), ..Container::default() })
-    };
+    let unknown = |public: u16| mend::unpublish(None, ports.contains(&public));
     for proxy in facts.proxies.iter().filter(|proxy| is_ours(proxy.host.port(), proxy.container.port())) {
         if !is_loopback(proxy.host.ip()) && !told.contains(&proxy.host) {
             told.push(proxy.host);
             let seen =
                 format!("a container engine (process {}) hands {} on to {}", proxy.pid, proxy.host, proxy.container);
-            findings.push(published_at(facts, proxy.host, proxy.container.port(), seen, unknown()));
+            findings.push(published_at(facts, proxy.host, proxy.container.port(), seen, unknown(proxy.host.port())));
         }
     }
     for forward in facts.forwards.iter().flatten().filter(|forward| is_ours(forward.public, forward.target.port())) {
         let any: IpAddr = if forward.target.is_ipv4() { [0, 0, 0, 0].into() } else { [0_u16; 8].into() };
         let at = SocketAddr::new(forward.to.unwrap_or(any), forward.public);
-        if !is_loopback(at.ip()) && !told.contains(&at) {
+        if is_loopback(at.ip()) || told.contains(&at) {
+            continue;
+        }
+        let private = forward.target.port();
+        if !forward.target.ip().is_unspecified() {
             told.push(at);
             let seen = format!("a NAT rule of this machine hands {at} on to {}", forward.target);
-            findings.push(published_at(facts, at, forward.target.port(), seen, unknown()));
+            findings.push(published_at(facts, at, private, seen, unknown(at.port())));
+        } else if redirects_to_catcher(facts, private) {
+            told.push(at);
+            findings.push(redirected(facts, at, private));
         }
     }
+}
+
+/// A redirect goes to the address that was asked for: what listens on loopback alone is not reached.
+fn redirects_to_catcher(facts: &Facts, port: u16) -> bool {
+    let reached =
+        |listener: &Listener| listener.addr.port() == port && is_catchers(facts, listener) && !listener.is_loopback();
+    facts.listeners.iter().flatten().any(reached)
+}
+
+fn redirected(facts: &Facts, at: SocketAddr, port: u16) -> Finding {
+    let seen = format!("a NAT rule of this machine turns {at} into the catcher's port {port}");
+    let verdict = match facts.cover.of(at.port(), Way::Container) {
+        closed @ Verdict::Closed(..) => closed,
+        _ => facts.cover.of(port, Way::Redirected),
+    };
+    let mend = "sudo nft -a list ruleset    # which rule it is, by `redirect`; or: sudo iptables-save -t nat";
+    judge("redirected-port", why(facts, port), &verdict, seen, vec![mend.to_owned()])
 }
 
 /// A published port goes past what most firewalls look at; rules are asked for the number that people use.
@@ -131,7 +171,8 @@ fn is_catcher(container: &Container) -> bool {
 }
 
 fn is_gate(container: &Container) -> bool {
-    container.image.contains("mailwarden")
+    // An image that a compose project builds has the project's name, which may be this one.
+    container.image.contains("mailwarden") && !is_catcher(container)
 }
 
 /// A wide bind in another network namespace: what counts there is whether a port is published, or a route leads in.
@@ -185,7 +226,8 @@ pub(super) fn local_users(facts: &Facts, findings: &mut Vec<Finding>) {
         let seen =
             format!("{people} accounts of this machine, other than root, can log in; each reaches 127.0.0.1:{http}");
         let why = format!("{WEB} Loopback keeps other machines out, not other users of this one.");
-        let mend = "mailwarden firewall print --backend nftables --local-users | sudo nft -f -";
+        let mend = "mailwarden firewall print --backend nftables --local-users --allow-smtp-from 127.0.0.0/8 | sudo nft -f -    \
+            # with the options that you gave before";
         findings.push(Finding::new("local-users", Severity::Warning, seen, why).mended_by([mend]));
     }
 }

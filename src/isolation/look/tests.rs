@@ -145,6 +145,49 @@ fn a_published_port_is_exposed_however_it_is_seen_and_told_once() {
     }
 }
 
+/// What a rule hands on by that number never comes to INPUT, whoever listens there too.
+#[test]
+fn a_listener_beside_a_forwarded_port_is_not_called_closed() {
+    let mut facts = facts();
+    facts.listeners = Ok(vec![listening("0.0.0.0:1080")]);
+    facts.cover = covered(Backend::Iptables, false);
+    facts.forwards = Ok(vec![Forward { to: None, public: 1080, target: "172.17.0.2:1080".parse().unwrap() }]);
+    assert_eq!(found(&facts), [("wide-bind", Severity::Exposed), ("published-port", Severity::Exposed)]);
+}
+
+#[test]
+fn a_port_that_is_turned_into_the_catchers_is_found_if_it_leads_there() {
+    let mut facts = facts();
+    facts.forwards = Ok(vec![Forward { to: None, public: 8081, target: "0.0.0.0:1080".parse().unwrap() }]);
+    facts.listeners = Ok(vec![listening("127.0.0.1:1080")]);
+    assert_eq!(found(&facts), []);
+    facts.listeners = Ok(vec![listening("0.0.0.0:1080")]);
+    // nftables rules look before NAT, at 8081; those of iptables after it.
+    for (backend, expected) in [(Backend::Nftables, Severity::Exposed), (Backend::Iptables, Severity::Info)] {
+        facts.cover = covered(backend, false);
+        assert!(found(&facts).contains(&("redirected-port", expected)), "{backend}: {:?}", found(&facts));
+    }
+}
+
+#[test]
+fn the_gates_container_is_no_way_around_it_and_a_catcher_of_its_project_is_one() {
+    let mut facts = facts();
+    let mut gate = container("0.0.0.0", 1080);
+    gate.image = "example.org/mailwarden:1".to_owned();
+    gate.ports[0].private = 8080;
+    facts.containers = Ok(vec![gate.clone()]);
+    facts.proxies = vec![PortProxy {
+        pid: 9,
+        host: "0.0.0.0:1080".parse().unwrap(),
+        container: "172.17.0.2:8080".parse().unwrap(),
+    }];
+    facts.forwards = Ok(vec![Forward { to: None, public: 1080, target: "172.17.0.2:8080".parse().unwrap() }]);
+    assert_eq!(found(&facts), []);
+    gate.image = "mailwarden-mailcatcher".to_owned();
+    facts.containers = Ok(vec![gate]);
+    assert_eq!(found(&facts), [("published-port", Severity::Exposed)]);
+}
+
 /// Rules like those of ufw's never see it; rules in Docker's chain may close it.
 #[test]
 fn only_rules_about_what_is_handed_on_make_a_published_port_uncertain() {
@@ -153,6 +196,17 @@ fn only_rules_about_what_is_handed_on_make_a_published_port_uncertain() {
         facts.containers = Ok(vec![container("0.0.0.0", 1080)]);
         facts.cover = Cover::Read { ours: vec![], others, others_handed_on };
         assert_eq!(found(&facts), [("published-port", expected)]);
+    }
+}
+
+/// Rules for Docker's chain go by the number that people use.
+#[test]
+fn rules_are_offered_only_for_a_port_that_they_close() {
+    for (public, expected) in [(1080, true), (9999, false)] {
+        let mut facts = facts();
+        facts.containers = Ok(vec![container("0.0.0.0", public)]);
+        let offers = |facts: &Facts| look(facts).findings[0].mend.iter().any(|line| line.contains("docker-user"));
+        assert_eq!(offers(&facts), expected, "{public}");
     }
 }
 
@@ -174,6 +228,8 @@ fn other_people_on_the_machine_are_a_warning_until_loopback_is_closed_to_them() 
     assert_eq!(found(&facts), []);
     facts.people = Some(3);
     assert_eq!(found(&facts), [("local-users", Severity::Warning)]);
+    // The mend is not to stop this machine's own mail.
+    assert!(look(&facts).findings[0].mend[0].contains("--allow-smtp-from 127.0.0.0/8"));
     facts.cover = covered(Backend::Nftables, true);
     assert_eq!(found(&facts), [("local-users", Severity::Info)]);
 }
@@ -216,6 +272,12 @@ fn what_the_daemon_says_is_passed_on() {
     let mut facts = facts();
     facts.daemon = says(&["purge: degraded since x: y"], None);
     assert_eq!(found(&facts), [("degraded", Severity::Warning)]);
+    // What it says of isolation, this look knows better if it saw the rules.
+    facts.daemon = says(&["isolation: degraded since x: y"], None);
+    assert_eq!(found(&facts), []);
+    let read = std::mem::replace(&mut facts.cover, Cover::Unreadable(String::new()));
+    assert_eq!(found(&facts), [("degraded", Severity::Warning)]);
+    facts.cover = read;
     facts.daemon = says(&[], Some(0));
     assert_eq!(found(&facts), []);
     facts.setup.trusted_proxies = 1;
