@@ -109,6 +109,8 @@ fn what_had_to_stay_and_went_unseen_is_a_failure() {
     let first = r#"[{"id":1,"size":"9","created_at":"2020-01-01T00:00:00+00:00"},{"id":2,"size":"9","created_at":"2999-01-01T00:00:00+00:00"},{"id":3,"size":"9","created_at":"2999-01-01T00:00:00+00:00"}]"#;
     desk.catcher.on("GET /messages", Script::reply("200 OK", &[("Content-Type", "application/json")], first));
     desk.catcher.always("GET /messages", page(&[3]));
+    let json = r#"{"id":1,"size":"9","created_at":"2020-01-01T00:00:00+00:00"}"#;
+    desk.catcher.always("GET /messages/1.json", Script::reply("200 OK", &[("Content-Type", "application/json")], json));
     let (code, _, error) = desk.run(&["purge", "--max-age", "1h"]);
     assert_eq!((code, error.as_str()), (1, "1 of the messages that had to stay are gone\n"));
     assert_eq!(desk.history().pop().unwrap()["state"], "failed");
