@@ -66,6 +66,10 @@ pub struct Tally {
 /// Why an attempt did not do what it had to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
+    /// It is not known which catcher it is, so it did not begin.
+    Unknown(String),
+    /// Another purge was at it all the time, so it did not begin.
+    Busy,
     /// The catcher cannot be reached.
     Unreachable(String),
     /// It did not give its list.
@@ -96,6 +100,8 @@ impl Failure {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
+            Failure::Unknown(_) => "it is not known which catcher it is",
+            Failure::Busy => "`mailwarden purge` was at it all the time",
             Failure::Unreachable(_) => "the catcher cannot be reached",
             Failure::List(_) => "the catcher does not give its list",
             Failure::Delete(_) => "the catcher does not delete",
@@ -111,13 +117,14 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Failure::Unknown(why) => write!(f, "{}: {why}", self.kind()),
             Failure::Unreachable(why) => write!(f, "the catcher cannot be reached: {why}"),
             Failure::List(fault) => write!(f, "the catcher does not give its list: {fault}"),
             Failure::Delete(fault) => write!(f, "the catcher does not delete: {fault}"),
             Failure::Left(count) => write!(f, "{count} of the messages that had to go are still there"),
             Failure::Lost(count) => write!(f, "{count} of the messages that had to stay are gone"),
             Failure::Archive(why) => write!(f, "a copy cannot be kept, so the message stays: {why}"),
-            Failure::Blind | Failure::Stopped => f.write_str(self.kind()),
+            Failure::Busy | Failure::Blind | Failure::Stopped => f.write_str(self.kind()),
         }
     }
 }
