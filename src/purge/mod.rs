@@ -12,6 +12,7 @@
 pub mod alert;
 pub mod archive;
 pub mod cron;
+mod failure;
 pub mod history;
 pub mod lock;
 mod look;
