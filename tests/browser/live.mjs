@@ -86,7 +86,8 @@ async function comesBack(browser) {
   assert.ok(await page.evaluate(() => document.querySelector("#messages").scrollTop) > 0, "the list is scrolled");
 
   const stays = async (subject) => {
-    await row(page, subject).waitFor({ state: "attached" });
+    // Pauses between two tries grow to three quarters of a minute.
+    await row(page, subject).waitFor({ state: "attached", timeout: 50_000 });
     const now = await ids(page);
     assert.deepEqual(now, [...now].sort((a, b) => b - a), "newest first");
     assert.equal(new Set(now).size, now.length, "each once");

@@ -7,7 +7,7 @@ const GATHER = 50;
  * gate tells what is gone once a second. */
 const QUIET = 1500;
 /** How many rows are changed in one go, so that the tab can breathe. */
-const SLICE = 200;
+const SLICE = 100;
 /** From how many rows on looking through all of them is cheaper than looking for each. */
 const MANY = 20;
 
