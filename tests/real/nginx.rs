@@ -139,6 +139,7 @@ fn its_usual_mendings_leave_these_open() {
     assert_eq!(socket.request("GET /messages", &format!("{AS_ANNA}{HANDSHAKE}{EVIL}")).status, 101);
     std::fs::write(nginx.at("htpasswd"), "").unwrap();
     assert_eq!(nginx.ask("GET /messages", "").status, 401, "a changed file holds at once");
+    assert!(catcher.wait_until(PATIENCE, |state| state.open_sockets() == 1));
     catcher.send_text_to_sockets("still here");
     assert!(socket.read(12).ends_with(b"still here"), "but whoever is in stays in");
     std::fs::write(nginx.at("htpasswd"), ANNA).unwrap();
