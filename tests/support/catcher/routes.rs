@@ -166,9 +166,7 @@ fn delete(id: i64, shared: &Shared) -> Answer {
         if !state.store.remove(id) {
             return Answer::not_found();
         }
-        if shared.options.socket_tells {
-            state.announce(&[Event::Remove(id)]);
-        }
+        state.announce(&[Event::Remove(id)]);
         Answer::no_content()
     })
 }
@@ -179,9 +177,7 @@ fn clear(shared: &Shared) -> Answer {
     std::thread::sleep(Duration::from_secs_f64(shared.options.clear_cost.as_secs_f64() * count * count));
     shared.change(|state| {
         state.store.clear();
-        if shared.options.socket_tells {
-            state.announce(&[Event::Clear]);
-        }
+        state.announce(&[Event::Clear]);
     });
     Answer::no_content()
 }

@@ -136,9 +136,7 @@ impl Shared {
     pub(crate) fn deliver(&self, mail: Mail) -> i64 {
         self.change(|state| {
             let (id, events) = state.store.add(mail, &self.options);
-            if self.options.socket_tells {
-                state.announce(&events);
-            }
+            state.announce(&events);
             id
         })
     }
