@@ -259,7 +259,8 @@ fn a_reload_without_descriptors_is_made_up_for_when_there_are_some() {
     let errors =
         gate.log().iter().filter(|line| line.contains("ERROR") && line.contains("mailwarden.toml: cannot")).count();
     assert_eq!(errors, 2);
-    assert!(said("htpasswd: Too many open files") <= 1);
+    // By one look at the most, if it came before the signal: an error, and that the reload failed.
+    assert!(said("htpasswd: Too many open files") <= 2);
     drop(many);
     eventually("the change to be taken over", || has_ben(&gate).then_some(()));
     eventually("the condition to end", || readyz().1.contains("reload: ok").then_some(()));
