@@ -101,10 +101,14 @@ pub trait Mailbox: Send + Sync + fmt::Debug {
     fn page(&self, start: u64, body: &[u8]) -> Result<Page, String>;
 
     /// Asks for what is known of one message; none where only the list says.
-    fn one(&self, prefix: &str, id: &MessageId) -> Option<Call>;
+    fn one(&self, _prefix: &str, _id: &MessageId) -> Option<Call> {
+        None
+    }
 
     /// Reads the answer to [`Self::one`]; none if it is not understood.
-    fn message(&self, body: &[u8]) -> Option<Message>;
+    fn message(&self, _body: &[u8]) -> Option<Message> {
+        None
+    }
 
     /// Asks to delete one message.
     fn delete(&self, prefix: &str, id: &MessageId) -> Call;
@@ -118,7 +122,9 @@ pub trait Mailbox: Send + Sync + fmt::Debug {
     fn delete_all(&self, prefix: &str) -> Call;
 
     /// Whether [`Self::delete_all`] is as quick with many messages as with few. Where it is not, many are deleted one by one.
-    fn deletes_all_quickly(&self) -> bool;
+    fn deletes_all_quickly(&self) -> bool {
+        true
+    }
 
     /// Asks for a message as it came, headers and all.
     fn source(&self, prefix: &str, id: &MessageId) -> Call;
@@ -129,10 +135,14 @@ pub trait Mailbox: Send + Sync + fmt::Debug {
     }
 
     /// Where it tells what happens.
-    fn feed(&self, prefix: &str) -> Feed;
+    fn feed(&self, _prefix: &str) -> Feed {
+        Feed::None
+    }
 
     /// Reads one message of the feed.
-    fn event(&self, text: &[u8]) -> Event;
+    fn event(&self, _text: &[u8]) -> Event {
+        Event::Other
+    }
 
     /// Whether an id can come back for another message: after the newest went, or all did.
     fn reuses_ids(&self) -> bool;
@@ -144,7 +154,9 @@ pub trait Mailbox: Send + Sync + fmt::Debug {
 
     /// Whether ids can be looked at one by one when the list cannot be had: MailCatcher's fails as a whole over one subject
     /// that is not UTF-8. Ids are numbers from 1 on then, and [`Self::one`] is there.
-    fn can_be_probed(&self) -> bool;
+    fn can_be_probed(&self) -> bool {
+        false
+    }
 }
 
 /// A time as catchers write it: RFC 3339, with a space for the `T`, or without a zone, which means UTC then.

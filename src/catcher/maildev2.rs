@@ -110,14 +110,6 @@ impl Mailbox for MailDev2 {
         Ok(Page { messages: listed.into_iter().filter_map(Listed::message).collect(), next: None })
     }
 
-    fn one(&self, _prefix: &str, _id: &MessageId) -> Option<Call> {
-        None
-    }
-
-    fn message(&self, _body: &[u8]) -> Option<Message> {
-        None
-    }
-
     fn delete(&self, prefix: &str, id: &MessageId) -> Call {
         mailbox::call(Method::DELETE, format!("{prefix}/email/{}", mailbox::segment(id)))
     }
@@ -131,27 +123,11 @@ impl Mailbox for MailDev2 {
         mailbox::call(Method::DELETE, format!("{prefix}/email/all"))
     }
 
-    fn deletes_all_quickly(&self) -> bool {
-        true
-    }
-
     fn source(&self, prefix: &str, id: &MessageId) -> Call {
         mailbox::call(Method::GET, format!("{prefix}/email/{}/source", mailbox::segment(id)))
     }
 
-    fn feed(&self, _prefix: &str) -> Feed {
-        Feed::None
-    }
-
-    fn event(&self, _text: &[u8]) -> Event {
-        Event::Other
-    }
-
     fn reuses_ids(&self) -> bool {
-        false
-    }
-
-    fn can_be_probed(&self) -> bool {
         false
     }
 }

@@ -116,14 +116,6 @@ impl Mailbox for MailDev3 {
         Ok(Page { messages, next: (next < total).then_some(next) })
     }
 
-    fn one(&self, _prefix: &str, _id: &MessageId) -> Option<Call> {
-        None
-    }
-
-    fn message(&self, _body: &[u8]) -> Option<Message> {
-        None
-    }
-
     fn delete(&self, prefix: &str, id: &MessageId) -> Call {
         mailbox::call(Method::DELETE, format!("{prefix}/api/email/{}", mailbox::segment(id)))
     }
@@ -132,27 +124,11 @@ impl Mailbox for MailDev3 {
         mailbox::call(Method::DELETE, format!("{prefix}/api/email/all"))
     }
 
-    fn deletes_all_quickly(&self) -> bool {
-        true
-    }
-
     fn source(&self, prefix: &str, id: &MessageId) -> Call {
         mailbox::call(Method::GET, format!("{prefix}/api/email/{}/source", mailbox::segment(id)))
     }
 
-    fn feed(&self, _prefix: &str) -> Feed {
-        Feed::None
-    }
-
-    fn event(&self, _text: &[u8]) -> Event {
-        Event::Other
-    }
-
     fn reuses_ids(&self) -> bool {
-        false
-    }
-
-    fn can_be_probed(&self) -> bool {
         false
     }
 }

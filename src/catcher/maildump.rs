@@ -106,28 +106,12 @@ impl Mailbox for MailDump {
         mailbox::call(Method::DELETE, format!("{prefix}/messages/"))
     }
 
-    fn deletes_all_quickly(&self) -> bool {
-        true
-    }
-
     fn source(&self, prefix: &str, id: &MessageId) -> Call {
         mailbox::call(Method::GET, format!("{prefix}/messages/{}.eml", mailbox::segment(id)))
     }
 
-    fn feed(&self, _prefix: &str) -> Feed {
-        Feed::None
-    }
-
-    fn event(&self, _text: &[u8]) -> Event {
-        Event::Other
-    }
-
     fn reuses_ids(&self) -> bool {
         true
-    }
-
-    fn can_be_probed(&self) -> bool {
-        false
     }
 }
 

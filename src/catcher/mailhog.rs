@@ -144,27 +144,11 @@ impl Mailbox for MailHog {
         mailbox::call(Method::DELETE, format!("{prefix}/api/v1/messages"))
     }
 
-    fn deletes_all_quickly(&self) -> bool {
-        true
-    }
-
     fn source(&self, prefix: &str, id: &MessageId) -> Call {
         mailbox::call(Method::GET, format!("{prefix}/api/v1/messages/{}/download", mailbox::segment(id)))
     }
 
-    fn feed(&self, _prefix: &str) -> Feed {
-        Feed::None
-    }
-
-    fn event(&self, _text: &[u8]) -> Event {
-        Event::Other
-    }
-
     fn reuses_ids(&self) -> bool {
-        false
-    }
-
-    fn can_be_probed(&self) -> bool {
         false
     }
 }

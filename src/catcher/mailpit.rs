@@ -155,14 +155,6 @@ impl Mailbox for Mailpit {
         Ok(Page { messages, next: (next < total).then_some(next) })
     }
 
-    fn one(&self, _prefix: &str, _id: &MessageId) -> Option<Call> {
-        None
-    }
-
-    fn message(&self, _body: &[u8]) -> Option<Message> {
-        None
-    }
-
     /// The list in the body always names one: an empty one is everything.
     fn delete(&self, prefix: &str, id: &MessageId) -> Call {
         let json = serde_json::json!({ "IDs": [mailbox::segment(id)] }).to_string();
@@ -173,27 +165,11 @@ impl Mailbox for Mailpit {
         mailbox::call(Method::DELETE, format!("{prefix}/api/v1/messages"))
     }
 
-    fn deletes_all_quickly(&self) -> bool {
-        true
-    }
-
     fn source(&self, prefix: &str, id: &MessageId) -> Call {
         mailbox::call(Method::GET, format!("{prefix}/api/v1/message/{}/raw", mailbox::segment(id)))
     }
 
-    fn feed(&self, _prefix: &str) -> Feed {
-        Feed::None
-    }
-
-    fn event(&self, _text: &[u8]) -> Event {
-        Event::Other
-    }
-
     fn reuses_ids(&self) -> bool {
-        false
-    }
-
-    fn can_be_probed(&self) -> bool {
         false
     }
 }

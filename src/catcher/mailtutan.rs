@@ -88,24 +88,12 @@ impl Mailbox for Mailtutan {
         page(body, TimeZone::system)
     }
 
-    fn one(&self, _prefix: &str, _id: &MessageId) -> Option<Call> {
-        None
-    }
-
-    fn message(&self, _body: &[u8]) -> Option<Message> {
-        None
-    }
-
     fn delete(&self, prefix: &str, id: &MessageId) -> Call {
         mailbox::call(Method::DELETE, format!("{prefix}/api/messages/{}", mailbox::segment(id)))
     }
 
     fn delete_all(&self, prefix: &str) -> Call {
         mailbox::call(Method::DELETE, format!("{prefix}/api/messages"))
-    }
-
-    fn deletes_all_quickly(&self) -> bool {
-        true
     }
 
     fn tells_sizes(&self) -> bool {
@@ -116,19 +104,7 @@ impl Mailbox for Mailtutan {
         mailbox::call(Method::GET, format!("{prefix}/api/messages/{}/source", mailbox::segment(id)))
     }
 
-    fn feed(&self, _prefix: &str) -> Feed {
-        Feed::None
-    }
-
-    fn event(&self, _text: &[u8]) -> Event {
-        Event::Other
-    }
-
     fn reuses_ids(&self) -> bool {
-        false
-    }
-
-    fn can_be_probed(&self) -> bool {
         false
     }
 }
