@@ -168,8 +168,9 @@ pub fn time(text: &str) -> Option<Timestamp> {
 /// The same, where one without a zone means that of `zone`.
 pub(super) fn time_in(text: &str, zone: impl FnOnce() -> TimeZone) -> Option<Timestamp> {
     let text = text.trim();
-    let local = || text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(zone()).ok();
-    text.parse::<Timestamp>().ok().or_else(|| Some(local()?.timestamp()))
+    // Of an hour that comes twice the later one: nothing is taken for older than it is.
+    let local = || zone().to_ambiguous_timestamp(text.parse().ok()?).later().ok();
+    text.parse::<Timestamp>().ok().or_else(local)
 }
 
 /// A value of which it is only hoped what it is.

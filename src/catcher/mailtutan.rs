@@ -167,6 +167,16 @@ mod tests {
         assert_eq!(messages[1], Message { id: MessageId::Number(1), received: None, size: 0 });
     }
 
+    #[test]
+    fn of_an_hour_that_comes_twice_the_later_one_is_taken() {
+        let body = br#"[{"id":1,"created_at":"2026-10-25 02:30:00"},{"id":2,"created_at":"2026-03-29 02:30:00"}]"#;
+        let berlin = || TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let messages = page(body, berlin).unwrap().messages;
+        assert_eq!(messages[0].received, Some("2026-10-25T01:30:00Z".parse().unwrap()));
+        // One that does not come at all is the later of its two meanings too.
+        assert_eq!(messages[1].received, Some("2026-03-29T01:30:00Z".parse().unwrap()));
+    }
+
     proptest! {
         #[test]
         fn no_answer_panics(body: Vec<u8>) {

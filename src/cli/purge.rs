@@ -41,7 +41,7 @@ Examples:
 Exit codes: 0 what had to go is gone, 1 not all of it, 2 wrong usage or no
 rule, 69 the catcher cannot be reached, 78 bad configuration";
 
-/// How long a failure is tried again, for somebody waits; a catcher that takes no connections is not tried again.
+/// How long a failure is tried again, for somebody waits.
 const RETRY_FOR: Duration = Duration::from_secs(10);
 
 /// The flags of the command.

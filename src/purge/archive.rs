@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
 
+use super::lock::give_to_owner;
 use crate::catcher::{Message, MessageId};
 use crate::config::model::ArchiveConfig;
 
@@ -45,7 +46,7 @@ impl Archive {
         let (day, name) = names(message, source);
         let dir = self.config.dir.join(day);
         if !dir.is_dir() {
-            DirBuilder::new().mode(0o700).recursive(true).create(&dir)?;
+            make(&dir)?;
             File::open(&self.config.dir)?.sync_all()?;
         }
         let path = dir.join(name);
@@ -62,6 +63,7 @@ impl Archive {
             }
             Err(error) => return Err(error),
         };
+        give_to_owner(&file, &dir)?;
         let written = file.write_all(source).and_then(|()| file.sync_all());
         if written.is_err() {
             // Half a copy is none; on a full disk this makes room as well.
@@ -74,7 +76,7 @@ impl Archive {
     /// Removes what is too old, and the oldest of what is too much. How many copies went.
     ///
     /// # Errors
-    /// When the folder cannot be looked through.
+    /// When the folder cannot be looked through, or a copy cannot be removed; the others are all the same.
     pub fn sweep(&self, now: SystemTime) -> io::Result<usize> {
         let mut copies = match copies(&self.config.dir) {
             Ok(copies) => copies,
@@ -83,7 +85,7 @@ impl Archive {
         };
         copies.sort();
         let mut size: u64 = copies.iter().map(|copy| copy.size).sum();
-        let mut removed = 0;
+        let (mut removed, mut failed) = (0, None);
         for copy in &copies {
             let age = now.duration_since(copy.written).unwrap_or(Duration::ZERO);
             let is_old = self.config.max_age.is_some_and(|limit| age > limit);
@@ -91,16 +93,37 @@ impl Archive {
             if !is_old && !is_too_much {
                 break;
             }
-            fs::remove_file(&copy.path)?;
+            // One that cannot be removed takes no other's place.
             size -= copy.size;
-            removed += 1;
+            match fs::remove_file(&copy.path) {
+                Ok(()) => removed += 1,
+                Err(error) => drop(failed.get_or_insert(error)),
+            }
             // A day without copies goes with the last of them; one with more cannot.
             if let Some(day) = copy.path.parent() {
                 let _ = fs::remove_dir(day);
             }
         }
-        Ok(removed)
+        failed.map_or(Ok(removed), Err)
     }
+}
+
+/// Makes a folder and those that it is in. What root makes belongs to whom the folder belongs that was there, or the daemon
+/// could not write into it.
+fn make(dir: &Path) -> io::Result<()> {
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !parent.is_dir() {
+        make(parent)?;
+    }
+    match DirBuilder::new().mode(0o700).create(dir) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    // No link is followed: the folder around it may be another user's than root.
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::DIRECTORY;
+    let made = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(dir)?;
+    give_to_owner(&made, parent)
 }
 
 /// A copy, in the order of age.
@@ -120,10 +143,11 @@ fn copies(dir: &Path) -> io::Result<Vec<Copy>> {
         if !is_a_day || !day.file_type()?.is_dir() {
             continue;
         }
-        for copy in fs::read_dir(day.path())? {
-            let copy = copy?;
+        // A day that another user made is left to that one.
+        let Ok(day) = fs::read_dir(day.path()) else { continue };
+        for copy in day.flatten() {
             let path = copy.path();
-            let about = copy.metadata()?;
+            let Ok(about) = copy.metadata() else { continue };
             if about.is_file() && path.extension().is_some_and(|extension| extension == EML) {
                 copies.push(Copy { written: about.modified()?, path, size: about.len() });
             }
@@ -182,6 +206,22 @@ mod tests {
         let odd = Message { id: MessageId::Name("../a b/\u{1b}c".into()), received: None, size: 1 };
         let (day, name) = names(&odd, b"x");
         assert_eq!((day.as_str(), &name[..11]), ("1970-01-01", "000000-abc-"));
+    }
+
+    #[test]
+    fn what_root_makes_belongs_to_whom_the_folder_around_it_belongs() {
+        use std::os::unix::fs::MetadataExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(dir.path(), Some(65534), Some(65534)).unwrap();
+        }
+        let owner = fs::metadata(dir.path()).unwrap().uid();
+        archive(dir.path(), Some(60), None).keep(&message(7), b"x").unwrap();
+        let name = found(dir.path()).pop().unwrap();
+        let copy = dir.path().join("archive").join(name);
+        for made in copy.ancestors().take_while(|made| *made != dir.path()) {
+            assert_eq!(fs::metadata(made).unwrap().uid(), owner, "{}", made.display());
+        }
     }
 
     #[test]

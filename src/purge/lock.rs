@@ -62,12 +62,20 @@ pub(super) fn open(dir: &Path, name: &str, options: &OpenOptions) -> io::Result<
     let mut options = options.clone();
     options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
     let file = options.open(&path)?;
-    let (about, owner) = (file.metadata()?, fs::metadata(dir)?);
-    if is_new && rustix::process::geteuid().is_root() && (about.uid(), about.gid()) != (owner.uid(), owner.gid()) {
-        // Where that is not allowed the file is of use to root at least.
-        let _ = std::os::unix::fs::fchown(&file, Some(owner.uid()), Some(owner.gid()));
+    if is_new {
+        give_to_owner(&file, dir)?;
     }
     Ok(file)
+}
+
+/// Gives what root made in `dir`, a file or a folder, to whom `dir` belongs; of anybody else it stays what it is.
+pub(super) fn give_to_owner(made: &File, dir: &Path) -> io::Result<()> {
+    let (about, owner) = (made.metadata()?, fs::metadata(dir)?);
+    if rustix::process::geteuid().is_root() && (about.uid(), about.gid()) != (owner.uid(), owner.gid()) {
+        // Where that is not allowed it is of use to root at least.
+        let _ = std::os::unix::fs::fchown(made, Some(owner.uid()), Some(owner.gid()));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

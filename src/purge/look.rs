@@ -4,11 +4,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::pace::Pace;
 use super::run::Failure;
-use super::store::{Fault, Looked, Store};
+use super::store::{Fault, Looked, MESSAGES, Store};
 use crate::catcher::{Message, MessageId};
 
 /// When the list cannot be had and nothing is known of the ids, so many in a row that are not there end the search.
 const FAR: u64 = 2000;
+/// No more messages than a list may have are looked at.
+const MOST: u64 = MESSAGES as u64;
 
 /// The list, or what can be found one by one where the catcher fails over its list.
 pub(super) async fn listed(
@@ -30,6 +32,7 @@ pub(super) async fn listed(
 ///
 /// What the catcher cannot say anything of is as old as the next one is, at the least: ids ascend with arrival.
 async fn probed(store: &Store, known: Option<(u64, u64)>, stop: &CancellationToken) -> Result<Vec<Message>, Failure> {
+    knows_what_is_not_there(store).await?;
     let mut messages: Vec<Message> = Vec::new();
     if let Some(known) = known {
         messages = probed_from(store, known, stop).await?;
@@ -49,6 +52,14 @@ async fn probed(store: &Store, known: Option<(u64, u64)>, stop: &CancellationTok
     Ok(messages)
 }
 
+/// Whether the catcher can tell what is there from what is not: no message has the id 0. One that fails over everything
+/// would be searched for ever.
+async fn knows_what_is_not_there(store: &Store) -> Result<(), Failure> {
+    let zero = MessageId::Number(0);
+    let (looked, _) = store.look(&zero).await.map_err(|fault| Failure::of(fault, Failure::List))?;
+    if looked == Looked::Gone { Ok(()) } else { Err(Failure::List(Fault::Status(500))) }
+}
+
 async fn probed_from(
     store: &Store,
     (lowest, highest): (u64, u64),
@@ -57,12 +68,23 @@ async fn probed_from(
     let mut messages: Vec<Message> = Vec::new();
     let mut pace = Pace::default();
     let (mut id, mut last) = (lowest, highest);
+    let (mut looks, mut unsayable) = (0u64, 0u64);
     while id <= last.saturating_add(FAR) {
+        if looks == MOST {
+            return Err(Failure::List(Fault::Unreadable("there are too many ids to look at each".to_owned())));
+        }
+        looks += 1;
         if stop.is_cancelled() {
             return Err(Failure::Stopped);
         }
         let name = MessageId::Number(id);
         let (looked, took) = store.look(&name).await.map_err(|fault| Failure::of(fault, Failure::List))?;
+        unsayable = if looked == Looked::Unsayable { unsayable + 1 } else { 0 };
+        if unsayable > FAR {
+            // So many may be there; or the catcher fails over everything by now.
+            knows_what_is_not_there(store).await?;
+            unsayable = 0;
+        }
         let found = match looked {
             Looked::There(message) => Some(message),
             Looked::Unsayable => Some(Message { id: name, received: None, size: 0 }),
@@ -75,7 +97,8 @@ async fn probed_from(
         if let Some(pause) = pace.took(took) {
             tokio::time::sleep(pause).await;
         }
-        id += 1;
+        let Some(next) = id.checked_add(1) else { break };
+        id = next;
     }
     Ok(messages)
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! pure     schedule (cron)  when      retention  what      pace  how fast      ticker  which run is due
-//! edge     store, witness  the catcher, by its own interface and its socket      run, look  list, decide, delete, confirm
+//! edge     store, witness  the catcher, by its own interface and its socket      run, look, failure  list, decide, delete, confirm
 //!          history, lock  what is kept in state_dir      archive  a copy before it goes      alert  a webhook
 //!          work  attempts until one succeeds, with a line of history before and after
 //! daemon   task  waits for the next run, and tells how it went
@@ -12,6 +12,7 @@
 pub mod alert;
 pub mod archive;
 pub mod cron;
+mod failure;
 pub mod history;
 pub mod lock;
 mod look;

@@ -5,13 +5,13 @@
 //! since the list, and everybody's time: it is made only where everything is meant, and little is there.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::archive::Archive;
+pub use super::failure::Failure;
 use super::look::{listed, number, span};
 use super::pace::Pace;
 use super::retention::{Decision, Over, Rule, decide};
@@ -63,65 +63,6 @@ pub struct Tally {
     pub left: Option<(u64, u64)>,
 }
 
-/// Why an attempt did not do what it had to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// The catcher cannot be reached.
-    Unreachable(String),
-    /// It did not give its list.
-    List(Fault),
-    /// It did not delete.
-    Delete(Fault),
-    /// Its socket ended, so it is not known what its ids mean.
-    Blind,
-    /// So many are still there that had to go.
-    Left(usize),
-    /// So many are not there that had to stay, and nobody was seen to delete them.
-    Lost(usize),
-    /// A copy could not be kept.
-    Archive(String),
-    /// It was told to stop.
-    Stopped,
-}
-
-impl Failure {
-    pub(super) fn of(fault: Fault, else_it_is: fn(Fault) -> Failure) -> Self {
-        match fault {
-            Fault::Unreachable(why) => Failure::Unreachable(why),
-            other => else_it_is(other),
-        }
-    }
-
-    /// In a few words that anybody may read: no address, nothing that anybody else chose.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Failure::Unreachable(_) => "the catcher cannot be reached",
-            Failure::List(_) => "the catcher does not give its list",
-            Failure::Delete(_) => "the catcher does not delete",
-            Failure::Blind => "the catcher closed its socket meanwhile",
-            Failure::Left(_) => "messages that had to go are still there",
-            Failure::Lost(_) => "messages that had to stay are gone",
-            Failure::Archive(_) => "copies cannot be kept",
-            Failure::Stopped => "it was stopped",
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Failure::Unreachable(why) => write!(f, "the catcher cannot be reached: {why}"),
-            Failure::List(fault) => write!(f, "the catcher does not give its list: {fault}"),
-            Failure::Delete(fault) => write!(f, "the catcher does not delete: {fault}"),
-            Failure::Left(count) => write!(f, "{count} of the messages that had to go are still there"),
-            Failure::Lost(count) => write!(f, "{count} of the messages that had to stay are gone"),
-            Failure::Archive(why) => write!(f, "a copy cannot be kept, so the message stays: {why}"),
-            Failure::Blind | Failure::Stopped => f.write_str(self.kind()),
-        }
-    }
-}
-
 /// What would go, for a look without deleting.
 ///
 /// # Errors
@@ -154,7 +95,8 @@ async fn attempted(
     let messages = listed(store, job.known, job.stop).await?;
     let Decision { going, staying } = decide(messages, &job.rule, Timestamp::now());
     tally.decided = going.len();
-    tally.left = span(&staying);
+    // All of them, until the list says otherwise: an attempt that ends before may have deleted none.
+    tally.left = span(going.iter().map(|(message, _)| &message.id).chain(&staying));
     if going.is_empty() {
         return Ok(());
     }
@@ -198,31 +140,22 @@ async fn delete(
         if job.stop.is_cancelled() {
             return Err(Failure::Stopped);
         }
-        match witness {
-            Some(witness) if witness.saw_a_clear() => {
+        match gone(store, job, witness, message).await? {
+            Gone::Cleared => {
                 tracing::info!("purge: somebody cleared the catcher meanwhile");
-                return Ok(());
+                return failed.map_or(Ok(()), Err);
             }
-            Some(witness) if witness.is_blind() => return Err(Failure::Blind),
-            // Somebody deleted it, and what has its id now came later.
-            Some(witness) if witness.saw_arrive(&message.id) => continue,
-            None if store.mailbox.reuses_ids() && !is_still(store, message).await? => continue,
-            _ => {}
-        }
-        if let Some(archive) = job.archive {
-            match store.source(&message.id).await {
-                Ok(Some(source)) => {
-                    archive.keep(message, &source).map_err(|error| Failure::Archive(error.to_string()))?;
-                }
-                Ok(None) => {} // gone, without us
-                Err(Fault::Unreachable(why)) => return Err(Failure::Unreachable(why)),
-                Err(fault) => return Err(Failure::Archive(format!("the catcher does not give it: {fault}"))),
-            }
-        }
-        match store.delete(&message.id).await {
-            Ok(took) => {
+            Gone::Another => continue,
+            Gone::WithoutUs => {
                 tally.deleted += 1;
                 failed_in_a_row = 0;
+            }
+            Gone::Deleted(took) => {
+                tally.deleted += 1;
+                failed_in_a_row = 0;
+                if let Some(witness) = witness {
+                    witness.prove(&message.id, NEWS).await;
+                }
                 if let Some(pause) = pace.took(took) {
                     tokio::select! {
                         () = tokio::time::sleep(pause) => {}
@@ -230,13 +163,12 @@ async fn delete(
                     }
                 }
             }
-            Err(Fault::Unreachable(why)) => return Err(Failure::Unreachable(why)),
-            Err(fault) => {
+            Gone::Stays(failure) => {
                 failed_in_a_row += 1;
                 if failed_in_a_row >= ENOUGH_FAILED {
-                    return Err(Failure::Delete(fault));
+                    return Err(failure);
                 }
-                failed.get_or_insert(Failure::Delete(fault));
+                failed.get_or_insert(failure);
             }
         }
         progress(Step::Deleted(at + 1, going.len()));
@@ -244,12 +176,75 @@ async fn delete(
     failed.map_or(Ok(()), Err)
 }
 
+/// What became of a message that had to go.
+enum Gone {
+    /// This attempt deleted it; how long it took.
+    Deleted(Duration),
+    /// Somebody else did.
+    WithoutUs,
+    /// So did somebody, and what has its id now came later.
+    Another,
+    /// With everything else, by somebody.
+    Cleared,
+    /// It did not go.
+    Stays(Failure),
+}
+
+/// Keeps a copy of a message if one is wanted, and deletes it.
+///
+/// # Errors
+/// What ends the attempt, for the other messages would fare no better.
+async fn gone(store: &Store, job: &Job<'_>, witness: Option<&Witness>, message: &Message) -> Result<Gone, Failure> {
+    if let Some(gone) = went(store, witness, message).await? {
+        return Ok(gone);
+    }
+    if let Some(archive) = job.archive {
+        match store.source(&message.id).await {
+            Ok(Some(source)) => {
+                archive.keep(message, &source).map_err(|error| Failure::Archive(error.to_string()))?;
+            }
+            // What has its id by the next moment would be another, of which there is no copy.
+            Ok(None) => return Ok(Gone::WithoutUs),
+            Err(Fault::Unreachable(why)) => return Err(Failure::Unreachable(why)),
+            Err(fault) => {
+                return Ok(Gone::Stays(Failure::Archive(format!("the catcher does not give it: {fault}"))));
+            }
+        }
+        // The copy took its time.
+        if let Some(gone) = went(store, witness, message).await? {
+            return Ok(gone);
+        }
+    }
+    match store.delete(&message.id).await {
+        Ok(took) => Ok(Gone::Deleted(took)),
+        Err(Fault::Unreachable(why)) => Err(Failure::Unreachable(why)),
+        Err(fault) => Ok(Gone::Stays(Failure::Delete(fault))),
+    }
+}
+
+/// What became of a message without us, if it is not there any more.
+async fn went(store: &Store, witness: Option<&Witness>, message: &Message) -> Result<Option<Gone>, Failure> {
+    match witness {
+        Some(witness) if witness.saw_a_clear() => return Ok(Some(Gone::Cleared)),
+        Some(witness) if witness.is_blind() => return Err(Failure::Blind),
+        Some(witness) if witness.saw_arrive(&message.id) => return Ok(Some(Gone::Another)),
+        Some(witness) if witness.saw_go(&message.id) => return Ok(Some(Gone::WithoutUs)),
+        Some(witness) if witness.is_proven() => return Ok(None),
+        _ => {}
+    }
+    Ok((store.mailbox.reuses_ids() && !is_still(store, message).await?).then_some(Gone::Another))
+}
+
 /// Whether what has this id is the message that was listed.
 async fn is_still(store: &Store, message: &Message) -> Result<bool, Failure> {
     let (looked, _) = store.look(&message.id).await.map_err(|fault| Failure::of(fault, Failure::Delete))?;
     Ok(match looked {
-        Looked::There(found) => found == *message,
-        Looked::Unsayable => true,
+        // The list's date may be that of the next message, where it has none of its own.
+        Looked::There(found) => {
+            found.size == message.size && found.received.is_none_or(|received| Some(received) == message.received)
+        }
+        // What was listed with a size could be said.
+        Looked::Unsayable => message.size == 0,
         Looked::Gone => false,
     })
 }
@@ -268,14 +263,16 @@ async fn confirm(
     let now = listed(store, known, &stop).await?;
     let now: HashMap<&MessageId, &Message> = now.iter().map(|message| (&message.id, message)).collect();
     let is_there = |message: &Message| {
-        now.get(&message.id).is_some_and(|found| found.received == message.received && found.size == message.size)
+        // Of what cannot be said, the date is another message's, and may be another's now.
+        now.get(&message.id)
+            .is_some_and(|found| found.size == message.size && (found.size == 0 || found.received == message.received))
             && !witness.is_some_and(|witness| witness.saw_arrive(&message.id))
     };
     // The bulk call takes what it takes, and is made only where everything is meant.
     let was_taken = |id: &&MessageId| {
         !in_one_call
             && !now.contains_key(*id)
-            && !witness.is_none_or(|witness| witness.saw_go(id) || witness.is_blind())
+            && witness.is_some_and(|witness| witness.is_proven() && !witness.saw_go(id) && !witness.is_blind())
     };
     let count = || {
         let left = going.iter().filter(|(message, _)| is_there(message)).count();

@@ -16,6 +16,10 @@ use crate::reject::Reject;
 
 /// The longest list that is read, in bytes: two million messages.
 const LIST: u64 = 512 << 20;
+/// So many messages a list may have.
+pub(super) const MESSAGES: usize = 2_000_000;
+/// A body may take so many times as long as the beginning of its answer.
+const BODY_TIMES: u32 = 10;
 /// The largest message that is archived, in bytes.
 const SOURCE: u64 = 512 << 20;
 /// The longest answer to anything else, in bytes.
@@ -39,7 +43,8 @@ impl fmt::Display for Fault {
         match self {
             Fault::Unreachable(why) | Fault::NoAnswer(why) => f.write_str(why),
             Fault::Status(status) => write!(f, "it answered {status}"),
-            Fault::Unreadable(why) => write!(f, "its answer is not understood: {why}"),
+            // It may quote what the catcher wrote.
+            Fault::Unreadable(why) => write!(f, "its answer is not understood: {why:.200}"),
         }
     }
 }
@@ -88,12 +93,16 @@ impl Store {
                 return Err(Fault::Status(status.as_u16()));
             }
             let page = self.mailbox.page(start, &body).map_err(Fault::Unreadable)?;
-            let is_empty = page.messages.is_empty();
             all.extend(page.messages);
+            if all.len() > MESSAGES {
+                return Err(Fault::Unreadable("it has too many messages".to_owned()));
+            }
             match page.next {
-                // A catcher whose pages lead nowhere is not followed for ever.
-                Some(next) if next > start && !is_empty => start = next,
-                _ => return Ok(all),
+                // A page may have no message that can be used.
+                Some(next) if next > start => start = next,
+                // Not followed for ever, and not taken for all there is.
+                Some(_) => return Err(Fault::Unreadable("its pages lead nowhere".to_owned())),
+                None => return Ok(all),
             }
         }
     }
@@ -166,7 +175,9 @@ impl Store {
         }
         let answer = self.upstream.exchange(request, self.worker, limit).await.map_err(fault)?;
         let (parts, mut body) = answer.into_parts();
-        let body = body.collected(longest).await.map_err(|unread| match unread {
+        let collected = tokio::time::timeout(limit.saturating_mul(BODY_TIMES), body.collected(longest)).await;
+        let late = |_| Fault::NoAnswer("its answer did not end in time".to_owned());
+        let body = collected.map_err(late)?.map_err(|unread| match unread {
             crate::body::Unread::TooLarge => Fault::Unreadable("it is too long".to_owned()),
             crate::body::Unread::Failed(error) => Fault::NoAnswer(error.to_string()),
         })?;

@@ -17,6 +17,7 @@ use super::alert::{Address, News};
 use super::history::{History, Record, State, Why};
 use super::lock::{self, Lock, NoLock};
 use super::retention::Rule;
+use super::run::Failure;
 use super::store::Store;
 use super::ticker::Ticker;
 use super::work::{Ended, Work};
@@ -143,12 +144,15 @@ impl Purges {
     }
 
     async fn purge(&mut self, config: &PurgeConfig, rule: Rule, scheduled: Timestamp) {
-        let Some(store) = self.store(config.retry_for).await else { return };
+        let store = match self.store(config.retry_for).await {
+            Ok(store) => store,
+            Err(failure) => return self.did_not_begin(config, rule, scheduled, failure).await,
+        };
         // Stopping waits for a message's copy and its deletion.
         let _at_work = self.ends.tasks.token();
         let lock = match self.lock(config.retry_for).await {
             Ok(lock) => lock,
-            Err(why) => return tracing::warn!("purge: {why}"),
+            Err(failure) => return self.did_not_begin(config, rule, scheduled, failure).await,
         };
         let work = Work {
             store: &store,
@@ -167,45 +171,65 @@ impl Purges {
         self.tell(config, &ended).await;
     }
 
-    /// The catcher, which may have to be asked first what it is; none if it does not say so in time.
-    async fn store(&self, patience: Duration) -> Option<Store> {
+    /// A run that failed before it did anything is noted and told of like any other.
+    async fn did_not_begin(&mut self, config: &PurgeConfig, rule: Rule, scheduled: Timestamp, failure: Failure) {
+        if failure == Failure::Stopped {
+            return;
+        }
+        let mut record = Record::begin(Timestamp::now(), Why::Schedule, Some(scheduled), rule.to_string());
+        record.state = State::Failed;
+        record.error = Some(failure.to_string());
+        record.left = self.known;
+        let mut warnings = Vec::new();
+        // Whoever has the lock writes the history now, and may be about to shorten it.
+        if failure != Failure::Busy
+            && let Ok(_lock) = lock::take_soon(&self.state_dir)
+            && let Err(error) = self.history.add(&record)
+        {
+            warnings.push(format!("state_dir: the run cannot be noted in the history: {error}"));
+        }
+        let ended = Ended { record, failure: Some(failure), arrived: 0, warnings };
+        self.tell(config, &ended).await;
+    }
+
+    /// The catcher, which may have to be asked first what it is.
+    ///
+    /// # Errors
+    /// When it does not say so in time, or the daemon stops.
+    async fn store(&self, patience: Duration) -> Result<Store, Failure> {
         let began = Instant::now();
         loop {
             match self.app.live().found_store(self.app.timeouts()).await {
-                Ok(store) => return store,
-                Err(why) if began.elapsed() + ASK_AGAIN > patience => {
-                    tracing::error!("purge failed: it is not known which catcher it is: {}", why.reason());
-                    let told = "it is not known which catcher it is";
-                    self.app.conditions().degraded(Condition::Purge, told, why.reason());
-                    self.app.metrics().purged(State::Failed, 0);
-                    return None;
+                Ok(Some(store)) => return Ok(store),
+                last if began.elapsed() + ASK_AGAIN > patience => {
+                    let why = last.err().map_or("how it deletes is not known", |why| why.reason());
+                    return Err(Failure::Unknown(why.to_owned()));
                 }
-                Err(_) => tokio::select! {
+                // Also where it was another one by the moment after it was found.
+                _ => tokio::select! {
                     () = tokio::time::sleep(ASK_AGAIN) => {}
-                    () = self.ends.stop.cancelled() => return None,
+                    () = self.ends.stop.cancelled() => return Err(Failure::Stopped),
                 },
             }
         }
     }
 
     /// The lock; none where there is no place for one. Another purge is waited for.
-    async fn lock(&self, patience: Duration) -> Result<Option<Lock>, &'static str> {
+    async fn lock(&self, patience: Duration) -> Result<Option<Lock>, Failure> {
         let began = Instant::now();
         let mut told = false;
         loop {
             match lock::take(&self.state_dir) {
                 Ok(lock) => return Ok(Some(lock)),
                 Err(NoLock::Failed(_)) => return Ok(None),
-                Err(NoLock::Busy) if began.elapsed() > patience => {
-                    return Err("`mailwarden purge` has been at it all the time, so this run is left out");
-                }
+                Err(NoLock::Busy) if began.elapsed() > patience => return Err(Failure::Busy),
                 Err(NoLock::Busy) => {
                     if !std::mem::replace(&mut told, true) {
                         tracing::info!("another purge runs, and is waited for");
                     }
                     tokio::select! {
                         () = tokio::time::sleep(TICK) => {}
-                        () = self.ends.stop.cancelled() => return Err("the daemon stops"),
+                        () = self.ends.stop.cancelled() => return Err(Failure::Stopped),
                     }
                 }
             }

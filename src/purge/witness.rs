@@ -2,12 +2,16 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
 use super::store::Store;
 use crate::catcher::{Event, Feed, MessageId};
 use crate::forward::watch::Watch;
+
+/// How often it is looked whether news came.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Follows the catcher's events until it is dropped.
 #[derive(Debug)]
@@ -23,6 +27,8 @@ struct Seen {
     removed: HashSet<MessageId>,
     cleared: bool,
     ended: bool,
+    /// Whether it told of what this process did; none until it was listened for.
+    proven: Option<bool>,
 }
 
 impl Witness {
@@ -77,6 +83,30 @@ impl Witness {
     pub fn saw_go(&self, id: &MessageId) -> bool {
         let seen = self.seen();
         seen.cleared || seen.removed.contains(id)
+    }
+
+    /// Listens, once, whether the catcher tells of the deletion that this process just made, for `patience` at the most.
+    ///
+    /// MailCatcher 0.7 has a socket as well, and tells nothing of what goes: who hears nothing there knows nothing.
+    pub async fn prove(&self, id: &MessageId, patience: Duration) {
+        if self.seen().proven.is_some() {
+            return;
+        }
+        let began = Instant::now();
+        while !self.saw_go(id) && !self.is_blind() && began.elapsed() < patience {
+            tokio::time::sleep(PAUSE).await;
+        }
+        let heard = self.saw_go(id);
+        if !heard {
+            tracing::debug!("purge: the catcher's socket does not tell what is deleted, so each message is looked at");
+        }
+        self.seen().proven = Some(heard);
+    }
+
+    /// Whether what was not seen did not happen.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        self.seen().proven == Some(true)
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {

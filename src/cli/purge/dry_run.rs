@@ -71,7 +71,8 @@ fn words(plan: &Plan, quiet: bool) -> String {
         let received = received.as_deref().unwrap_or("no date");
         let _ = writeln!(text, "{id:<8}  {received:<20}  {:>10}  {limit}", format_size(*size));
     }
-    let (count, size) = (plan.messages.len(), plan.messages.iter().map(|message| message.size).sum::<u64>());
+    let size = plan.messages.iter().fold(0u64, |size, message| size.saturating_add(message.size));
+    let count = plan.messages.len();
     let _ = writeln!(text, "{count} would go ({size} bytes), {} would stay: {}", plan.staying, plan.rule);
     text
 }

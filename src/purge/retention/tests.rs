@@ -200,3 +200,21 @@ proptest! {
         prop_assert_eq!(decide(mail, &rule, now()), decide(turned, &rule, now()));
     }
 }
+
+#[test]
+fn a_date_that_is_missing_or_to_come_pushes_nobody_out_where_ids_are_names() {
+    let mail = [
+        named("a", Some(300)),
+        named("b", Some(200)),
+        named("c", None),
+        named("d", Some(-100)),
+        named("e", Some(-200)),
+    ];
+    assert_eq!(ids(&mail, &rule(None, Some(2), None, 0)), Vec::<String>::new());
+    assert_eq!(ids(&mail, &rule(None, Some(1), None, 0)), ["a"]);
+    assert_eq!(ids(&mail, &rule(None, None, Some(2), 0)), Vec::<String>::new());
+    assert_eq!(ids(&mail, &rule(None, None, Some(1), 0)), ["a"]);
+    // Numbers are the catcher's own order, whatever the dates are.
+    let mail = [message(1, Some(300), 1), message(2, None, 1), message(3, Some(-100), 1)];
+    assert_eq!(ids(&mail, &rule(None, Some(2), None, 0)), ["1"]);
+}

@@ -55,6 +55,22 @@ fn without_a_limit_all_goes_but_the_youngest_and_the_start_says_so() {
 }
 
 #[test]
+fn a_run_that_cannot_begin_is_a_failure_that_is_told_of() {
+    let catcher = Catcher::start(Options::default());
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("state")).unwrap();
+    let other = std::fs::File::create(dir.path().join("state/purge.lock")).unwrap();
+    other.lock().unwrap();
+    old(&catcher, 1);
+    let gate = Gate::to(catcher.http_addr()).config(&every_second(&dir, "")).with_status().start();
+    gate.log_line("purge failed: `mailwarden purge` was at it all the time");
+    eventually("the count", || (gate.metric("mailwarden_purge_runs_total{result=\"failed\"}")? >= 1.0).then_some(()));
+    assert_eq!(catcher.message_ids(), [1]);
+    drop(other);
+    is_empty(&catcher);
+}
+
+#[test]
 fn a_schedule_changes_at_a_reload() {
     let catcher = Catcher::start(Options::default());
     let dir = tempfile::tempdir().unwrap();

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::{Desk, HOUR, told};
-use crate::support::catcher::{Gate as Hold, Mail, Script};
+use crate::support::catcher::{Catcher, Gate as Hold, Mail, Options, Script};
 use crate::support::raw::Client;
 
 fn ask(desk: &Desk, line: &str) -> u16 {
@@ -47,6 +47,58 @@ fn after_a_clear_nothing_is_deleted_under_the_old_ids() {
     let (code, out, _) = told(purge.wait_with_output().unwrap());
     assert_eq!(code, 0, "{out}");
     assert_eq!(desk.catcher.message_ids(), [1, 2, 4, 5, 6]);
+}
+
+#[test]
+fn where_the_socket_tells_nothing_each_message_is_looked_at() {
+    let catcher = Catcher::start(Options { socket_tells: false, ..Options::default() });
+    let desk = Desk { catcher, dir: tempfile::tempdir().unwrap() };
+    desk.configure("");
+    desk.fill(6, 0);
+    let hold = Hold::closed();
+    desk.catcher.on("DELETE /messages/3", Script::held(&hold));
+    let purge = desk.begin(&["purge", "--max-age", "1h", "--format", "json"]);
+    desk.wait_for("DELETE", "/messages/3");
+    assert_eq!(ask(&desk, "DELETE /messages"), 204);
+    for number in 0..6 {
+        desk.catcher.deliver(Mail::new(&format!("new {number}")).aged(HOUR * 3));
+    }
+    hold.open();
+    let (code, out, _) = told(purge.wait_with_output().unwrap());
+    assert_eq!(code, 0, "{out}");
+    assert_eq!(desk.catcher.message_ids(), [1, 2, 4, 5, 6]);
+}
+
+#[test]
+fn a_message_without_a_copy_stays_and_holds_up_no_other() {
+    for status in ["404 Not Found", "500 Internal Server Error"] {
+        let desk = Desk::new();
+        let archive = desk.path("archive");
+        desk.configure(&format!("[purge]\nmax_age = \"1h\"\narchive_dir = {archive:?}\narchive_max_age = \"30d\""));
+        desk.fill(2, 0);
+        desk.catcher.on("GET /messages/1.eml", Script::reply(status, &[], "no"));
+        let (code, _, error) = desk.run(&["purge"]);
+        assert_eq!(code, 0, "{error}");
+        let requests = desk.catcher.requests();
+        let deleted: Vec<&str> = requests
+            .iter()
+            .filter(|request| request.method == "DELETE")
+            .map(|request| request.target.as_str())
+            .collect();
+        assert_eq!(deleted, ["/messages/2", "/messages/1"], "{status}");
+    }
+}
+
+#[test]
+fn a_catcher_that_fails_over_everything_is_not_searched() {
+    let desk = Desk::new();
+    desk.fill(2, 0);
+    for target in ["GET /messages", "GET /messages/0.json"] {
+        desk.catcher.always(target, Script::reply("500 Internal Server Error", &[], "no"));
+    }
+    let (code, _, error) = desk.run(&["purge", "--dry-run", "--max-age", "1h"]);
+    assert_eq!((code, error.lines().last()), (1, Some("the catcher does not give its list: it answered 500")));
+    assert_eq!(desk.asked("GET", "/messages/1.json"), 0);
 }
 
 #[test]
@@ -109,6 +161,8 @@ fn what_had_to_stay_and_went_unseen_is_a_failure() {
     let first = r#"[{"id":1,"size":"9","created_at":"2020-01-01T00:00:00+00:00"},{"id":2,"size":"9","created_at":"2999-01-01T00:00:00+00:00"},{"id":3,"size":"9","created_at":"2999-01-01T00:00:00+00:00"}]"#;
     desk.catcher.on("GET /messages", Script::reply("200 OK", &[("Content-Type", "application/json")], first));
     desk.catcher.always("GET /messages", page(&[3]));
+    let json = r#"{"id":1,"size":"9","created_at":"2020-01-01T00:00:00+00:00"}"#;
+    desk.catcher.always("GET /messages/1.json", Script::reply("200 OK", &[("Content-Type", "application/json")], json));
     let (code, _, error) = desk.run(&["purge", "--max-age", "1h"]);
     assert_eq!((code, error.as_str()), (1, "1 of the messages that had to stay are gone\n"));
     assert_eq!(desk.history().pop().unwrap()["state"], "failed");

@@ -40,6 +40,8 @@ pub(crate) struct Options {
     // --- its quirks: true is the real one
     /// `Transfer-Encoding` is ignored: no body, and what comes later is the next request.
     pub(crate) chunked_ignored: bool,
+    /// Whether the socket tells what comes and goes; frames of MailCatcher 0.7 have no type, so they tell nobody.
+    pub(crate) socket_tells: bool,
     /// After a WebSocket handshake on another route than `/messages`, the connection is deaf once it has answered.
     pub(crate) upgrade_elsewhere_deafens: bool,
     /// What comes in the same packet as a request is dropped: a second request, or the first WebSocket frames.
@@ -84,6 +86,7 @@ impl Default for Options {
             clear_cost: Duration::from_nanos(41), // 40 000 messages took 65.9 s, 5 000 took 0.78 s
             delete_cost: Duration::ZERO,
             chunked_ignored: true,
+            socket_tells: true,
             upgrade_elsewhere_deafens: true,
             same_packet_dropped: true,
             last_line_wins: true,

@@ -166,7 +166,9 @@ fn delete(id: i64, shared: &Shared) -> Answer {
         if !state.store.remove(id) {
             return Answer::not_found();
         }
-        state.announce(&[Event::Remove(id)]);
+        if shared.options.socket_tells {
+            state.announce(&[Event::Remove(id)]);
+        }
         Answer::no_content()
     })
 }
@@ -177,7 +179,9 @@ fn clear(shared: &Shared) -> Answer {
     std::thread::sleep(Duration::from_secs_f64(shared.options.clear_cost.as_secs_f64() * count * count));
     shared.change(|state| {
         state.store.clear();
-        state.announce(&[Event::Clear]);
+        if shared.options.socket_tells {
+            state.announce(&[Event::Clear]);
+        }
     });
     Answer::no_content()
 }

@@ -136,7 +136,9 @@ impl Shared {
     pub(crate) fn deliver(&self, mail: Mail) -> i64 {
         self.change(|state| {
             let (id, events) = state.store.add(mail, &self.options);
-            state.announce(&events);
+            if self.options.socket_tells {
+                state.announce(&events);
+            }
             id
         })
     }
