@@ -8,7 +8,7 @@ use http::Method;
 use serde::Deserialize;
 
 use super::ids;
-use super::mailbox::{self, Call, Event, Feed, Field, Mailbox, Message, MessageId, Page};
+use super::mailbox::{self, Call, Field, Mailbox, Message, MessageId, Page};
 use super::maildev2::{SOCKET_IO, is_id};
 use super::routes::{self, Does, Route};
 use super::{Action, Asked, Catcher, Format, NoRoute, Operation};

@@ -6,7 +6,7 @@
 use http::Method;
 use serde::Deserialize;
 
-use super::mailbox::{self, Call, Event, Feed, Field, Mailbox, Message, MessageId, Page};
+use super::mailbox::{self, Call, Field, Mailbox, Message, MessageId, Page};
 use super::routes::{self, Does, Route};
 use super::{Action, Asked, Catcher, Format, NoRoute, Operation};
 use crate::path::Slashes;

@@ -8,7 +8,7 @@ use http::Method;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use super::mailbox::{self, Call, Event, Feed, Field, Mailbox, Message, MessageId, Page};
+use super::mailbox::{self, Call, Field, Mailbox, Message, MessageId, Page};
 use super::routes::{self, Does, Route};
 use super::{Action, Asked, Catcher, Format, NoRoute, Operation};
 use crate::path::Slashes;

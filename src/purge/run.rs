@@ -193,7 +193,8 @@ enum Gone {
 /// Keeps a copy of a message if one is wanted, and deletes it.
 ///
 /// # Errors
-/// What ends the attempt, for the other messages would fare no better.
+/// What ends the attempt: the other messages would fare no better, or a catcher that did not answer may have been
+/// restarted, and then its ids are other messages' by now.
 async fn gone(store: &Store, job: &Job<'_>, witness: Option<&Witness>, message: &Message) -> Result<Gone, Failure> {
     if let Some(gone) = went(store, witness, message).await? {
         return Ok(gone);
@@ -206,6 +207,9 @@ async fn gone(store: &Store, job: &Job<'_>, witness: Option<&Witness>, message: 
             // What has its id by the next moment would be another, of which there is no copy.
             Ok(None) => return Ok(Gone::WithoutUs),
             Err(Fault::Unreachable(why)) => return Err(Failure::Unreachable(why)),
+            Err(fault @ Fault::NoAnswer(_)) => {
+                return Err(Failure::Archive(format!("the catcher does not give it: {fault}")));
+            }
             Err(fault) => {
                 return Ok(Gone::Stays(Failure::Archive(format!("the catcher does not give it: {fault}"))));
             }
@@ -218,6 +222,7 @@ async fn gone(store: &Store, job: &Job<'_>, witness: Option<&Witness>, message: 
     match store.delete(&message.id).await {
         Ok(took) => Ok(Gone::Deleted(took)),
         Err(Fault::Unreachable(why)) => Err(Failure::Unreachable(why)),
+        Err(fault @ Fault::NoAnswer(_)) => Err(Failure::Delete(fault)),
         Err(fault) => Ok(Gone::Stays(Failure::Delete(fault))),
     }
 }
