@@ -1,6 +1,8 @@
 //! The story of a request, in order.
 
+mod around;
 mod clear;
+mod connected;
 mod decided;
 mod entrance;
 mod health;
@@ -8,22 +10,21 @@ mod live;
 mod own;
 mod password;
 
-use std::net::SocketAddr;
-use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::header::HeaderValue;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 
+pub use self::connected::Connected;
 use self::entrance::Asks;
 pub use self::health::NotReady;
 pub use self::live::{Live, Site};
 use crate::access_log::{AccessLog, Record, no_answer};
-use crate::auth::{Authenticator, By, Proven, Users};
+use crate::auth::{Authenticator, By};
 use crate::body::Body;
 use crate::body::budget::ReadAhead;
 use crate::catcher::{self, Action, Asked, NoRoute, Operation, Payload};
@@ -32,7 +33,7 @@ use crate::conditions::{Conditions, Seldom};
 use crate::config::model::{Limits, StartConfig, Timeouts};
 use crate::forward::headers::Way;
 use crate::forward::relay::Pace;
-use crate::forward::tunnels::{Rule, Tunnels};
+use crate::forward::tunnels::Tunnels;
 use crate::forward::{self, Forward};
 use crate::guard::origin::Origin;
 use crate::guard::{self, cors};
@@ -40,7 +41,7 @@ use crate::metrics::Metrics;
 use crate::page;
 use crate::page::served::Own;
 use crate::reject::{Form, Reject};
-use crate::session::{Given, Seconds, Sessions};
+use crate::session::Sessions;
 use crate::vitals::Vitals;
 
 /// How long a refusal waits for the rest of a small body.
@@ -68,35 +69,6 @@ pub struct App {
     looked: Seldom,
 }
 
-/// What is known of a connection before its first request.
-#[derive(Debug)]
-pub struct Connected {
-    /// Its other end.
-    pub peer: Peer,
-    /// This end, if it has an address.
-    pub local: Option<SocketAddr>,
-    /// The other end as a header value.
-    pub peer_value: Option<HeaderValue>,
-    /// The worker that serves it.
-    pub worker: usize,
-    /// The ticket that was given out on it last.
-    pub given: Mutex<Option<Given>>,
-    /// The credentials that were right on it last.
-    pub proven: Proven,
-}
-
-impl Connected {
-    /// Whether it comes from this machine's own address, other than loopback: what hands connections on here, a container
-    /// engine's forwarder say, has that address, and who is behind it could be anybody.
-    fn is_own(&self) -> bool {
-        matches!(self.peer, Peer::Tcp(ip) if self.local.is_some_and(|local| local.ip() == ip) && !ip.is_loopback())
-    }
-
-    fn given(&self) -> MutexGuard<'_, Option<Given>> {
-        self.given.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl App {
     /// The gate of a configuration.
     #[must_use]
@@ -110,7 +82,7 @@ impl App {
         metrics: Arc<Metrics>,
     ) -> Self {
         let (live, sessions) = (Arc::new(live), Arc::new(sessions));
-        tunnels.allow_only(rule(&live, &sessions));
+        tunnels.allow_only(around::rule(&live, &sessions));
         Self {
             live: ArcSwap::new(live),
             auth,
@@ -127,31 +99,6 @@ impl App {
             faults: Seldom::default(),
             looked: Seldom::default(),
         }
-    }
-
-    /// Puts `live` in the place of what held: every request from now on sees it, and tunnels whose users may not have them
-    /// any more end. How many those were.
-    pub fn replace(&self, live: Live) -> usize {
-        let live = Arc::new(live);
-        self.live.store(Arc::clone(&live));
-        self.tunnels.allow_only(rule(&live, &self.sessions))
-    }
-
-    /// Readies what unknown names will mimic in `users`, before they hold.
-    pub fn keep_mimics(&self, users: &Users, state_dir: &Path) {
-        self.auth.keep_mimics(users, state_dir);
-    }
-
-    /// The sessions and their keys.
-    #[must_use]
-    pub fn sessions(&self) -> &Sessions {
-        &self.sessions
-    }
-
-    /// What holds at this moment.
-    #[must_use]
-    pub fn live(&self) -> Arc<Live> {
-        self.live.load_full()
     }
 
     /// Answers a request: the catcher's answer, or the reason why not.
@@ -345,68 +292,6 @@ impl App {
         }
         client
     }
-
-    /// A request that never became one was answered, or a connection refused.
-    pub fn unparsed(&self, peer: Peer, status: StatusCode, reason: &'static str) {
-        self.metrics.answered(status);
-        self.metrics.refused(reason);
-        self.access_log.unparsed(peer, status, reason);
-    }
-
-    /// Whether `peer` is a trusted proxy at this moment.
-    #[must_use]
-    pub fn trusts(&self, peer: Peer) -> bool {
-        client_addr::trusts(&self.live.load().trusted_proxies, peer)
-    }
-
-    /// Closes `worker`'s upstream connections that have lain idle for too long, and forgets credentials that have not been
-    /// used for as long.
-    pub fn sweep(&self, worker: usize) {
-        self.live.load().site.upstream.sweep(worker);
-        // One worker does it for all.
-        if worker == 0 {
-            self.auth.sweep(Instant::now());
-            if self.sessions.sweep(Seconds::of(SystemTime::now())) {
-                self.tunnels.look_again();
-            }
-        }
-    }
-
-    /// What is degraded.
-    #[must_use]
-    pub fn conditions(&self) -> &Conditions {
-        &self.conditions
-    }
-
-    /// What is counted.
-    #[must_use]
-    pub fn metrics(&self) -> &Arc<Metrics> {
-        &self.metrics
-    }
-
-    /// The daemon stops: what is being served is finished, and nobody is kept waiting for a refusal.
-    pub fn drain(&self) {
-        self.vitals.draining();
-        self.auth.drain();
-    }
-
-    /// Whether it lives, and where in its life it is.
-    #[must_use]
-    pub fn vitals(&self) -> &Vitals {
-        &self.vitals
-    }
-
-    /// How much a client may send and open.
-    #[must_use]
-    pub fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    /// How long each step may take.
-    #[must_use]
-    pub fn timeouts(&self) -> &Timeouts {
-        &self.timeouts
-    }
 }
 
 /// Counts a request once, whatever becomes of it.
@@ -419,14 +304,6 @@ impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.metrics.answered(self.status);
     }
-}
-
-/// Who may go on having a tunnel.
-fn rule(live: &Arc<Live>, sessions: &Arc<Sessions>) -> Rule {
-    let (live, sessions) = (Arc::clone(live), Arc::clone(sessions));
-    Arc::new(move |user, permission| {
-        live.allows(user, permission) && sessions.goes_on(user, Seconds::of(SystemTime::now()))
-    })
 }
 
 fn is_upgrade(action: &Result<Action, NoRoute>) -> bool {

@@ -1,0 +1,39 @@
+//! What requests on one connection have in common.
+
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use http::HeaderValue;
+
+use crate::auth::Proven;
+use crate::client_addr::Peer;
+use crate::session::Given;
+
+/// What is known of a connection before its first request.
+#[derive(Debug)]
+pub struct Connected {
+    /// Its other end.
+    pub peer: Peer,
+    /// This end, if it has an address.
+    pub local: Option<SocketAddr>,
+    /// The other end as a header value.
+    pub peer_value: Option<HeaderValue>,
+    /// The worker that serves it.
+    pub worker: usize,
+    /// The ticket that was given out on it last.
+    pub given: Mutex<Option<Given>>,
+    /// The credentials that were right on it last.
+    pub proven: Proven,
+}
+
+impl Connected {
+    /// Whether it comes from this machine's own address, other than loopback: what hands connections on here, a container
+    /// engine's forwarder say, has that address, and who is behind it could be anybody.
+    pub(super) fn is_own(&self) -> bool {
+        matches!(self.peer, Peer::Tcp(ip) if self.local.is_some_and(|local| local.ip() == ip) && !ip.is_loopback())
+    }
+
+    pub(super) fn given(&self) -> MutexGuard<'_, Option<Given>> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
