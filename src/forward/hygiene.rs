@@ -12,7 +12,8 @@
 //! | the inbox page | its own scripts, no frame but its own, and nobody else frames it |
 //! | list, `json` | nothing at all, for there is nothing in it that a browser would have to do |
 //! | `html` | sandboxed; of the page's origin, for the page reaches into its frame and points links at new tabs; remote content if allowed |
-//! | `plain` | the same without anything to load: the page writes links into it. In a tab of its own, where a browser says that it is one (it does to https and loopback only), no origin |
+//! | `plain` | the same without anything to load: the page writes links into it |
+//! | either in a tab of its own, where a browser says that it is one (it does to https and loopback only) | the same without origin |
 //! | `source`, `eml` | sandboxed without origin: the page does not reach into these |
 //! | a part | as `html`, without origin and new tabs, whether it is HTML, SVG, XML or a picture |
 //! | an asset | none: it is the catcher's own |
@@ -21,8 +22,8 @@
 //! | another catcher's messages and parts | as MailCatcher's: a mail's HTML is sandboxed wherever it is opened |
 //! | its event streams and sockets, and whatever a `generic` one has | none: nothing is known of what its pages need |
 //!
-//! HTML keeps the page's origin in a tab of its own too, where a browser says that it is one: without, its inline pictures
-//! would be those of another origin, which are refused, and asked for without the session. Nothing in it runs either way.
+//! In a tab of its own the inline pictures of HTML are those of another origin then, and may be refused: they are looked at
+//! in the page.
 //!
 //! What no policy here covers: a browser may open a connection, without a request, to a server that a mail names for
 //! `preconnect` or in a frame, whatever it may load. `Connection-Allowlist` stops that in some, but every link with it.
@@ -77,9 +78,21 @@ static HTML_ALLOW: HeaderValue = HeaderValue::from_static(sandboxed!(
     "; img-src * data:; style-src * 'unsafe-inline'; font-src * data:; media-src * data:"
 ));
 
+/// The same in a tab of its own, where no page reaches into it.
+static HTML_ALONE_ALLOW: HeaderValue = HeaderValue::from_static(sandboxed!(
+    " allow-popups allow-popups-to-escape-sandbox",
+    "; img-src * data:; style-src * 'unsafe-inline'; font-src * data:; media-src * data:"
+));
+
 /// HTML that loads only what came with it: the catcher rewrites `cid:` to addresses of its own.
 static HTML_BLOCK: HeaderValue = HeaderValue::from_static(sandboxed!(
     " allow-same-origin allow-popups allow-popups-to-escape-sandbox",
+    "; img-src 'self' data:; style-src 'self' 'unsafe-inline'; font-src 'self' data:; media-src 'self' data:"
+));
+
+/// The same in a tab of its own.
+static HTML_ALONE_BLOCK: HeaderValue = HeaderValue::from_static(sandboxed!(
+    " allow-popups allow-popups-to-escape-sandbox",
     "; img-src 'self' data:; style-src 'self' 'unsafe-inline'; font-src 'self' data:; media-src 'self' data:"
 ));
 
@@ -210,6 +223,8 @@ impl Kind {
             (Kind::App, RemoteContent::Allow) => &APP,
             (Kind::App, RemoteContent::Block) => &APP_BLOCK,
             (Kind::Data, _) => &DATA,
+            (Kind::Html, RemoteContent::Allow) if shown == Shown::AsDocument => &HTML_ALONE_ALLOW,
+            (Kind::Html, RemoteContent::Block) if shown == Shown::AsDocument => &HTML_ALONE_BLOCK,
             (Kind::Html, RemoteContent::Allow) => &HTML_ALLOW,
             (Kind::Html, RemoteContent::Block) => &HTML_BLOCK,
             (Kind::Part, RemoteContent::Allow) => &PART_ALLOW,

@@ -100,13 +100,15 @@ fn nothing_that_came_by_mail_becomes_a_service_worker() {
 }
 
 #[test]
-fn in_a_tab_that_says_so_plain_text_has_no_origin() {
+fn in_a_tab_that_says_so_no_message_has_an_origin() {
     let (_catcher, gate) = pair("");
-    let with = |dest: &str| {
-        let fields = format!("{AS_ANNA}Sec-Fetch-Dest: {dest}\r\n");
-        gate.connect().request("GET /messages/1.plain", &fields).all(POLICY).join("")
-    };
-    assert!(with("iframe").contains("allow-same-origin") && !with("document").contains("allow-same-origin"));
+    for format in ["plain", "html"] {
+        let with = |dest: &str| {
+            let fields = format!("{AS_ANNA}Sec-Fetch-Dest: {dest}\r\n");
+            gate.connect().request(&format!("GET /messages/1.{format}"), &fields).all(POLICY).join("")
+        };
+        assert!(with("iframe").contains("allow-same-origin") && !with("document").contains("allow-same-origin"));
+    }
 }
 
 #[test]

@@ -55,6 +55,7 @@ fn directive<'a>(policy: &'a str, name: &str) -> Option<&'a str> {
 fn only_what_the_page_reaches_into_has_its_origin() {
     for (operation, shown, has_origin) in [
         (Operation::Message(Format::Html), Shown::Anyhow, true),
+        (Operation::Message(Format::Html), Shown::AsDocument, false),
         (Operation::Message(Format::Plain), Shown::Anyhow, true),
         (Operation::Message(Format::Plain), Shown::AsDocument, false),
         (Operation::Message(Format::Source), Shown::Anyhow, false),
