@@ -9,13 +9,14 @@
 //! without a user or any other field of one of them, and only a list is shared (200): what the catcher says to one client
 //! concerns nobody else. A request that MailCatcher could refuse for where it came from goes alone.
 //!
-//! - A list that nobody else waits for is passed on as it arrives, as any other answer is.
+//! - What a list is sent as, with a tag and packed, is made once for all who get it ([`whole`]).
 //! - One who leaves takes nothing from the others: if it was his request that was on its way, the next one's is sent.
 //! - A request that has been on its way for 5 s holds nobody up any longer.
 //! - A shared list is held in memory once, for all; there is a bound to how much is held (64 MiB). Over it each gets an
 //!   answer of his own.
 
 mod plain;
+mod whole;
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -23,13 +24,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::HeaderMap;
 use http::{Response, StatusCode};
 use http_body::Body as _;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 pub(super) use self::plain::is_plain;
+pub(super) use self::whole::Wanted;
+use self::whole::Whole;
 use crate::body::{Body, BodyError, Unread};
 use crate::reject::{Reject, UpstreamFault};
 
@@ -39,7 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest list that is shared, in bytes: that of 90,000 messages.
 const LONGEST: u64 = 16 << 20;
 
-/// The most that all shared lists which are still being sent may hold, in bytes.
+/// The most that all lists which are still being sent may hold, packed ones too, in bytes.
 const MOST: usize = 64 << 20;
 
 /// Who asks for the list of one catcher, over all runtimes.
@@ -73,7 +75,7 @@ struct Batch {
 /// What they get.
 #[derive(Clone, Debug)]
 enum Shared {
-    List(HeaderMap, Bytes),
+    List(Arc<Whole>),
     Refused(Reject),
     /// Each has to ask for himself.
     Nothing,
@@ -98,6 +100,16 @@ impl Drop for Flight<'_> {
 
 /// A request that is not sent before it is polled.
 type Ask<'a> = Pin<&'a mut (dyn Future<Output = Result<Response<Body>, Reject>> + Send)>;
+
+/// What one who asks gets.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "it is moved once, and never kept")]
+pub(super) enum Listed {
+    /// A whole list, which others may have too.
+    Whole(Arc<Whole>),
+    /// An answer that is his alone, as it arrives.
+    Alone(Response<Body>),
+}
 
 /// What becomes of who asks.
 enum Entered<'a> {
@@ -126,17 +138,40 @@ impl Lists {
     ///
     /// # Errors
     /// What `ask` says, to everybody who waits for it; [`UpstreamFault::AnswerTimeout`] for one who waited too long.
-    pub(super) async fn get(&self, ask: Ask<'_>, whose: &Whose, limit: Duration) -> Result<Response<Body>, Reject> {
+    pub(super) async fn get(&self, ask: Ask<'_>, whose: &Whose, limit: Duration) -> Result<Listed, Reject> {
         match self.enter() {
             Entered::First(flight) => {
                 let answer = ask.await;
                 drop(flight);
-                answer
+                answer.map(Listed::Alone)
             }
             Entered::Waits(member) => timeout(limit, member.wait(ask, whose))
                 .await
                 .unwrap_or(Err(Reject::Upstream(UpstreamFault::AnswerTimeout(limit)))),
         }
+    }
+
+    /// The list as `wanted`: one that is whole, or that there is room to hold, with a tag, and packed for who takes that; any
+    /// other answer as it came.
+    ///
+    /// # Errors
+    /// When the list breaks off on its way here.
+    pub(super) async fn sent(&self, listed: Listed, wanted: &Wanted) -> Result<Response<Body>, Reject> {
+        let whole = match listed {
+            Listed::Whole(whole) => whole,
+            Listed::Alone(answer) => match self.room_for(&answer).filter(|_| whole::is_ours_to_tag(answer.headers())) {
+                Some(room) => whole_of(answer, room).await?,
+                None => return Ok(answer),
+            },
+        };
+        Ok(whole.as_wanted(wanted, &self.held).await)
+    }
+
+    /// Room for `answer`, if it is a list of known length.
+    fn room_for(&self, answer: &Response<Body>) -> Option<Room> {
+        let is_list = answer.status() == StatusCode::OK;
+        let length = answer.body().size_hint().exact().filter(|length| is_list && *length <= LONGEST)?;
+        Room::of(&self.held, usize::try_from(length).ok()?)
     }
 
     /// A request of one's own, or a place among those who wait.
@@ -188,7 +223,7 @@ struct Member<'a> {
 
 impl Member<'_> {
     /// The answer to somebody's request that was sent after this one came: its own or another's.
-    async fn wait(self, ask: Ask<'_>, whose: &Whose) -> Result<Response<Body>, Reject> {
+    async fn wait(self, ask: Ask<'_>, whose: &Whose) -> Result<Listed, Reject> {
         let mut answer = self.batch.answer.subscribe();
         let told = async { answer.wait_for(Option::is_some).await.ok().and_then(|shared| shared.clone()) };
         let leads = tokio::select! {
@@ -201,9 +236,9 @@ impl Member<'_> {
                 whose.set_for_all();
                 self.lead(leads, ask).await
             }
-            Err(Some(Shared::List(fields, text))) => Ok(answered(fields, text)),
+            Err(Some(Shared::List(whole))) => Ok(Listed::Whole(whole)),
             Err(Some(Shared::Refused(reject))) => Err(reject),
-            Err(Some(Shared::Nothing) | None) => ask.await,
+            Err(Some(Shared::Nothing) | None) => ask.await.map(Listed::Alone),
         }
     }
 
@@ -218,45 +253,22 @@ impl Member<'_> {
         &self,
         (_baton, flight): (tokio::sync::MutexGuard<'_, ()>, Flight<'_>),
         ask: Ask<'_>,
-    ) -> Result<Response<Body>, Reject> {
+    ) -> Result<Listed, Reject> {
         let answer = ask.await;
         drop(flight);
         // Nobody has joined since the request was sent.
         if self.batch.members.load(Ordering::Relaxed) <= 1 {
-            return answer;
+            return answer.map(Listed::Alone);
         }
         let tell = |shared| _ = self.batch.answer.send_replace(Some(shared));
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(reject) => {
-                tell(Shared::Refused(reject.clone()));
-                return Err(reject);
-            }
-        };
-        let is_list = answer.status() == StatusCode::OK;
-        let length = answer.body().size_hint().exact().filter(|length| is_list && *length <= LONGEST);
-        let room = length.and_then(|length| Room::of(&self.lists.held, usize::try_from(length).ok()?));
-        let Some(room) = room else {
+        let answer = answer.inspect_err(|reject| tell(Shared::Refused(reject.clone())))?;
+        let Some(room) = self.lists.room_for(&answer) else {
             tell(Shared::Nothing);
-            return Ok(answer);
+            return Ok(Listed::Alone(answer));
         };
-        let (head, mut body) = answer.into_parts();
-        match body.collected(LONGEST).await {
-            Ok(text) => {
-                let text = Bytes::from_owner(Held { text, _room: room });
-                tell(Shared::List(head.headers.clone(), text.clone()));
-                Ok(answered(head.headers, text))
-            }
-            Err(unread) => {
-                let reject = Reject::Upstream(match unread {
-                    Unread::TooLarge => UpstreamFault::Malformed("it is longer than it says".to_owned()),
-                    Unread::Failed(BodyError::Stalled(limit)) => UpstreamFault::AnswerTimeout(limit),
-                    Unread::Failed(error) => UpstreamFault::Closed(error.to_string()),
-                });
-                tell(Shared::Refused(reject.clone()));
-                Err(reject)
-            }
-        }
+        let whole = whole_of(answer, room).await.inspect_err(|reject| tell(Shared::Refused(reject.clone())))?;
+        tell(Shared::List(Arc::clone(&whole)));
+        Ok(Listed::Whole(whole))
     }
 }
 
@@ -270,10 +282,17 @@ impl Drop for Member<'_> {
     }
 }
 
-fn answered(fields: HeaderMap, text: Bytes) -> Response<Body> {
-    let mut response = Response::new(Body::full(text));
-    *response.headers_mut() = fields;
-    response
+/// Reads a list to its end.
+async fn whole_of(answer: Response<Body>, room: Room) -> Result<Arc<Whole>, Reject> {
+    let (head, mut body) = answer.into_parts();
+    match body.collected(LONGEST).await {
+        Ok(text) => Ok(Arc::new(Whole::new(head.headers, Bytes::from_owner(Held { text, _room: room })))),
+        Err(unread) => Err(Reject::Upstream(match unread {
+            Unread::TooLarge => UpstreamFault::Malformed("it is longer than it says".to_owned()),
+            Unread::Failed(BodyError::Stalled(limit)) => UpstreamFault::AnswerTimeout(limit),
+            Unread::Failed(error) => UpstreamFault::Closed(error.to_string()),
+        })),
+    }
 }
 
 /// A part of what may be held.
@@ -296,7 +315,7 @@ impl Drop for Room {
     }
 }
 
-/// A shared list, which takes its room for as long as anybody is being sent it.
+/// A list, which takes its room for as long as anybody is being sent it.
 struct Held {
     text: Bytes,
     _room: Room,

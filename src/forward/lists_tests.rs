@@ -54,7 +54,8 @@ impl Page {
         let (lists, catcher) = (Arc::clone(lists), catcher.clone());
         Page(tokio::spawn(async move {
             let whose = Whose::default();
-            let mut answer = lists.get(pin!(catcher.ask(&whose)), &whose, LIMIT).await?;
+            let listed = lists.get(pin!(catcher.ask(&whose)), &whose, LIMIT).await?;
+            let mut answer = lists.sent(listed, &Wanted::by(&http::HeaderMap::new())).await?;
             Ok(answer.body_mut().collected(1 << 20).await.unwrap())
         }))
     }

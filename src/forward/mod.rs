@@ -37,7 +37,7 @@ use zeroize::Zeroizing;
 pub use self::doomed::Purging;
 use self::headers::{Believed, Way};
 use self::inbox::Inbox;
-use self::lists::Whose;
+use self::lists::{Listed, Wanted, Whose};
 use self::relay::Pace;
 use self::tunnels::Tunnels;
 use self::upgrade::Socket;
@@ -121,10 +121,19 @@ impl Forward<'_> {
             self.tunnels.open(self.upstream, Request::from_parts(parts, body), socket, limit).await?
         } else {
             let request = Request::from_parts(parts, body);
-            let is_shared = operation == Operation::List && lists::is_plain(&request);
+            let list = (operation == Operation::List && request.method() == Method::GET)
+                .then(|| (lists::is_plain(&request), Wanted::by(request.headers())));
             let whose = Whose::default();
             let asks = pin!(self.ask(request, &whose, permit, limit));
-            if is_shared { self.inbox.lists.get(asks, &whose, limit).await? } else { asks.await? }
+            match list {
+                None => asks.await?,
+                Some((is_shared, wanted)) => {
+                    let lists = &self.inbox.lists;
+                    let listed =
+                        if is_shared { lists.get(asks, &whose, limit).await? } else { Listed::Alone(asks.await?) };
+                    lists.sent(listed, &wanted).await?
+                }
+            }
         };
         let took = asked.elapsed();
         *response.version_mut() = Version::HTTP_11;

@@ -76,6 +76,29 @@ fn an_unlike_request_is_not_answered_with_anothers_list() {
 }
 
 #[test]
+fn a_list_is_packed_for_who_takes_gzip_and_not_sent_to_who_has_it() {
+    use std::io::Read as _;
+    let catcher = Catcher::start(Options::default());
+    catcher.deliver_many(100);
+    let gate = Gate::to(catcher.http_addr()).start();
+    let ask = |fields: &str| gate.connect().request("GET /messages", &format!("{AS_ANNA}{fields}"));
+    let (plain, packed) = (ask(""), ask("Accept-Encoding: gzip, br\r\n"));
+    let mut unpacked = Vec::new();
+    flate2::read::GzDecoder::new(&packed.body[..]).read_to_end(&mut unpacked).unwrap();
+    assert!(unpacked == plain.body && packed.body.len() * 4 < plain.body.len());
+    let tag = plain.field("etag").unwrap();
+    assert_eq!(packed.field("etag").as_deref(), Some(&*tag));
+    let known = format!("If-None-Match: {tag}\r\n");
+    let answer = ask(&known);
+    assert_eq!(
+        (answer.status, answer.body.len(), answer.field("cache-control")),
+        (304, 0, plain.field("cache-control"))
+    );
+    catcher.deliver_many(1);
+    assert_eq!(ask(&known).status, 200, "there is a new mail");
+}
+
+#[test]
 fn a_list_for_several_is_asked_for_without_any_fields_of_theirs() {
     let catcher = Catcher::start(Options::default());
     let gate = Gate::to(catcher.http_addr()).start();
