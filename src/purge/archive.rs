@@ -158,7 +158,8 @@ fn copies(dir: &Path) -> io::Result<Vec<Copy>> {
 
 /// The folder and the name of a copy.
 fn names(message: &Message, source: &[u8]) -> (String, String) {
-    let received = message.received.unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::UTC);
+    // With some catchers the sender chose the date: a year before Christ would be a folder that no sweep takes for a day.
+    let received = message.received.unwrap_or_default().max(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::UTC);
     let hash: String = Sha256::digest(source).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     let id = match &message.id {
         MessageId::Number(number) => number.to_string(),
@@ -206,6 +207,18 @@ mod tests {
         let odd = Message { id: MessageId::Name("../a b/\u{1b}c".into()), received: None, size: 1 };
         let (day, name) = names(&odd, b"x");
         assert_eq!((day.as_str(), &name[..11]), ("1970-01-01", "000000-abc-"));
+    }
+
+    #[test]
+    fn whatever_a_mail_says_of_its_date_its_copy_is_found_again() {
+        for received in
+            [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX, "-000001-01-01T00:00:00Z".parse().unwrap()]
+        {
+            let dir = tempfile::tempdir().unwrap();
+            let archive = archive(dir.path(), None, Some(0));
+            archive.keep(&Message { received: Some(received), ..message(7) }, b"x").unwrap();
+            assert_eq!(archive.sweep(SystemTime::now()).unwrap(), 1, "{received}");
+        }
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl Witness {
 
     /// Listens, once, whether the catcher tells of the deletion that this process just made, for `patience` at the most.
     ///
-    /// MailCatcher 0.7 has a socket as well, and tells nothing of what goes: who hears nothing there knows nothing.
+    /// MailCatcher 0.7 has a socket as well, and tells only of what comes there: who hears nothing go knows nothing of it.
     pub async fn prove(&self, id: &MessageId, patience: Duration) {
         if self.seen().proven.is_some() {
             return;
