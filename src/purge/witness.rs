@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
 use super::store::Store;
-use crate::catcher::{Event, Feed, MessageId};
+use crate::catcher::{self, Event, Feed, MessageId};
 use crate::forward::watch::Watch;
 
 /// How often it is looked whether news came.
@@ -53,6 +53,9 @@ impl Witness {
                     Event::Removed(id) => drop(seen.removed.insert(id)),
                     Event::Cleared => seen.cleared = true,
                     Event::Other => {}
+                }
+                if seen.added.len() + seen.removed.len() > catcher::MOST {
+                    break; // it is not remembered without end, and who has not seen all knows nothing
                 }
             }
             sees.lock().unwrap_or_else(PoisonError::into_inner).ended = true;

@@ -5,6 +5,7 @@ mod hand;
 mod hook;
 mod interrupted;
 mod liar;
+mod steps;
 
 use std::path::PathBuf;
 use std::process::{Child, Output, Stdio};
