@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::ids::is_name;
 use super::mailbox::{Message, MessageId, time};
-use jiff::Timestamp;
 
 /// So many messages a list may have. One that has no end would take all the memory.
 pub const MOST: usize = 2_000_000;

@@ -46,7 +46,7 @@ rule, 69 the catcher cannot be reached, 78 bad configuration";
 const RETRY_FOR: Duration = Duration::from_secs(10);
 
 /// Why it did not run.
-const REFUSED: &str = "another purge runs at this moment, the daemon's or somebody's; nothing was done";
+const REFUSED: &str = "another purge runs at this moment, by the daemon or by hand; nothing was done";
 
 /// The flags of the command.
 #[derive(Debug, Args)]
