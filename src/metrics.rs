@@ -174,7 +174,7 @@ impl Metrics {
                 self.last_purge.set(seconds(SystemTime::now()));
             }
             State::Failed => failed.inc(),
-            State::Stopped | State::Begun => stopped.inc(),
+            State::Stopped | State::Begun | State::Refused => stopped.inc(),
         }
     }
 

@@ -11,8 +11,6 @@ use http::Method;
 use http::uri::PathAndQuery;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::ids::is_name;
 
@@ -171,42 +169,6 @@ pub(super) fn time_in(text: &str, zone: impl FnOnce() -> TimeZone) -> Option<Tim
     // Of an hour that comes twice the later one: nothing is taken for older than it is.
     let local = || zone().to_ambiguous_timestamp(text.parse().ok()?).later().ok();
     text.parse::<Timestamp>().ok().or_else(local)
-}
-
-/// A value of which it is only hoped what it is.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(super) enum Field<'a> {
-    Number(u64),
-    Text(#[serde(borrow)] Cow<'a, str>),
-    Other(IgnoredAny),
-}
-
-impl Field<'_> {
-    /// A name that can stand in a path.
-    pub(super) fn name(&self) -> Option<MessageId> {
-        match self {
-            Field::Text(text) if is_name(text) => Some(MessageId::Name(text.as_ref().into())),
-            _ => None,
-        }
-    }
-
-    /// A time.
-    pub(super) fn time(field: Option<&Self>) -> Option<Timestamp> {
-        match field {
-            Some(Field::Text(text)) => time(text),
-            _ => None,
-        }
-    }
-
-    /// A size; nought if there is none.
-    pub(super) fn size(field: Option<&Self>) -> u64 {
-        match field {
-            Some(Field::Number(size)) => *size,
-            Some(Field::Text(text)) => text.parse().unwrap_or(0),
-            _ => 0,
-        }
-    }
 }
 
 /// An id as a segment of a path; a number or a name is all that there is. `0` stands for what this catcher never gave.

@@ -8,8 +8,9 @@
 use http::Method;
 use serde::Deserialize;
 
+use super::fields::{Entries, Entry, Field};
 use super::ids::is_name;
-use super::mailbox::{self, Call, Field, Mailbox, Message, MessageId, Page};
+use super::mailbox::{self, Call, Mailbox, Message, MessageId, Page};
 use super::routes::{self, Does, Route};
 use super::{Action, Asked, Catcher, Format, NoRoute, Operation};
 use crate::path::Slashes;
@@ -92,7 +93,7 @@ struct Listed<'a> {
     size: Option<Field<'a>>,
 }
 
-impl Listed<'_> {
+impl Entry for Listed<'_> {
     /// None for an id that cannot be asked for: such a message is left alone.
     fn message(self) -> Option<Message> {
         let (received, size) = (Field::time(self.time.as_ref()), Field::size(self.size.as_ref()));
@@ -106,8 +107,8 @@ impl Mailbox for MailDev2 {
     }
 
     fn page(&self, _start: u64, body: &[u8]) -> Result<Page, String> {
-        let listed: Vec<Listed<'_>> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-        Ok(Page { messages: listed.into_iter().filter_map(Listed::message).collect(), next: None })
+        let listed: Entries<Listed<'_>> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        Ok(Page { messages: listed.messages, next: None })
     }
 
     fn delete(&self, prefix: &str, id: &MessageId) -> Call {

@@ -7,8 +7,9 @@
 use http::Method;
 use serde::Deserialize;
 
+use super::fields::{Entries, Entry, Field};
 use super::ids;
-use super::mailbox::{self, Call, Field, Mailbox, Message, MessageId, Page};
+use super::mailbox::{self, Call, Mailbox, Message, MessageId, Page};
 use super::maildev2::{SOCKET_IO, is_id};
 use super::routes::{self, Does, Route};
 use super::{Action, Asked, Catcher, Format, NoRoute, Operation};
@@ -80,7 +81,7 @@ const PAGE: u64 = 200;
 #[derive(Deserialize)]
 struct List<'a> {
     #[serde(borrow)]
-    items: Vec<Listed<'a>>,
+    items: Entries<Listed<'a>>,
     #[serde(default)]
     total: u64,
 }
@@ -95,7 +96,7 @@ struct Listed<'a> {
     size: Option<Field<'a>>,
 }
 
-impl Listed<'_> {
+impl Entry for Listed<'_> {
     /// None for an id that cannot be asked for: such a message is left alone.
     fn message(self) -> Option<Message> {
         let (received, size) = (Field::time(self.time.as_ref()), Field::size(self.size.as_ref()));
@@ -111,9 +112,8 @@ impl Mailbox for MailDev3 {
 
     fn page(&self, start: u64, body: &[u8]) -> Result<Page, String> {
         let List { items, total } = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-        let next = start.saturating_add(items.len() as u64);
-        let messages = items.into_iter().filter_map(Listed::message).collect();
-        Ok(Page { messages, next: (next < total).then_some(next) })
+        let next = start.saturating_add(items.count);
+        Ok(Page { messages: items.messages, next: (next < total).then_some(next) })
     }
 
     fn delete(&self, prefix: &str, id: &MessageId) -> Call {

@@ -6,7 +6,8 @@
 use http::Method;
 use serde::Deserialize;
 
-use super::mailbox::{self, Call, Field, Mailbox, Message, MessageId, Page};
+use super::fields::{Entries, Entry, Field};
+use super::mailbox::{self, Call, Mailbox, Message, MessageId, Page};
 use super::routes::{self, Does, Route};
 use super::{Action, Asked, Catcher, Format, NoRoute, Operation};
 use crate::path::Slashes;
@@ -58,7 +59,7 @@ impl Catcher for MailDump {
 #[derive(Deserialize)]
 struct List<'a> {
     #[serde(borrow)]
-    messages: Vec<Listed<'a>>,
+    messages: Entries<Listed<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -70,13 +71,13 @@ struct Listed<'a> {
     created_at: Option<Field<'a>>,
 }
 
-impl From<Listed<'_>> for Message {
-    fn from(listed: Listed<'_>) -> Self {
-        Message {
-            id: MessageId::Number(listed.id),
-            received: Field::time(listed.created_at.as_ref()),
-            size: Field::size(listed.size.as_ref()),
-        }
+impl Entry for Listed<'_> {
+    fn message(self) -> Option<Message> {
+        Some(Message {
+            id: MessageId::Number(self.id),
+            received: Field::time(self.created_at.as_ref()),
+            size: Field::size(self.size.as_ref()),
+        })
     }
 }
 
@@ -87,7 +88,7 @@ impl Mailbox for MailDump {
 
     fn page(&self, _start: u64, body: &[u8]) -> Result<Page, String> {
         let List { messages } = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-        Ok(Page { messages: messages.into_iter().map(Message::from).collect(), next: None })
+        Ok(Page { messages: messages.messages, next: None })
     }
 
     fn one(&self, prefix: &str, id: &MessageId) -> Option<Call> {
@@ -95,7 +96,7 @@ impl Mailbox for MailDump {
     }
 
     fn message(&self, body: &[u8]) -> Option<Message> {
-        serde_json::from_slice::<Listed<'_>>(body).ok().map(Message::from)
+        serde_json::from_slice::<Listed<'_>>(body).ok().and_then(Listed::message)
     }
 
     fn delete(&self, prefix: &str, id: &MessageId) -> Call {

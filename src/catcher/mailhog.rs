@@ -6,8 +6,9 @@
 use http::Method;
 use serde::Deserialize;
 
+use super::fields::{Entries, Entry, Field};
 use super::ids::is_name;
-use super::mailbox::{self, Call, Field, Mailbox, Message, MessageId, Page};
+use super::mailbox::{self, Call, Mailbox, Message, MessageId, Page};
 use super::routes::{self, Does, Route};
 use super::{Action, Asked, Catcher, Format, NoRoute, Operation};
 use crate::path::Slashes;
@@ -82,7 +83,7 @@ const PAGE: u64 = 250;
 #[derive(Deserialize)]
 struct List<'a> {
     #[serde(borrow)]
-    items: Vec<Listed<'a>>,
+    items: Entries<Listed<'a>>,
     #[serde(default)]
     total: u64,
 }
@@ -103,7 +104,7 @@ struct Content<'a> {
     size: Option<Field<'a>>,
 }
 
-impl Listed<'_> {
+impl Entry for Listed<'_> {
     /// None for an id that cannot be asked for: such a message is left alone.
     fn message(self) -> Option<Message> {
         let size = self.content.as_ref().and_then(|content| content.size.as_ref());
@@ -118,9 +119,8 @@ impl Mailbox for MailHog {
 
     fn page(&self, start: u64, body: &[u8]) -> Result<Page, String> {
         let List { items, total } = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-        let next = start.saturating_add(items.len() as u64);
-        let messages = items.into_iter().filter_map(Listed::message).collect();
-        Ok(Page { messages, next: (next < total).then_some(next) })
+        let next = start.saturating_add(items.count);
+        Ok(Page { messages: items.messages, next: (next < total).then_some(next) })
     }
 
     fn one(&self, prefix: &str, id: &MessageId) -> Option<Call> {

@@ -7,8 +7,9 @@
 use http::Method;
 use serde::Deserialize;
 
+use super::fields::{Entries, Entry, Field};
 use super::ids::{self, is_name};
-use super::mailbox::{self, Call, Field, Mailbox, Message, MessageId, Page};
+use super::mailbox::{self, Call, Mailbox, Message, MessageId, Page};
 use super::routes::{self, Does, Route};
 use super::{Action, Asked, Catcher, Format, NoRoute, Operation, Payload};
 use crate::path::Slashes;
@@ -119,7 +120,7 @@ const PAGE: u64 = 500;
 #[derive(Deserialize)]
 struct List<'a> {
     #[serde(borrow)]
-    messages: Vec<Listed<'a>>,
+    messages: Entries<Listed<'a>>,
     #[serde(default)]
     total: u64,
 }
@@ -134,7 +135,7 @@ struct Listed<'a> {
     size: Option<Field<'a>>,
 }
 
-impl Listed<'_> {
+impl Entry for Listed<'_> {
     /// None for an id that cannot be asked for: such a message is left alone.
     fn message(self) -> Option<Message> {
         let (received, size) = (Field::time(self.time.as_ref()), Field::size(self.size.as_ref()));
@@ -150,9 +151,8 @@ impl Mailbox for Mailpit {
     /// Newest first: what arrives between two pages is on the second once more, and what goes may be left out of it.
     fn page(&self, start: u64, body: &[u8]) -> Result<Page, String> {
         let List { messages, total } = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-        let next = start.saturating_add(messages.len() as u64);
-        let messages = messages.into_iter().filter_map(Listed::message).collect();
-        Ok(Page { messages, next: (next < total).then_some(next) })
+        let next = start.saturating_add(messages.count);
+        Ok(Page { messages: messages.messages, next: (next < total).then_some(next) })
     }
 
     /// The list in the body always names one: an empty one is everything.

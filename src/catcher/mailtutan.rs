@@ -8,7 +8,8 @@ use http::Method;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use super::mailbox::{self, Call, Field, Mailbox, Message, MessageId, Page};
+use super::fields::Field;
+use super::mailbox::{self, Call, Mailbox, Message, MessageId, Page};
 use super::routes::{self, Does, Route};
 use super::{Action, Asked, Catcher, Format, NoRoute, Operation};
 use crate::path::Slashes;

@@ -3,6 +3,7 @@
 //! One file a catcher. Permissions and forwarding rest on the same parsed [`Action`]: the upstream request is built from
 //! it, never from the text that came in. [`Mailbox`] is the other side: what a purge asks.
 
+mod fields;
 mod generic;
 mod ids;
 mod mailbox;
@@ -20,6 +21,7 @@ use bytes::Bytes;
 use http::Method;
 use http::uri::PathAndQuery;
 
+pub use fields::MOST;
 pub use generic::Generic;
 pub use mailbox::{Call, Event, Feed, Mailbox, Message, MessageId, Page, time};
 pub use mailcatcher::MailCatcher;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +21,7 @@ use crate::config::{self, Flag, Source};
 use crate::forward::recognised::Recognised;
 use crate::forward::upstream::Upstream;
 use crate::net::workers;
-use crate::purge::history::{History, State, Why};
+use crate::purge::history::{History, Record, State, Why};
 use crate::purge::lock::{self, NoLock};
 use crate::purge::retention::{Limits, Rule};
 use crate::purge::run::Failure;
@@ -43,6 +44,9 @@ rule, 69 the catcher cannot be reached, 78 bad configuration";
 
 /// How long a failure is tried again, for somebody waits.
 const RETRY_FOR: Duration = Duration::from_secs(10);
+
+/// Why it did not run.
+const REFUSED: &str = "another purge runs at this moment, by the daemon or by hand; nothing was done";
 
 /// The flags of the command.
 #[derive(Debug, Args)]
@@ -203,8 +207,12 @@ async fn purge(
     let lock = match lock::take_soon(dir) {
         Ok(lock) => Some(lock),
         Err(NoLock::Busy) => {
-            out::error("another purge runs at this moment, the daemon's or somebody's; nothing was done\n");
-            return Exit::Problem;
+            let mut record = Record::begin(Timestamp::now(), Why::Hand, None, rule.to_string());
+            record.state = State::Refused;
+            record.error = Some(REFUSED.to_owned());
+            // Whoever looks at the history is told as well; that this cannot be is no reason to say anything else.
+            let _ = history.add_beside(&record);
+            return tell(&Ended { record, failure: Some(Failure::Busy), arrived: 0, warnings: Vec::new() }, flags);
         }
         Err(NoLock::Failed(error)) => {
             let reason = config::os_reason(&error);

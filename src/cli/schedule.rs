@@ -13,7 +13,7 @@ use super::{Exit, out, refuse};
 use crate::config::model::{Config, PurgeConfig};
 use crate::config::units::format_duration;
 use crate::config::{self, Source};
-use crate::purge::history::{History, Record, State, Why};
+use crate::purge::history::{History, Record, State, Why, under_way};
 use crate::purge::lock::{self, NoLock};
 
 const EXAMPLES: &str = "\
@@ -137,9 +137,8 @@ fn history(config: &Config, flags: &Flags) -> std::io::Result<String> {
         return Ok(format!("no purge is known of in {}\n", dir.display()));
     }
     // Whoever has begun and not ended is at it, or was interrupted: the lock tells.
-    let runs = matches!(lock::take(dir), Err(NoLock::Busy));
-    let last = records.len() - 1;
-    let lines = records.iter().enumerate().map(|(at, record)| line(record, runs && at == last));
+    let runs = under_way(&records).filter(|_| matches!(lock::take(dir), Err(NoLock::Busy)));
+    let lines = records.iter().enumerate().map(|(at, record)| line(record, runs == Some(at)));
     Ok(lines.collect())
 }
 
@@ -155,11 +154,16 @@ fn line(record: &Record, runs: bool) -> String {
         State::Done => "done",
         State::Failed => "failed",
         State::Stopped => "stopped",
+        State::Refused => "refused",
     };
     let mut text = format!("{began}  {why:<8}  {state}");
-    if record.state != State::Begun {
+    if !matches!(record.state, State::Begun | State::Refused) {
         let took = format_duration(Duration::from_millis(record.took_ms));
         let _ = write!(text, "  {} of {} gone in {took}", record.confirmed, record.decided);
+        if record.deleted > record.confirmed {
+            // The catcher said so, and was away or another one before the list was looked at.
+            let _ = write!(text, ", {} deleted", record.deleted);
+        }
     }
     if let Some(error) = &record.error {
         // A catcher's address and answer may be in it, and nothing of it is to act on a terminal.
@@ -220,5 +224,7 @@ mod tests {
             line(&record, false),
             "2026-11-24 03:00:00 UTC  schedule  failed  10 of 12 gone in 1500ms: it answered 500\\u{1b}[2J\n"
         );
+        (record.deleted, record.error) = (11, None);
+        assert!(line(&record, false).ends_with("10 of 12 gone in 1500ms, 11 deleted\n"));
     }
 }

@@ -5,8 +5,9 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
@@ -20,17 +21,23 @@ use crate::config::model::ArchiveConfig;
 /// The end of each name.
 const EML: &str = "eml";
 
+/// By what part of its limit a folder may grow before what is too much is removed, and not only when the run ends: whoever
+/// sends mail says how much that is.
+const PART: u64 = 4;
+
 /// A folder of copies.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Archive {
     config: ArchiveConfig,
+    /// What was added since the last sweep, in bytes on the disk.
+    added: AtomicU64,
 }
 
 impl Archive {
     /// The folder of a configuration. It is made when the first copy is.
     #[must_use]
     pub fn of(config: &ArchiveConfig) -> Self {
-        Self { config: config.clone() }
+        Self { config: config.clone(), added: AtomicU64::new(0) }
     }
 
     /// Keeps a copy, and returns when it is on the disk.
@@ -39,10 +46,17 @@ impl Archive {
     /// Why it is not: then the message must stay.
     pub fn keep(&self, message: &Message, source: &[u8]) -> io::Result<()> {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", self.config.dir.display()));
-        self.kept(message, source).map_err(named)
+        let size = self.kept(message, source).map_err(named)?;
+        let added = self.added.fetch_add(size, Ordering::Relaxed).saturating_add(size);
+        if self.config.max_size.is_some_and(|limit| added > limit / PART) {
+            // Whoever ends the run sweeps again, and says what could not be removed.
+            let _ = self.sweep(SystemTime::now());
+        }
+        Ok(())
     }
 
-    fn kept(&self, message: &Message, source: &[u8]) -> io::Result<()> {
+    /// How much of the disk the copy takes.
+    fn kept(&self, message: &Message, source: &[u8]) -> io::Result<u64> {
         let (day, name) = names(message, source);
         let dir = self.config.dir.join(day);
         if !dir.is_dir() {
@@ -56,7 +70,9 @@ impl Archive {
             // A run that was interrupted wrote it, or some of it.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 if fs::symlink_metadata(&path)?.is_file() && fs::read(&path)? == source {
-                    return File::open(&path)?.sync_all().and_then(|()| File::open(&dir)?.sync_all());
+                    let file = File::open(&path)?;
+                    file.sync_all().and_then(|()| File::open(&dir)?.sync_all())?;
+                    return Ok(on_disk(&file.metadata()?));
                 }
                 fs::remove_file(&path)?;
                 create()?
@@ -70,7 +86,8 @@ impl Archive {
             let _ = fs::remove_file(&path);
         }
         written?;
-        File::open(&dir)?.sync_all()
+        File::open(&dir)?.sync_all()?;
+        Ok(on_disk(&file.metadata()?))
     }
 
     /// Removes what is too old, and the oldest of what is too much. How many copies went.
@@ -78,13 +95,14 @@ impl Archive {
     /// # Errors
     /// When the folder cannot be looked through, or a copy cannot be removed; the others are all the same.
     pub fn sweep(&self, now: SystemTime) -> io::Result<usize> {
+        self.added.store(0, Ordering::Relaxed);
         let mut copies = match copies(&self.config.dir) {
             Ok(copies) => copies,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
             Err(error) => return Err(error),
         };
         copies.sort();
-        let mut size: u64 = copies.iter().map(|copy| copy.size).sum();
+        let mut size = copies.iter().fold(0u64, |size, copy| size.saturating_add(copy.size));
         let (mut removed, mut failed) = (0, None);
         for copy in &copies {
             let age = now.duration_since(copy.written).unwrap_or(Duration::ZERO);
@@ -126,6 +144,11 @@ fn make(dir: &Path) -> io::Result<()> {
     give_to_owner(&made, parent)
 }
 
+/// What a file takes of the disk, in bytes: many small ones take much more than is in them.
+fn on_disk(about: &fs::Metadata) -> u64 {
+    about.len().max(about.blocks().saturating_mul(512))
+}
+
 /// A copy, in the order of age.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Copy {
@@ -149,7 +172,7 @@ fn copies(dir: &Path) -> io::Result<Vec<Copy>> {
             let path = copy.path();
             let Ok(about) = copy.metadata() else { continue };
             if about.is_file() && path.extension().is_some_and(|extension| extension == EML) {
-                copies.push(Copy { written: about.modified()?, path, size: about.len() });
+                copies.push(Copy { written: about.modified()?, path, size: on_disk(&about) });
             }
         }
     }
@@ -158,7 +181,8 @@ fn copies(dir: &Path) -> io::Result<Vec<Copy>> {
 
 /// The folder and the name of a copy.
 fn names(message: &Message, source: &[u8]) -> (String, String) {
-    let received = message.received.unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::UTC);
+    // With some catchers the sender chose the date: a year before Christ would be a folder that no sweep takes for a day.
+    let received = message.received.unwrap_or_default().max(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::UTC);
     let hash: String = Sha256::digest(source).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     let id = match &message.id {
         MessageId::Number(number) => number.to_string(),
@@ -209,8 +233,19 @@ mod tests {
     }
 
     #[test]
+    fn whatever_a_mail_says_of_its_date_its_copy_is_found_again() {
+        for received in
+            [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX, "-000001-01-01T00:00:00Z".parse().unwrap()]
+        {
+            let dir = tempfile::tempdir().unwrap();
+            let archive = archive(dir.path(), Some(1), None);
+            archive.keep(&Message { received: Some(received), ..message(7) }, b"x").unwrap();
+            assert_eq!(archive.sweep(SystemTime::now() + Duration::from_secs(9)).unwrap(), 1, "{received}");
+        }
+    }
+
+    #[test]
     fn what_root_makes_belongs_to_whom_the_folder_around_it_belongs() {
-        use std::os::unix::fs::MetadataExt as _;
         let dir = tempfile::tempdir().unwrap();
         if rustix::process::geteuid().is_root() {
             std::os::unix::fs::chown(dir.path(), Some(65534), Some(65534)).unwrap();
@@ -258,13 +293,29 @@ mod tests {
         fs::write(dir.path().join("archive/notes.eml"), "mine").unwrap();
         // 100, 70, 40 and 10 seconds old.
         assert_eq!(by_age.sweep(start).unwrap(), 2);
-        assert_eq!(archive(dir.path(), None, Some(150)).sweep(start).unwrap(), 1);
+        let one = copies(&dir.path().join("archive")).unwrap()[0].size;
+        assert!(one >= 100);
+        assert_eq!(archive(dir.path(), None, Some(one + one / 2)).sweep(start).unwrap(), 1);
         assert_eq!(found(dir.path()).len(), 1);
         assert_eq!(by_age.sweep(start + Duration::from_secs(1000)).unwrap(), 1);
         let left: Vec<_> =
             fs::read_dir(dir.path().join("archive")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["notes.eml"]);
         assert_eq!(archive(&dir.path().join("nowhere"), None, Some(1)).sweep(start).unwrap(), 0);
+    }
+
+    #[test]
+    fn what_is_too_much_goes_while_copies_are_made_and_is_counted_as_the_disk_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let roomy = archive(dir.path(), Some(60), None);
+        roomy.keep(&message(1), b"small").unwrap();
+        let one = copies(&dir.path().join("archive")).unwrap()[0].size;
+        let archive = archive(dir.path(), None, Some(4 * one));
+        for id in 2..100 {
+            archive.keep(&message(id), b"small").unwrap();
+            assert!(found(dir.path()).len() <= 6, "{id}");
+        }
+        assert!(found(dir.path()).len() >= 4);
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Failure {
     pub fn kind(&self) -> &'static str {
         match self {
             Failure::Unknown(_) => "it is not known which catcher it is",
-            Failure::Busy => "`mailwarden purge` was at it all the time",
+            Failure::Busy => "another purge was at it all the time",
             Failure::Unreachable(_) => "the catcher cannot be reached",
             Failure::List(_) => "the catcher does not give its list",
             Failure::Delete(_) => "the catcher does not delete",

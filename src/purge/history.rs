@@ -46,6 +46,8 @@ pub enum State {
     Failed,
     /// It was told to stop.
     Stopped,
+    /// Another purge ran, so this one did not.
+    Refused,
 }
 
 /// A run.
@@ -146,6 +148,20 @@ impl History {
     /// # Errors
     /// Why it is not.
     pub fn add(&self, record: &Record) -> io::Result<()> {
+        if self.append(record)? > LONG { self.shorten() } else { Ok(()) }
+    }
+
+    /// The same, while another process may hold the lock and add lines of its own: the file is not rewritten. Lines are
+    /// added whole, side by side; this one is lost if the other rewrites the file at this very moment.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn add_beside(&self, record: &Record) -> io::Result<()> {
+        self.append(record).map(drop)
+    }
+
+    /// Adds a line; how long the file is then.
+    fn append(&self, record: &Record) -> io::Result<u64> {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true).mode(0o640);
         let mut file = open(&self.dir, FILE, &options)?;
@@ -166,7 +182,7 @@ impl History {
         line.extend_from_slice(&written(record)?);
         file.write_all(&line)?;
         file.sync_data()?;
-        if length + line.len() as u64 > LONG { self.shorten() } else { Ok(()) }
+        Ok(length + line.len() as u64)
     }
 
     /// Rewrites the file with the latest runs.
@@ -190,6 +206,14 @@ fn written(record: &Record) -> io::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(record)?;
     line.push(b'\n');
     Ok(line)
+}
+
+/// Which of these runs is under way, if one is: the last that did anything, while it has not ended. What was refused since
+/// stands behind it.
+#[must_use]
+pub fn under_way(records: &[Record]) -> Option<usize> {
+    let last = records.iter().rposition(|record| record.state == State::Begun || record.attempts > 0)?;
+    (records.get(last)?.state == State::Begun).then_some(last)
 }
 
 /// The runs of a file, oldest first; of the lines of one run the last holds.
@@ -278,6 +302,23 @@ mod tests {
         assert_eq!(records.last(), Some(&begun(3000)));
         assert_eq!(records[KEPT - 2], done(2999));
         assert!(fs::metadata(dir.path().join(FILE)).unwrap().len() < LONG);
+    }
+
+    #[test]
+    fn what_is_noted_beside_a_run_leaves_that_one_under_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let history = History::of(dir.path());
+        let refused = Record { state: State::Refused, ..begun(3) };
+        for record in [done(1), begun(2)] {
+            history.add(&record).unwrap();
+        }
+        fs::write(dir.path().join(NEW_FILE), "another process is about to rewrite it").unwrap();
+        history.add_beside(&refused).unwrap();
+        let records = history.read().unwrap();
+        assert_eq!((records.len(), under_way(&records)), (3, Some(1)));
+        assert_eq!(under_way(&[begun(1), done(2), refused.clone()]), None);
+        assert_eq!(under_way(&[refused]), None);
+        assert_eq!(under_way(&[]), None);
     }
 
     #[test]

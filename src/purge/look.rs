@@ -4,13 +4,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::pace::Pace;
 use super::run::Failure;
-use super::store::{Fault, Looked, MESSAGES, Store};
-use crate::catcher::{Message, MessageId};
+use super::store::{Fault, Looked, Store};
+use crate::catcher::{self, Message, MessageId};
 
 /// When the list cannot be had and nothing is known of the ids, so many in a row that are not there end the search.
 const FAR: u64 = 2000;
 /// No more messages than a list may have are looked at.
-const MOST: u64 = MESSAGES as u64;
+const MOST: u64 = catcher::MOST as u64;
 
 /// The list, or what can be found one by one where the catcher fails over its list.
 pub(super) async fn listed(

@@ -317,6 +317,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_next_attempt_comes_later_each_time_and_within_five_minutes() {
+        let delays: Vec<u64> = (1..12).map(|attempts| delay(attempts).as_secs()).collect();
+        assert_eq!(delays, [2, 4, 8, 16, 32, 64, 128, 256, 256, 256, 256]);
+        assert!(delay(u32::MAX) <= Duration::from_secs(300));
+    }
+
+    #[test]
     fn the_oldest_is_told_of_last_only_if_it_goes() {
         let going = |ids: &[u64]| -> Vec<(Message, Over)> {
             let message = |id: &u64| Message { id: MessageId::Number(*id), received: None, size: 1 };

@@ -9,15 +9,13 @@ use http::header::{self, HeaderValue};
 use http::{Request, StatusCode};
 
 use crate::body::Body;
-use crate::catcher::{Call, Mailbox, Message, MessageId};
+use crate::catcher::{Call, MOST, Mailbox, Message, MessageId};
 use crate::forward::inbox::Inbox;
 use crate::forward::upstream::Upstream;
 use crate::reject::Reject;
 
 /// The longest list that is read, in bytes: two million messages.
 const LIST: u64 = 512 << 20;
-/// So many messages a list may have.
-pub(super) const MESSAGES: usize = 2_000_000;
 /// A body may take so many times as long as the beginning of its answer.
 const BODY_TIMES: u32 = 10;
 /// The largest message that is archived, in bytes.
@@ -94,7 +92,7 @@ impl Store {
             }
             let page = self.mailbox.page(start, &body).map_err(Fault::Unreadable)?;
             all.extend(page.messages);
-            if all.len() > MESSAGES {
+            if all.len() > MOST {
                 return Err(Fault::Unreadable("it has too many messages".to_owned()));
             }
             match page.next {

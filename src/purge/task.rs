@@ -181,11 +181,8 @@ impl Purges {
         record.error = Some(failure.to_string());
         record.left = self.known;
         let mut warnings = Vec::new();
-        // Whoever has the lock writes the history now, and may be about to shorten it.
-        if failure != Failure::Busy
-            && let Ok(_lock) = lock::take_soon(&self.state_dir)
-            && let Err(error) = self.history.add(&record)
-        {
+        // Whoever has the lock may write the history now.
+        if let Err(error) = self.history.add_beside(&record) {
             warnings.push(format!("state_dir: the run cannot be noted in the history: {error}"));
         }
         let ended = Ended { record, failure: Some(failure), arrived: 0, warnings };
@@ -266,7 +263,7 @@ impl Purges {
                     self.told = !self.alert(config, &ended.record, "purge_recovered", text).await;
                 }
             }
-            State::Stopped | State::Begun => tracing::info!(decided, deleted, "purge stopped"),
+            State::Stopped | State::Begun | State::Refused => tracing::info!(decided, deleted, "purge stopped"),
         }
     }
 

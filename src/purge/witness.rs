@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
 use super::store::Store;
-use crate::catcher::{Event, Feed, MessageId};
+use crate::catcher::{self, Event, Feed, MessageId};
 use crate::forward::watch::Watch;
 
 /// How often it is looked whether news came.
@@ -54,6 +54,9 @@ impl Witness {
                     Event::Cleared => seen.cleared = true,
                     Event::Other => {}
                 }
+                if seen.added.len() + seen.removed.len() > catcher::MOST {
+                    break; // it is not remembered without end, and who has not seen all knows nothing
+                }
             }
             sees.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
         });
@@ -87,7 +90,7 @@ impl Witness {
 
     /// Listens, once, whether the catcher tells of the deletion that this process just made, for `patience` at the most.
     ///
-    /// MailCatcher 0.7 has a socket as well, and tells nothing of what goes: who hears nothing there knows nothing.
+    /// MailCatcher 0.7 has a socket as well, and tells only of what comes there: who hears nothing go knows nothing of it.
     pub async fn prove(&self, id: &MessageId, patience: Duration) {
         if self.seen().proven.is_some() {
             return;

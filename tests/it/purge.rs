@@ -4,6 +4,8 @@ mod daemon;
 mod hand;
 mod hook;
 mod interrupted;
+mod liar;
+mod steps;
 
 use std::path::PathBuf;
 use std::process::{Child, Output, Stdio};
@@ -29,8 +31,15 @@ impl Desk {
 
     /// With lines of configuration.
     fn with(config: &str) -> Self {
-        let desk = Self { catcher: Catcher::start(Options::default()), dir: tempfile::tempdir().unwrap() };
+        let desk = Self::of(Options::default());
         desk.configure(config);
+        desk
+    }
+
+    /// With a catcher like this.
+    fn of(options: Options) -> Self {
+        let desk = Self { catcher: Catcher::start(options), dir: tempfile::tempdir().unwrap() };
+        desk.configure("");
         desk
     }
 

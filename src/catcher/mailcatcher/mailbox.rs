@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use http::Method;
 use serde::Deserialize;
 
-use super::super::mailbox::{self, Call, Event, Feed, Field, Mailbox, Message, MessageId, Page};
+use super::super::fields::{Entries, Entry, Field};
+use super::super::mailbox::{self, Call, Event, Feed, Mailbox, Message, MessageId, Page};
 use super::MailCatcher;
 
 #[derive(Deserialize)]
@@ -21,13 +22,13 @@ struct Listed<'a> {
     created_at: Option<Field<'a>>,
 }
 
-impl From<Listed<'_>> for Message {
-    fn from(listed: Listed<'_>) -> Self {
-        Message {
-            id: MessageId::Number(listed.id),
-            received: Field::time(listed.created_at.as_ref()),
-            size: Field::size(listed.size.as_ref()),
-        }
+impl Entry for Listed<'_> {
+    fn message(self) -> Option<Message> {
+        Some(Message {
+            id: MessageId::Number(self.id),
+            received: Field::time(self.created_at.as_ref()),
+            size: Field::size(self.size.as_ref()),
+        })
     }
 }
 
@@ -47,8 +48,8 @@ impl Mailbox for MailCatcher {
     }
 
     fn page(&self, _start: u64, body: &[u8]) -> Result<Page, String> {
-        let listed: Vec<Listed<'_>> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-        Ok(Page { messages: listed.into_iter().map(Message::from).collect(), next: None })
+        let listed: Entries<Listed<'_>> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        Ok(Page { messages: listed.messages, next: None })
     }
 
     fn one(&self, prefix: &str, id: &MessageId) -> Option<Call> {
@@ -56,7 +57,7 @@ impl Mailbox for MailCatcher {
     }
 
     fn message(&self, body: &[u8]) -> Option<Message> {
-        serde_json::from_slice::<Listed<'_>>(body).ok().map(Message::from)
+        serde_json::from_slice::<Listed<'_>>(body).ok().and_then(Listed::message)
     }
 
     fn delete(&self, prefix: &str, id: &MessageId) -> Call {
@@ -82,8 +83,8 @@ impl Mailbox for MailCatcher {
     fn event(&self, text: &[u8]) -> Event {
         #[derive(Deserialize)]
         struct Told<'a> {
-            #[serde(rename = "type", borrow)]
-            kind: Cow<'a, str>,
+            #[serde(rename = "type", borrow, default)]
+            kind: Option<Cow<'a, str>>,
             #[serde(default)]
             id: Option<u64>,
             #[serde(default)]
@@ -94,10 +95,12 @@ impl Mailbox for MailCatcher {
             id: u64,
         }
         let Ok(told) = serde_json::from_slice::<Told<'_>>(text) else { return Event::Other };
-        match (&*told.kind, told.id, told.message) {
-            ("add", _, Some(Added { id })) => Event::Added(MessageId::Number(id)),
-            ("remove", Some(id), _) => Event::Removed(MessageId::Number(id)),
-            ("clear", ..) => Event::Cleared,
+        match (told.kind.as_deref(), told.id, told.message) {
+            (Some("add"), _, Some(Added { id })) => Event::Added(MessageId::Number(id)),
+            // Version 0.7 tells of what came, as the message alone, and of nothing else.
+            (None, Some(id), None) => Event::Added(MessageId::Number(id)),
+            (Some("remove"), Some(id), _) => Event::Removed(MessageId::Number(id)),
+            (Some("clear"), ..) => Event::Cleared,
             _ => Event::Other,
         }
     }
@@ -142,6 +145,11 @@ mod tests {
             (r#"{"type":"remove","id":8}"#, Event::Removed(id)),
             (r#"{"type":"clear"}"#, Event::Cleared),
             (r#"{"type":"quit"}"#, Event::Other),
+            (
+                r#"{"id":8,"sender":"<a@x>","recipients":[],"subject":null,"size":"24","created_at":"x"}"#,
+                Event::Added(MessageId::Number(8)),
+            ),
+            (r#"{"type":"other","id":8}"#, Event::Other),
             (r#"{"type":"add","message":null}"#, Event::Other),
             ("clear", Event::Other),
         ] {

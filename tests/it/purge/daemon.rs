@@ -63,11 +63,58 @@ fn a_run_that_cannot_begin_is_a_failure_that_is_told_of() {
     other.lock().unwrap();
     old(&catcher, 1);
     let gate = Gate::to(catcher.http_addr()).config(&every_second(&dir, "")).with_status().start();
-    gate.log_line("purge failed: `mailwarden purge` was at it all the time");
+    gate.log_line("purge failed: another purge was at it all the time");
     eventually("the count", || (gate.metric("mailwarden_purge_runs_total{result=\"failed\"}")? >= 1.0).then_some(()));
     assert_eq!(catcher.message_ids(), [1]);
+    assert_eq!(gate.metric("mailwarden_condition_degraded{condition=\"purge\"}"), Some(1.0));
+    let history = std::fs::read_to_string(dir.path().join("state/purge.history")).unwrap();
+    assert!(history.contains("\"state\":\"failed\"") && history.contains("another purge was at it"), "{history}");
     drop(other);
     is_empty(&catcher);
+}
+
+#[test]
+fn a_catcher_that_nobody_knows_is_a_failure_that_is_told_of_and_one_that_turns_up_ends_it() {
+    let catcher = Catcher::start(Options::default());
+    catcher.always("GET /", Script::reply("200 OK", &[("Content-Type", "text/html")], "hello"));
+    let (dir, hook) = (tempfile::tempdir().unwrap(), Hook::start("204 No Content"));
+    std::fs::write(dir.path().join("alert"), &hook.url).unwrap();
+    old(&catcher, 1);
+    let alert = format!("alert_url_file = {:?}", dir.path().join("alert"));
+    let config = format!("upstream.catcher = \"auto\"\n{}", every_second(&dir, &alert));
+    let gate = Gate::to(catcher.http_addr()).config(&config).with_status().start();
+    gate.log_line("purge failed: it is not known which catcher it is");
+    assert_eq!(hook.news().1["event"], "purge_failed");
+    assert!(gate.status("/readyz").1.contains("purge: degraded since "));
+    assert!(gate.metric("mailwarden_purge_runs_total{result=\"failed\"}").unwrap() >= 1.0);
+    let history = std::fs::read_to_string(dir.path().join("state/purge.history")).unwrap();
+    assert!(history.contains("\"state\":\"failed\""), "{history}");
+    assert_eq!(catcher.message_ids(), [1]);
+    catcher.forget_scripts();
+    is_empty(&catcher);
+    assert_eq!(hook.news().1["event"], "purge_recovered");
+}
+
+#[test]
+fn two_daemons_with_one_state_directory_take_turns() {
+    let catcher = Catcher::start(Options::default());
+    let dir = tempfile::tempdir().unwrap();
+    old(&catcher, 40);
+    catcher.deliver(Mail::new("new"));
+    let config = every_second(&dir, "").replace("retry_for = \"1s\"", "retry_for = \"1m\"");
+    let gates = [(); 2].map(|()| Gate::to(catcher.http_addr()).config(&config).with_status().start());
+    for gate in &gates {
+        eventually("a run of each", || {
+            gate.metric("mailwarden_purge_runs_total{result=\"ok\"}").filter(|ok| *ok >= 1.0)
+        });
+        assert_eq!(gate.metric("mailwarden_purge_runs_total{result=\"failed\"}"), Some(0.0));
+    }
+    assert_eq!(catcher.message_ids(), [41]);
+    let deleted: Vec<_> = catcher.requests().into_iter().filter(|asked| asked.method == "DELETE").collect();
+    assert_eq!(deleted.len(), 40, "each once");
+    drop(gates);
+    let history = std::fs::read_to_string(dir.path().join("state/purge.history")).unwrap();
+    assert!(history.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{history}");
 }
 
 #[test]
@@ -207,7 +254,10 @@ fn stopping_between_two_messages_ends_the_run_in_order() {
     assert!(gate.wait().success());
     assert_eq!(catcher.message_ids(), [4, 5]);
     let history = std::fs::read_to_string(dir.path().join("state/purge.history")).unwrap();
-    assert!(history.lines().last().unwrap().contains("\"state\":\"stopped\""), "{history}");
+    let last = history.lines().last().unwrap();
+    assert!(last.contains("\"state\":\"stopped\""), "{history}");
+    // From where to look if the list cannot be had the next time: nobody has looked what is left.
+    assert!(last.contains("\"left\":[1,5]"), "{history}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::{Desk, HOUR, told};
-use crate::support::catcher::{Catcher, Gate as Hold, Mail, Options, Script};
+use crate::support::catcher::{Gate as Hold, Mail, Options, Script, Tells};
 use crate::support::raw::Client;
 
 fn ask(desk: &Desk, line: &str) -> u16 {
@@ -23,7 +23,14 @@ fn one_purge_at_a_time() {
     let (code, out, error) = desk.run(&["purge", "--max-age", "1h"]);
     assert_eq!((code, out.as_str()), (1, ""));
     assert!(error.contains("another purge runs at this moment"), "{error}");
-    assert!(desk.run(&["schedule", "--history"]).1.contains("by hand   running"));
+    let (_, out, _) = desk.run(&["schedule", "--history"]);
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines.len(), 2, "{out}");
+    assert!(lines[0].ends_with("  by hand   running"), "{out}");
+    assert!(lines[1].contains("  by hand   refused: another purge runs at this moment"), "{out}");
+    let (code, out, _) = desk.run(&["purge", "--max-age", "1h", "--format", "json"]);
+    let refused: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &refused["ok"], &refused["attempts"]), (1, &false.into(), &0.into()));
     hold.open();
     assert_eq!(told(first.wait_with_output().unwrap()).0, 0);
     assert_eq!(desk.asked("DELETE", "/messages/1"), 1);
@@ -50,23 +57,56 @@ fn after_a_clear_nothing_is_deleted_under_the_old_ids() {
 }
 
 #[test]
-fn where_the_socket_tells_nothing_each_message_is_looked_at() {
-    let catcher = Catcher::start(Options { socket_tells: false, ..Options::default() });
-    let desk = Desk { catcher, dir: tempfile::tempdir().unwrap() };
-    desk.configure("");
-    desk.fill(6, 0);
-    let hold = Hold::closed();
-    desk.catcher.on("DELETE /messages/3", Script::held(&hold));
-    let purge = desk.begin(&["purge", "--max-age", "1h", "--format", "json"]);
-    desk.wait_for("DELETE", "/messages/3");
-    assert_eq!(ask(&desk, "DELETE /messages"), 204);
-    for number in 0..6 {
-        desk.catcher.deliver(Mail::new(&format!("new {number}")).aged(HOUR * 3));
+fn where_the_socket_tells_nothing_of_what_goes_each_message_is_looked_at() {
+    for tells in [Tells::Nothing, Tells::Arrivals] {
+        let desk = Desk::of(Options { socket_tells: tells, ..Options::default() });
+        desk.fill(6, 0);
+        let hold = Hold::closed();
+        desk.catcher.on("DELETE /messages/3", Script::held(&hold));
+        let purge = desk.begin(&["purge", "--max-age", "1h", "--format", "json"]);
+        desk.wait_for("DELETE", "/messages/3");
+        assert_eq!(ask(&desk, "DELETE /messages"), 204);
+        for number in 0..6 {
+            desk.catcher.deliver(Mail::new(&format!("new {number}")).aged(HOUR * 3));
+        }
+        hold.open();
+        let (code, out, _) = told(purge.wait_with_output().unwrap());
+        assert_eq!(code, 0, "{out}");
+        assert_eq!(desk.catcher.message_ids(), [1, 2, 4, 5, 6], "{tells:?}");
     }
+}
+
+#[test]
+fn what_came_while_a_copy_was_made_is_not_deleted_for_it() {
+    let desk = Desk::new();
+    let archive = desk.path("archive");
+    desk.configure(&format!("[purge]\nmax_age = \"1h\"\narchive_dir = {archive:?}\narchive_max_age = \"30d\""));
+    desk.fill(4, 0);
+    let hold = Hold::closed();
+    desk.catcher.on("GET /messages/3.eml", Script::held(&hold));
+    let purge = desk.begin(&["purge"]);
+    desk.wait_for("GET", "/messages/3.eml");
+    assert_eq!(ask(&desk, "DELETE /messages"), 204);
+    desk.fill(4, 0);
+    hold.open();
+    let (code, _, error) = told(purge.wait_with_output().unwrap());
+    assert_eq!((code, error.as_str()), (0, ""));
+    assert_eq!(desk.catcher.message_ids(), [1, 2, 3, 4]);
+}
+
+#[test]
+fn what_somebody_else_has_just_deleted_is_not_asked_for_again() {
+    let desk = Desk::new();
+    desk.fill(3, 0);
+    let hold = Hold::closed();
+    desk.catcher.on("DELETE /messages/2", Script::held(&hold));
+    let purge = desk.begin(&["purge", "--max-age", "1h"]);
+    desk.wait_for("DELETE", "/messages/2");
+    assert_eq!(ask(&desk, "DELETE /messages/3"), 204);
     hold.open();
     let (code, out, _) = told(purge.wait_with_output().unwrap());
-    assert_eq!(code, 0, "{out}");
-    assert_eq!(desk.catcher.message_ids(), [1, 2, 4, 5, 6]);
+    assert!(code == 0 && out.starts_with("purged 3 of 3 "), "{out}");
+    assert_eq!(desk.asked("DELETE", "/messages/3"), 1);
 }
 
 #[test]

@@ -40,7 +40,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 pub(crate) use mail::Mail;
-pub(crate) use options::{Options, QuitAnswer};
+pub(crate) use options::{Options, QuitAnswer, Tells};
 pub(crate) use script::{Gate, Script};
 pub(crate) use state::{Received, Recorded, State};
 

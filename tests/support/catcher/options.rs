@@ -40,8 +40,8 @@ pub(crate) struct Options {
     // --- its quirks: true is the real one
     /// `Transfer-Encoding` is ignored: no body, and what comes later is the next request.
     pub(crate) chunked_ignored: bool,
-    /// Whether the socket tells what comes and goes; frames of MailCatcher 0.7 have no type, so they tell nobody.
-    pub(crate) socket_tells: bool,
+    /// What the socket tells.
+    pub(crate) socket_tells: Tells,
     /// After a WebSocket handshake on another route than `/messages`, the connection is deaf once it has answered.
     pub(crate) upgrade_elsewhere_deafens: bool,
     /// What comes in the same packet as a request is dropped: a second request, or the first WebSocket frames.
@@ -70,6 +70,14 @@ pub(crate) enum QuitAnswer {
     Lost,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tells {
+    All,
+    /// As MailCatcher 0.7: what comes, as the message alone, and nothing of what goes.
+    Arrivals,
+    Nothing,
+}
+
 impl Default for Options {
     fn default() -> Options {
         Options {
@@ -86,7 +94,7 @@ impl Default for Options {
             clear_cost: Duration::from_nanos(41), // 40 000 messages took 65.9 s, 5 000 took 0.78 s
             delete_cost: Duration::ZERO,
             chunked_ignored: true,
-            socket_tells: true,
+            socket_tells: Tells::All,
             upgrade_elsewhere_deafens: true,
             same_packet_dropped: true,
             last_line_wins: true,

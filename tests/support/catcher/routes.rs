@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::http::Request;
 use super::mime::Part;
-use super::options::Options;
+use super::options::{Options, Tells};
 use super::page;
 use super::path::{self, leading_number};
 use super::socket;
@@ -166,7 +166,7 @@ fn delete(id: i64, shared: &Shared) -> Answer {
         if !state.store.remove(id) {
             return Answer::not_found();
         }
-        if shared.options.socket_tells {
+        if shared.options.socket_tells == Tells::All {
             state.announce(&[Event::Remove(id)]);
         }
         Answer::no_content()
@@ -179,7 +179,7 @@ fn clear(shared: &Shared) -> Answer {
     std::thread::sleep(Duration::from_secs_f64(shared.options.clear_cost.as_secs_f64() * count * count));
     shared.change(|state| {
         state.store.clear();
-        if shared.options.socket_tells {
+        if shared.options.socket_tells == Tells::All {
             state.announce(&[Event::Clear]);
         }
     });

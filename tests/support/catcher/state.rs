@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::mail::Mail;
-use super::options::Options;
+use super::options::{Options, Tells};
 use super::script::Rules;
 use super::store::{Event, Store};
 
@@ -136,8 +136,14 @@ impl Shared {
     pub(crate) fn deliver(&self, mail: Mail) -> i64 {
         self.change(|state| {
             let (id, events) = state.store.add(mail, &self.options);
-            if self.options.socket_tells {
-                state.announce(&events);
+            match self.options.socket_tells {
+                Tells::All => state.announce(&events),
+                Tells::Arrivals => events.iter().for_each(|event| {
+                    if let Event::Add(message) = event {
+                        state.order(&Order::Text(message.clone()));
+                    }
+                }),
+                Tells::Nothing => {}
             }
             id
         })
