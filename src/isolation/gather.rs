@@ -5,15 +5,15 @@ use std::fs;
 use std::io::{self, BufReader, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use super::engine;
 use super::facts::{Facts, Namespace, Seen, Setup, Upstream, UsersFile};
-use super::firewall::Backend;
-use super::nat;
+use super::firewall::{Backend, NO_IPV6};
+use super::nat::{self, Nat};
 use super::outside;
 use super::owner::{self, Process};
 use super::routes;
@@ -62,16 +62,23 @@ pub fn everything(config: &Config, setup: Setup) -> Facts {
     if let Ok(all) = &facts.listeners {
         let wanted: HashSet<u64> = all
             .iter()
-            .filter(|listener| ports.contains(&listener.addr.port()))
+            .filter(|listener| ports.contains(&listener.addr.port()) || !listener.is_loopback())
             .map(|listener| listener.inode)
             .collect();
         facts.holders = owner::holders(Path::new(PROC), &wanted);
+        facts.localnet = localnet(Path::new("/proc/sys/net/ipv4/conf"));
     }
     processes(&mut facts, &ports);
     containers(&mut facts, root);
     let ruleset = if root { ask(&["nft", "list", "ruleset"]) } else { None };
     facts.cover = cover(root, ruleset.as_deref());
-    facts.forwards = forwards(root, ruleset.as_deref());
+    match nat_rules(root, ruleset.as_deref()) {
+        Ok(nat) => {
+            facts.unread = nat.about(&ports);
+            facts.forwards = Ok(nat.forwards);
+        }
+        Err(why) => facts.forwards = Err(why),
+    }
     if root && ruleset.is_none() {
         facts.unseen.push("ports that rules of nft hand on: `nft list ruleset` told nothing".to_owned());
     }
@@ -138,12 +145,14 @@ fn outside_addresses(net: &Path, outer: &[IpNet]) -> Vec<IpAddr> {
 
 fn containers(facts: &mut Facts, root: bool) {
     let mut all = Vec::new();
-    for socket in engine::SOCKETS.map(Path::new) {
+    let users = fs::read_dir("/run/user").into_iter().flatten().flatten().map(|entry| entry.path());
+    let of_users = users.flat_map(|user| engine::USER_SOCKETS.map(|socket| user.join(socket)));
+    for socket in engine::SOCKETS.map(PathBuf::from).into_iter().chain(of_users) {
         // Where there is none there are no containers; and who is not root may be let in as well.
         if !socket.exists() {
             continue;
         }
-        match engine::ask(socket) {
+        match engine::ask(&socket) {
             Ok(containers) => all.extend(containers),
             Err(why) => {
                 let how = if root { "" } else { "; run it with sudo" };
@@ -195,7 +204,12 @@ fn ask_within(command: &[&str], limit: Duration) -> Option<String> {
 /// The answers to a backend's questions, empty where there is none.
 #[must_use]
 pub fn answers(backend: Backend) -> Vec<String> {
-    backend.questions().iter().map(|command| ask(command).unwrap_or_default()).collect()
+    let has_ipv6 = Path::new("/proc/self/net/if_inet6").exists();
+    let answer = |command: &&[&str]| match command.first() {
+        Some(&"ip6tables-save") if !has_ipv6 => NO_IPV6.to_owned(),
+        _ => ask(command).unwrap_or_default(),
+    };
+    backend.questions().iter().map(answer).collect()
 }
 
 /// Which rules are in force.
@@ -209,21 +223,52 @@ fn cover(root: bool, ruleset: Option<&str>) -> Cover {
     }
     let ours =
         Backend::NAMES.into_iter().filter_map(|(_, backend)| Some((backend, backend.recognise(&answers(backend))?)));
-    let others = ruleset.is_some_and(nft_filters) || saved.iter().flatten().any(|saved| iptables_filters(saved));
+    let legacy: Vec<String> =
+        legacy("filter").into_iter().filter_map(|(tool, _)| ask(&[tool, "-t", "filter"])).collect();
+    let others =
+        ruleset.is_some_and(nft_filters) || saved.iter().flatten().chain(&legacy).any(|saved| iptables_filters(saved));
     let others_handed_on = saved.iter().flatten().any(|saved| docker_user_filters(saved));
     Cover::Read { ours: ours.collect(), others, others_handed_on }
 }
 
-fn forwards(root: bool, ruleset: Option<&str>) -> Seen<Vec<nat::Forward>> {
+fn nat_rules(root: bool, ruleset: Option<&str>) -> Seen<Nat> {
     if !root {
         return Err("only root may read them".to_owned());
     }
-    let mut all = Vec::new();
-    for (tool, any) in ["iptables-save", "ip6tables-save"].into_iter().zip(nat::ANY) {
-        all.extend(ask(&[tool, "-t", "nat"]).map(|saved| nat::forwards(&saved, any)).unwrap_or_default());
+    let mut all = Nat::default();
+    let mut add = |nat: Nat| {
+        all.forwards.extend(nat.forwards);
+        all.unread.extend(nat.unread);
+    };
+    for (tool, any) in legacy("nat").into_iter().chain(["iptables-save", "ip6tables-save"].into_iter().zip(nat::ANY)) {
+        add(ask(&[tool, "-t", "nat"]).map(|saved| nat::forwards(&saved, any)).unwrap_or_default());
     }
-    all.extend(ruleset.map(nat::nft_forwards).unwrap_or_default());
+    add(ruleset.map(nat::nft_forwards).unwrap_or_default());
     Ok(all)
+}
+
+/// The tools for tables that were made by the older `iptables`, which the one that is there may not show. Only asked for a
+/// table that there is: asking makes it.
+fn legacy(table: &str) -> Vec<(&'static str, IpAddr)> {
+    let has = |names: &str| {
+        let names = fs::read_to_string(Path::new("/proc/self/net").join(names)).unwrap_or_default();
+        names.lines().any(|name| name == table)
+    };
+    let tools = [("ip_tables_names", "iptables-legacy-save"), ("ip6_tables_names", "ip6tables-legacy-save")];
+    tools.into_iter().zip(nat::ANY).filter(|((names, _), _)| has(names)).map(|((_, tool), any)| (tool, any)).collect()
+}
+
+/// Interfaces from which the kernel takes what is sent to 127.0.0.0/8 (`route_localnet`, ip-sysctl.rst): one's own is on, or
+/// the one for all is.
+fn localnet(conf: &Path) -> Vec<String> {
+    let is_on = |name: &std::ffi::OsStr| {
+        fs::read_to_string(conf.join(name).join("route_localnet")).is_ok_and(|value| value.trim() == "1")
+    };
+    let entries = fs::read_dir(conf).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let on = entries.filter(|name| name != "lo" && name != "default" && is_on(name));
+    let mut names: Vec<String> = on.map(|name| name.to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
 }
 
 /// How many people can log in to this machine, by its list of accounts, root and the system's own apart.
@@ -242,6 +287,7 @@ fn users_file(config: &Config) -> UsersFile {
     let path = &auth.users_file.path;
     let mut look = UsersFile {
         mode: fs::metadata(path).ok().map(|file| file.permissions().mode() & 0o7777),
+        open_folder: open_folder(path),
         ..UsersFile::default()
     };
     match Users::load(path, auth.allow_plaintext.into()) {
@@ -255,12 +301,22 @@ fn users_file(config: &Config) -> UsersFile {
     look
 }
 
-/// Whether the catcher's host is this machine, or the reason why it could not be told.
-fn is_here(host: &UpstreamHost) -> Seen<bool> {
+/// The folder of a file, if others may replace what is in it: with the sticky bit only their own.
+fn open_folder(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mode = fs::metadata(folder).ok()?.permissions().mode();
+    (mode & 0o1002 == 0o0002).then(|| folder.to_owned())
+}
+
+/// Whether the catcher's host is this machine.
+///
+/// # Errors
+/// Why it could not be told.
+pub fn is_here(host: &UpstreamHost) -> Seen<bool> {
     match host {
         UpstreamHost::Ip(ip) => Ok(outside::is_own(*ip)),
         UpstreamHost::Name(name) => match outside::addresses(name) {
-            Ok(all) => Ok(all.into_iter().any(outside::is_own)),
+            Ok(all) => Ok(all.into_iter().any(|addr| outside::is_own(addr.ip()))),
             Err(error) => Err(format!("whether {name} is this machine: {}", os_reason(&error))),
         },
     }

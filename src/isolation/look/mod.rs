@@ -12,6 +12,8 @@ pub fn look(facts: &Facts) -> Report {
     let mut findings: Vec<Finding> = Vec::new();
     ports::bound(facts, &mut findings);
     ports::published(facts, &mut findings);
+    ports::localnet(facts, &mut findings);
+    ports::untold(facts, &mut findings);
     ports::elsewhere(facts, &mut findings);
     ports::local_users(facts, &mut findings);
     gate::plain_text(facts, &mut findings);

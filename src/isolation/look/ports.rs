@@ -6,11 +6,14 @@ use super::super::engine::Container;
 use super::super::facts::{Facts, is_loopback};
 use super::super::findings::{Finding, Severity};
 use super::super::mend;
+use super::super::routes;
 use super::super::rules::{Verdict, Way};
 use super::super::sockets::Listener;
 
 const WEB: &str = "Whoever connects there reads and deletes mail without a password.";
 const MAIL: &str = "Whoever connects there fills the catcher with mail.";
+const OTHER: &str =
+    "It is the catcher's too: whoever connects there reads or sends mail without a password of the gate's.";
 
 /// Why it matters who reaches a port.
 fn why(facts: &Facts, port: u16) -> &'static str {
@@ -32,13 +35,39 @@ pub(super) fn bound(facts: &Facts, findings: &mut Vec<Finding>) {
             None => format!("a process of user {} (root sees which)", listener.uid),
         };
         let seen = format!("the catcher's {} port: {who} listens on {}", facts.setup.name_of(port), listener.reach());
+        let is_here = [facts.setup.http, facts.setup.smtp].contains(&port);
+        let firewall = if is_here { mend::FIREWALL.to_owned() } else { mend::firewall_with(port) };
+        let mend = match holder {
+            // It listens where it was told to when the container was made.
+            Some(process) if process.is_engine() => mend::unpublish(None, is_here),
+            _ => mend::bind_to_loopback(holder),
+        };
         findings.push(judge(
             "wide-bind",
-            why(facts, port),
+            if is_here { why(facts, port) } else { OTHER },
             &facts.cover.of(port, way_to(facts, port)),
             seen,
-            mend::bind_to_loopback(holder).into_iter().chain([mend::FIREWALL.to_owned()]).collect(),
+            mend.into_iter().chain([firewall]).collect(),
         ));
+    }
+}
+
+/// What is sent to 127.0.0.1 by a neighbour, and taken.
+pub(super) fn localnet(facts: &Facts, findings: &mut Vec<Finding>) {
+    // Their own containers' networks have it for some engines.
+    let outer: Vec<&str> = facts.localnet.iter().map(String::as_str).filter(|name| !routes::is_engines(name)).collect();
+    let Some(first) = outer.first() else { return };
+    let on_loopback = |listener: &&Listener| listener.addr.ip().to_canonical().is_ipv4() && listener.is_loopback();
+    for listener in facts.listeners.iter().flatten().filter(|one| is_catchers(facts, one)).filter(on_loopback) {
+        let port = listener.addr.port();
+        let seen = format!(
+            "127.0.0.1:{port}, the catcher's {} port, takes what neighbours send to it: route_localnet is on for {}",
+            facts.setup.name_of(port),
+            outer.join(", ")
+        );
+        let mend = [format!("sudo sysctl -w net.ipv4.conf.{first}.route_localnet=0"), mend::FIREWALL.to_owned()];
+        let verdict = facts.cover.of(port, Way::Here);
+        findings.push(judge("route-localnet", why(facts, port), &verdict, seen, mend.to_vec()));
     }
 }
 
@@ -52,9 +81,21 @@ fn way_to(facts: &Facts, port: u16) -> Way {
 
 fn is_catchers(facts: &Facts, listener: &Listener) -> bool {
     facts.is_here
-        && facts.setup.ports().any(|port| port == listener.addr.port())
+        && (facts.setup.ports().any(|port| port == listener.addr.port()) || is_of_catchers_process(facts, listener))
         // The gate may have the same number at another address.
         && !facts.setup.gate.contains(&listener.addr)
+}
+
+/// Whether the program that has the catcher's web port holds this one as well: mail at another port than was said, POP3.
+fn is_of_catchers_process(facts: &Facts, listener: &Listener) -> bool {
+    let Some(holder) = facts.holders.get(&listener.inode).filter(|holder| is_catchers_name(holder.name())) else {
+        return false;
+    };
+    let has_web = |other: &Listener| {
+        other.addr.port() == facts.setup.http
+            && facts.holders.get(&other.inode).is_some_and(|one| one.pid == holder.pid)
+    };
+    facts.listeners.iter().flatten().any(has_web)
 }
 
 /// By what firewall rules do to it: exposed, covered, or not to be told.
@@ -136,6 +177,45 @@ pub(super) fn published(facts: &Facts, findings: &mut Vec<Finding>) {
     }
 }
 
+/// What may lead to the catcher, and is not understood: the ports of engines whose processes do not say where to, and rules.
+pub(super) fn untold(facts: &Facts, findings: &mut Vec<Finding>) {
+    let why = "Whether it leads to the catcher could not be told: ask from another machine, with `mailwarden doctor --from-outside \
+        --upstream http://127.0.0.1:PORT`.";
+    // Somewhere a catcher must be that it could lead to.
+    if !facts.namespaces.is_empty() {
+        for listener in facts.listeners.iter().flatten().filter(|one| !one.is_loopback() && !is_catchers(facts, one)) {
+            let is_known = facts.proxies.iter().any(|proxy| proxy.host == listener.addr)
+                || facts.setup.gate.iter().any(|gate| gate.port() == listener.addr.port())
+                || facts
+                    .containers
+                    .iter()
+                    .flatten()
+                    .flat_map(|container| &container.ports)
+                    .any(|port| port.public == listener.addr.port());
+            let Some(engine) = facts.holders.get(&listener.inode).filter(|one| !is_known && one.is_engine()) else {
+                continue;
+            };
+            let seen = format!("{} (process {}) hands {} on to a container", engine.name(), engine.pid, listener.addr);
+            findings.push(
+                Finding::new("engine-port", Severity::Warning, seen, why)
+                    .mended_by(["podman ps    # or docker ps, as the user whose containers they are"]),
+            );
+        }
+    }
+    if let Some(first) = facts.unread.first() {
+        let seen = match facts.unread.len() {
+            1 => format!("a NAT rule that is not understood here may be about the catcher's port: {first}"),
+            count => {
+                format!("{count} NAT rules that are not understood here may be about the catcher's port, as {first}")
+            }
+        };
+        findings.push(
+            Finding::new("nat-unread", Severity::Warning, seen, why)
+                .mended_by(["sudo nft -a list ruleset    # or: sudo iptables-save -t nat"]),
+        );
+    }
+}
+
 /// A redirect goes to the address that was asked for: what listens on loopback alone is not reached.
 fn redirects_to_catcher(facts: &Facts, port: u16) -> bool {
     let reached =
@@ -165,9 +245,13 @@ fn published_at(facts: &Facts, at: SocketAddr, private: u16, seen: String, mend:
 }
 
 fn is_catcher(container: &Container) -> bool {
+    is_catchers_name(&container.image)
+}
+
+fn is_catchers_name(text: &str) -> bool {
     ["mailcatcher", "mailpit", "mailhog", "maildev", "smtp4dev", "mailtutan", "maildump", "inbucket"]
         .iter()
-        .any(|name| container.image.to_ascii_lowercase().contains(name))
+        .any(|name| text.to_ascii_lowercase().contains(name))
 }
 
 fn is_gate(container: &Container) -> bool {
@@ -223,8 +307,12 @@ pub(super) fn local_users(facts: &Facts, findings: &mut Vec<Finding>) {
         let why = "Mailwarden's rules close loopback by user.";
         findings.push(Finding::new("local-users", Severity::Info, format!("port {http} on loopback"), why));
     } else if people > 0 {
-        let seen =
-            format!("{people} accounts of this machine, other than root, can log in; each reaches 127.0.0.1:{http}");
+        let seen = match people {
+            1 => format!("one account of this machine, other than root, can log in, and reaches 127.0.0.1:{http}"),
+            _ => {
+                format!("{people} accounts of this machine, other than root, can log in; each reaches 127.0.0.1:{http}")
+            }
+        };
         let why = format!("{WEB} Loopback keeps other machines out, not other users of this one.");
         let mend = "mailwarden firewall print --backend nftables --local-users --allow-smtp-from 127.0.0.0/8 | sudo nft -f -    \
             # with the options that you gave before";
