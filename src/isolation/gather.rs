@@ -2,34 +2,34 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{self, BufReader, Read as _, Write as _};
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::io::{self, BufReader};
+use std::net::IpAddr;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::engine;
-use super::facts::{Facts, Namespace, Seen, Setup, Upstream, UsersFile};
-use super::firewall::{Backend, NO_IPV6};
-use super::nat::{self, Nat};
+use super::facts::{Facts, Namespace, Seen, Setup, UsersFile};
+use super::nat;
 use super::outside;
 use super::owner::{self, Process};
 use super::routes;
-use super::rules::{Cover, docker_user_filters, iptables_filters, nft_filters};
+use super::rules::Cover;
 use super::sockets::{Listener, listeners};
-use ipnet::IpNet;
-
 use crate::auth::Users;
-use crate::config::model::{CatcherKind, Config, UpstreamHost};
+use crate::config::model::{Config, UpstreamHost};
 use crate::config::os_reason;
+
+mod programs;
+mod upstream;
+
+pub use programs::answers;
+use programs::{ask, cover, nat_rules};
 
 const PROC: &str = "/proc";
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// How long a program may take to tell its rules; a large rule set takes a second or two.
-const PROGRAM_PATIENCE: Duration = Duration::from_secs(15);
 
 /// What the daemon can see in its sandbox: what listens in its network namespace.
 #[must_use]
@@ -84,7 +84,7 @@ pub fn everything(config: &Config, setup: Setup) -> Facts {
     }
     facts.people = people(&fs::read_to_string("/etc/passwd").unwrap_or_default());
     facts.users_file = Some(users_file(config));
-    facts.upstream = upstream(config);
+    facts.upstream = upstream::ask(config);
     if let Err(why) = &facts.listeners {
         facts.unseen.push(format!("what listens: {why}"));
     }
@@ -163,101 +163,6 @@ fn containers(facts: &mut Facts, root: bool) {
     facts.containers = Ok(all);
 }
 
-/// The answer of a program that only tells; none if it is not there, fails, or takes too long: one may wait for a lock, or for
-/// a service that hangs.
-fn ask(command: &[&str]) -> Option<String> {
-    ask_within(command, PROGRAM_PATIENCE)
-}
-
-fn ask_within(command: &[&str], limit: Duration) -> Option<String> {
-    let (program, arguments) = command.split_first()?;
-    // Where root's programs are is not on everybody's path.
-    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env("PATH", path)
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    let mut stdout = child.stdout.take()?;
-    let (done, answer) = channel();
-    let reading = std::thread::Builder::new().name("answer".to_owned()).spawn(move || {
-        let mut all = Vec::new();
-        // Nobody waits for it any more after the time limit.
-        let _ = done.send(stdout.read_to_end(&mut all).map(|_| all));
-    });
-    // Without a thread the sender is gone, and there is no answer.
-    drop(reading);
-    let answer = answer.recv_timeout(limit);
-    if answer.is_err() {
-        // It has ended by itself, or does now.
-        let _ = child.kill();
-    }
-    let succeeded = child.wait().ok()?.success();
-    let all = answer.ok()?.ok()?;
-    succeeded.then(|| String::from_utf8_lossy(&all).into_owned())
-}
-
-/// The answers to a backend's questions, empty where there is none.
-#[must_use]
-pub fn answers(backend: Backend) -> Vec<String> {
-    let has_ipv6 = Path::new("/proc/self/net/if_inet6").exists();
-    let answer = |command: &&[&str]| match command.first() {
-        Some(&"ip6tables-save") if !has_ipv6 => NO_IPV6.to_owned(),
-        _ => ask(command).unwrap_or_default(),
-    };
-    backend.questions().iter().map(answer).collect()
-}
-
-/// Which rules are in force.
-fn cover(root: bool, ruleset: Option<&str>) -> Cover {
-    if !root {
-        return Cover::Unreadable("only root may read them".to_owned());
-    }
-    let saved = [ask(&["iptables-save"]), ask(&["ip6tables-save"])];
-    if ruleset.is_none() && saved.iter().all(Option::is_none) {
-        return Cover::Unreadable("neither nft nor iptables-save could be run".to_owned());
-    }
-    let ours =
-        Backend::NAMES.into_iter().filter_map(|(_, backend)| Some((backend, backend.recognise(&answers(backend))?)));
-    let legacy: Vec<String> =
-        legacy("filter").into_iter().filter_map(|(tool, _)| ask(&[tool, "-t", "filter"])).collect();
-    let others =
-        ruleset.is_some_and(nft_filters) || saved.iter().flatten().chain(&legacy).any(|saved| iptables_filters(saved));
-    let others_handed_on = saved.iter().flatten().any(|saved| docker_user_filters(saved));
-    Cover::Read { ours: ours.collect(), others, others_handed_on }
-}
-
-fn nat_rules(root: bool, ruleset: Option<&str>) -> Seen<Nat> {
-    if !root {
-        return Err("only root may read them".to_owned());
-    }
-    let mut all = Nat::default();
-    let mut add = |nat: Nat| {
-        all.forwards.extend(nat.forwards);
-        all.unread.extend(nat.unread);
-    };
-    for (tool, any) in legacy("nat").into_iter().chain(["iptables-save", "ip6tables-save"].into_iter().zip(nat::ANY)) {
-        add(ask(&[tool, "-t", "nat"]).map(|saved| nat::forwards(&saved, any)).unwrap_or_default());
-    }
-    add(ruleset.map(nat::nft_forwards).unwrap_or_default());
-    Ok(all)
-}
-
-/// The tools for tables that were made by the older `iptables`, which the one that is there may not show. Only asked for a
-/// table that there is: asking makes it.
-fn legacy(table: &str) -> Vec<(&'static str, IpAddr)> {
-    let has = |names: &str| {
-        let names = fs::read_to_string(Path::new("/proc/self/net").join(names)).unwrap_or_default();
-        names.lines().any(|name| name == table)
-    };
-    let tools = [("ip_tables_names", "iptables-legacy-save"), ("ip6_tables_names", "ip6tables-legacy-save")];
-    tools.into_iter().zip(nat::ANY).filter(|((names, _), _)| has(names)).map(|((_, tool), any)| (tool, any)).collect()
-}
-
 /// Interfaces from which the kernel takes what is sent to 127.0.0.0/8 (`route_localnet`, ip-sysctl.rst): one's own is on, or
 /// the one for all is.
 fn localnet(conf: &Path) -> Vec<String> {
@@ -319,81 +224,6 @@ pub fn is_here(host: &UpstreamHost) -> Seen<bool> {
             Ok(all) => Ok(all.into_iter().any(|addr| outside::is_own(addr.ip()))),
             Err(error) => Err(format!("whether {name} is this machine: {}", os_reason(&error))),
         },
-    }
-}
-
-/// Asks the catcher for what only it answers. The answer is not read to its end: a list can be long.
-fn upstream(config: &Config) -> Upstream {
-    let upstream = &config.live.site.upstream;
-    let host = upstream.host.to_string();
-    let addrs: io::Result<Vec<SocketAddr>> =
-        (host.trim_start_matches('[').trim_end_matches(']'), upstream.port).to_socket_addrs().map(Iterator::collect);
-    let addrs = match addrs {
-        Ok(addrs) => addrs,
-        Err(error) => return Upstream::Unreachable(format!("the name cannot be resolved: {}", os_reason(&error))),
-    };
-    let mut why = "the name has no address".to_owned();
-    for addr in addrs {
-        match TcpStream::connect_timeout(&addr, PATIENCE) {
-            Ok(stream) if config.live.site.catcher == CatcherKind::MailCatcher => {
-                return match head(
-                    stream,
-                    &format!("{}/messages", upstream.prefix),
-                    &format!("{host}:{}", upstream.port),
-                ) {
-                    Ok(answer) => judge_answer(&answer),
-                    Err(error) => Upstream::Other(no_answer(&error)),
-                };
-            }
-            Ok(_) => return Upstream::Speaks,
-            Err(error) => why = os_reason(&error),
-        }
-    }
-    Upstream::Unreachable(why)
-}
-
-fn no_answer(error: &io::Error) -> String {
-    match error.kind() {
-        // How the system says that a read took too long.
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-            format!("no answer to a request within {} s", PATIENCE.as_secs())
-        }
-        _ => format!("no answer to a request: {}", os_reason(error)),
-    }
-}
-
-fn head(mut stream: TcpStream, path: &str, host: &str) -> io::Result<Vec<u8>> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\nConnection: close\r\n\r\n")?;
-    let mut answer = Vec::new();
-    let mut chunk = [0; 4096];
-    // Up to the first byte of the body.
-    while answer.len() < 16 * 1024 && !answer.windows(5).any(|window| window.starts_with(b"\r\n\r\n")) {
-        match stream.read(&mut chunk)? {
-            0 => break,
-            count => answer.extend_from_slice(chunk.get(..count).unwrap_or_default()),
-        }
-    }
-    Ok(answer)
-}
-
-/// A list in JSON, or a login of the catcher's own.
-fn judge_answer(answer: &[u8]) -> Upstream {
-    let text = String::from_utf8_lossy(answer);
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    let status: String =
-        head.lines().next().unwrap_or_default().chars().filter(|character| !character.is_control()).collect();
-    let code = status.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)).unwrap_or_default();
-    let is_json =
-        head.to_ascii_lowercase().lines().any(|line| line.starts_with("content-type:") && line.contains("json"));
-    match code {
-        "200" if is_json && body.starts_with(|first: char| first == '[' || first.is_ascii_hexdigit()) => {
-            Upstream::Speaks
-        }
-        "401" => Upstream::Speaks,
-        "" => Upstream::Other("it does not speak HTTP".to_owned()),
-        _ => Upstream::Other(format!("{status} for the list of messages")),
     }
 }
 

@@ -117,7 +117,8 @@ fn lets_in(rule: &str) -> bool {
             states.split(',').all(|state| state != "NEW" && state != "UNTRACKED" && state != "INVALID")
         })
         || after("-p").is_some_and(|protocol| !["tcp", "all"].contains(&protocol));
-    !is_harmless && !(is_no_connection && !rule.contains("! "))
+    // With a negation it is about all others.
+    !is_harmless && (!is_no_connection || rule.contains("! "))
 }
 
 fn is_rule(line: &str) -> bool {

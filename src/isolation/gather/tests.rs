@@ -1,5 +1,8 @@
 use proptest::prelude::*;
 
+use super::super::facts::Upstream;
+use super::programs::ask_within;
+use super::upstream::{judge_answer, no_answer};
 use super::*;
 
 #[test]

@@ -1,4 +1,4 @@
-//! Who reaches the catcher's ports: from the network, by way of containers, and from this machine.
+//! Who reaches the catcher's ports from the network: where they are bound wider than loopback, published or handed on.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,17 +6,16 @@ use super::super::engine::Container;
 use super::super::facts::{Facts, is_loopback};
 use super::super::findings::{Finding, Severity};
 use super::super::mend;
-use super::super::routes;
 use super::super::rules::{Verdict, Way};
 use super::super::sockets::Listener;
 
-const WEB: &str = "Whoever connects there reads and deletes mail without a password.";
+pub(super) const WEB: &str = "Whoever connects there reads and deletes mail without a password.";
 const MAIL: &str = "Whoever connects there fills the catcher with mail.";
 const OTHER: &str =
     "It is the catcher's too: whoever connects there reads or sends mail without a password of the gate's.";
 
 /// Why it matters who reaches a port.
-fn why(facts: &Facts, port: u16) -> &'static str {
+pub(super) fn why(facts: &Facts, port: u16) -> &'static str {
     if port == facts.setup.smtp { MAIL } else { WEB }
 }
 
@@ -52,25 +51,6 @@ pub(super) fn bound(facts: &Facts, findings: &mut Vec<Finding>) {
     }
 }
 
-/// What is sent to 127.0.0.1 by a neighbour, and taken.
-pub(super) fn localnet(facts: &Facts, findings: &mut Vec<Finding>) {
-    // Their own containers' networks have it for some engines.
-    let outer: Vec<&str> = facts.localnet.iter().map(String::as_str).filter(|name| !routes::is_engines(name)).collect();
-    let Some(first) = outer.first() else { return };
-    let on_loopback = |listener: &&Listener| listener.addr.ip().to_canonical().is_ipv4() && listener.is_loopback();
-    for listener in facts.listeners.iter().flatten().filter(|one| is_catchers(facts, one)).filter(on_loopback) {
-        let port = listener.addr.port();
-        let seen = format!(
-            "127.0.0.1:{port}, the catcher's {} port, takes what neighbours send to it: route_localnet is on for {}",
-            facts.setup.name_of(port),
-            outer.join(", ")
-        );
-        let mend = [format!("sudo sysctl -w net.ipv4.conf.{first}.route_localnet=0"), mend::FIREWALL.to_owned()];
-        let verdict = facts.cover.of(port, Way::Here);
-        findings.push(judge("route-localnet", why(facts, port), &verdict, seen, mend.to_vec()));
-    }
-}
-
 /// What is handed on by the same number goes past most rules, whoever listens as well.
 fn way_to(facts: &Facts, port: u16) -> Way {
     let is_handed_on = facts.forwards.iter().flatten().any(|forward| {
@@ -79,7 +59,7 @@ fn way_to(facts: &Facts, port: u16) -> Way {
     if is_handed_on { Way::Container } else { Way::Here }
 }
 
-fn is_catchers(facts: &Facts, listener: &Listener) -> bool {
+pub(super) fn is_catchers(facts: &Facts, listener: &Listener) -> bool {
     facts.is_here
         && (facts.setup.ports().any(|port| port == listener.addr.port()) || is_of_catchers_process(facts, listener))
         // The gate may have the same number at another address.
@@ -99,7 +79,7 @@ fn is_of_catchers_process(facts: &Facts, listener: &Listener) -> bool {
 }
 
 /// By what firewall rules do to it: exposed, covered, or not to be told.
-fn judge(id: &'static str, why: &str, verdict: &Verdict, seen: String, mend: Vec<String>) -> Finding {
+pub(super) fn judge(id: &'static str, why: &str, verdict: &Verdict, seen: String, mend: Vec<String>) -> Finding {
     match verdict {
         Verdict::Open => {
             Finding::new(id, Severity::Exposed, seen, format!("{why} No firewall rule closes it.")).mended_by(mend)
@@ -177,45 +157,6 @@ pub(super) fn published(facts: &Facts, findings: &mut Vec<Finding>) {
     }
 }
 
-/// What may lead to the catcher, and is not understood: the ports of engines whose processes do not say where to, and rules.
-pub(super) fn untold(facts: &Facts, findings: &mut Vec<Finding>) {
-    let why = "Whether it leads to the catcher could not be told: ask from another machine, with `mailwarden doctor --from-outside \
-        --upstream http://127.0.0.1:PORT`.";
-    // Somewhere a catcher must be that it could lead to.
-    if !facts.namespaces.is_empty() {
-        for listener in facts.listeners.iter().flatten().filter(|one| !one.is_loopback() && !is_catchers(facts, one)) {
-            let is_known = facts.proxies.iter().any(|proxy| proxy.host == listener.addr)
-                || facts.setup.gate.iter().any(|gate| gate.port() == listener.addr.port())
-                || facts
-                    .containers
-                    .iter()
-                    .flatten()
-                    .flat_map(|container| &container.ports)
-                    .any(|port| port.public == listener.addr.port());
-            let Some(engine) = facts.holders.get(&listener.inode).filter(|one| !is_known && one.is_engine()) else {
-                continue;
-            };
-            let seen = format!("{} (process {}) hands {} on to a container", engine.name(), engine.pid, listener.addr);
-            findings.push(
-                Finding::new("engine-port", Severity::Warning, seen, why)
-                    .mended_by(["podman ps    # or docker ps, as the user whose containers they are"]),
-            );
-        }
-    }
-    if let Some(first) = facts.unread.first() {
-        let seen = match facts.unread.len() {
-            1 => format!("a NAT rule that is not understood here may be about the catcher's port: {first}"),
-            count => {
-                format!("{count} NAT rules that are not understood here may be about the catcher's port, as {first}")
-            }
-        };
-        findings.push(
-            Finding::new("nat-unread", Severity::Warning, seen, why)
-                .mended_by(["sudo nft -a list ruleset    # or: sudo iptables-save -t nat"]),
-        );
-    }
-}
-
 /// A redirect goes to the address that was asked for: what listens on loopback alone is not reached.
 fn redirects_to_catcher(facts: &Facts, port: u16) -> bool {
     let reached =
@@ -257,65 +198,4 @@ fn is_catchers_name(text: &str) -> bool {
 fn is_gate(container: &Container) -> bool {
     // An image that a compose project builds has the project's name, which may be this one.
     container.image.contains("mailwarden") && !is_catcher(container)
-}
-
-/// A wide bind in another network namespace: what counts there is whether a port is published, or a route leads in.
-pub(super) fn elsewhere(facts: &Facts, findings: &mut Vec<Finding>) {
-    for namespace in &facts.namespaces {
-        for listener in namespace.listeners.iter().filter(|listener| !listener.is_loopback()) {
-            let port = listener.addr.port();
-            let seen = format!(
-                "in another network namespace, that of {} (process {}), something listens on {}",
-                mend::word(&namespace.name),
-                namespace.pid,
-                listener.reach()
-            );
-            // An address that it has bound, or any.
-            let bound = listener.addr.ip().to_canonical();
-            let reached = namespace.outside.iter().find(|ip| bound.is_unspecified() || bound == **ip);
-            if let Some(ip) = reached {
-                let why = format!(
-                    "{} Its address {ip} is in a network of this machine's: it is reached there directly, past this machine's \
-                     firewall.",
-                    why(facts, port)
-                );
-                let mend = format!(
-                    "nsenter --target {} --net    # and close it there, or give it a network of its own",
-                    namespace.pid
-                );
-                findings.push(Finding::new("routed-namespace", Severity::Exposed, seen, why).mended_by([mend]));
-                continue;
-            }
-            let why = format!(
-                "In a container that is usual. Its {} port is reached by whoever shares a network with it or has a route there; \
-                 a port that is published is told apart.",
-                facts.setup.name_of(port)
-            );
-            findings.push(Finding::new("other-namespace", Severity::Info, seen, why));
-        }
-    }
-}
-
-/// Loopback is not isolation on a shared server.
-pub(super) fn local_users(facts: &Facts, findings: &mut Vec<Finding>) {
-    let (Some(people), Ok(listeners)) = (facts.people, &facts.listeners) else { return };
-    let http = facts.setup.http;
-    if !listeners.iter().any(|listener| listener.addr.port() == http && is_catchers(facts, listener)) {
-        return;
-    }
-    if facts.cover.closes_to_users(http) {
-        let why = "Mailwarden's rules close loopback by user.";
-        findings.push(Finding::new("local-users", Severity::Info, format!("port {http} on loopback"), why));
-    } else if people > 0 {
-        let seen = match people {
-            1 => format!("one account of this machine, other than root, can log in, and reaches 127.0.0.1:{http}"),
-            _ => {
-                format!("{people} accounts of this machine, other than root, can log in; each reaches 127.0.0.1:{http}")
-            }
-        };
-        let why = format!("{WEB} Loopback keeps other machines out, not other users of this one.");
-        let mend = "mailwarden firewall print --backend nftables --local-users --allow-smtp-from 127.0.0.0/8 | sudo nft -f -    \
-            # with the options that you gave before";
-        findings.push(Finding::new("local-users", Severity::Warning, seen, why).mended_by([mend]));
-    }
 }
