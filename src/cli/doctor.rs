@@ -140,23 +140,28 @@ fn daemon(source: &Source) -> Daemon {
 
 fn from_outside(host: &str, setup: &Setup) -> Result<Report, (Exit, String)> {
     let addresses = outside::addresses(host).map_err(|error| (Exit::Problem, config::os_reason(&error)))?;
-    if let Some(own) = addresses.iter().find(|ip| outside::is_own(**ip)) {
+    if let Some(own) = addresses.iter().find(|addr| outside::is_own(addr.ip())) {
         let why = format!(
-            "{own} is this machine's own address; what is sent there never leaves it. Run this on another machine"
+            "{} is this machine's own address; what is sent there never leaves it. Run this on another machine",
+            own.ip()
         );
         return Err((Exit::Usage, why));
     }
     let mut report = Report::default();
     for family in [false, true] {
-        if !addresses.iter().any(|ip| ip.is_ipv6() == family) {
+        if !addresses.iter().any(|addr| addr.is_ipv6() == family) {
             let name = if family { "IPv6" } else { "IPv4" };
             report.unseen.push(format!("{host} has no {name} address as seen from here, so none was tried"));
         }
     }
     let mut gate: Vec<u16> = setup.gate.iter().map(SocketAddr::port).collect();
     gate.dedup();
-    for ip in addresses {
-        let knock = |port| (SocketAddr::new(ip, port), outside::knock(SocketAddr::new(ip, port)));
+    for addr in addresses {
+        let knock = |port| {
+            let mut at = addr;
+            at.set_port(port);
+            (at, outside::knock(at))
+        };
         let ports = setup.ports().map(knock).collect::<Vec<_>>();
         // Without a way to any port there is none to the gate's.
         let gate = if ports.iter().all(|(_, answer)| *answer == Answer::NoRoute) {

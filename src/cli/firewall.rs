@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use ipnet::IpNet;
 
 use super::{Exit, out, refuse};
-use crate::config::{self, Flag, Source};
+use crate::config::{self, Config, Flag, Source};
 use crate::isolation::facts::{SMTP_PORT, Setup, is_loopback};
 use crate::isolation::firewall::{Backend, Rules, Users};
 use crate::isolation::{gather, routes};
@@ -104,17 +104,21 @@ pub(super) fn run(path: Option<PathBuf>, flags: Flags) -> Exit {
     let Some((_, backend)) = Backend::NAMES.into_iter().find(|(name, _)| *name == options.backend) else {
         return Exit::Usage;
     };
-    let rules = match rules(&Setup::of(&config, options.smtp_port), backend, options) {
-        Ok(rules) => rules,
-        Err(why) => {
-            out::error(&format!("{why}\n"));
-            return Exit::Usage;
-        }
-    };
-    let text = match &flags.task {
-        Task::Print(_) => backend.print(&rules),
-        Task::Undo(_) => backend.undo(&rules),
-        Task::Check(_) => return check(backend, &rules),
+    let rules = || rules(&Setup::of(&config, options.smtp_port), backend, options);
+    // What takes them back takes all of them, whatever the options.
+    let text = match (&flags.task, rules) {
+        (Task::Undo(_), _) => backend.undo(),
+        (Task::Print(_), rules) => match rules() {
+            Ok(rules) => {
+                out::error(&notes(&config, backend, &rules));
+                backend.print(&rules)
+            }
+            Err(why) => return unfit(&why),
+        },
+        (Task::Check(_), rules) => match rules() {
+            Ok(rules) => return check(backend, &rules),
+            Err(why) => return unfit(&why),
+        },
     };
     match out::print(&text) {
         Ok(()) => Exit::Success,
@@ -123,6 +127,31 @@ pub(super) fn run(path: Option<PathBuf>, flags: Flags) -> Exit {
             Exit::Problem
         }
     }
+}
+
+fn unfit(why: &str) -> Exit {
+    out::error(&format!("{why}\n"));
+    Exit::Usage
+}
+
+/// What the rules cannot do by themselves; to standard error, since the rules go into a pipe.
+fn notes(config: &Config, backend: Backend, rules: &Rules) -> String {
+    let mut text = String::new();
+    let upstream = &config.live.site.upstream;
+    if gather::is_here(&upstream.host) == Ok(false) {
+        text.push_str(&format!(
+            "note: the catcher is at {upstream}, not on this machine: rules here do not close its ports, and close port {} of this \
+             machine; print them for that one, with --config or MAILWARDEN_UPSTREAM__URL\n",
+            upstream.port
+        ));
+    }
+    if backend == Backend::DockerUser && rules.outer.is_empty() {
+        text.push_str(
+            "note: no interface has a default route here; one that is named like an engine's bridge (br-…) and leads out is \
+             closed only with --outer-interface NAME\n",
+        );
+    }
+    text
 }
 
 /// From what was asked for to what is written.

@@ -135,12 +135,12 @@ fn read(path: &Path) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&content).into_owned())
 }
 
-fn is_pattern(text: &str) -> bool {
+pub(super) fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }
 
 /// Whether a name matches a pattern of one part (glob(7)). Time is bounded by the product of both lengths.
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
+pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
     // The last star and what it has been taken to stand for; only that one need be tried again.
     let mut star: Option<(usize, usize)> = None;

@@ -30,6 +30,10 @@ fn whatever_is_dropped_that_kept_people_out_makes_it_fail() {
         "location ~ \\.(source|eml)$ { return 403; }",
         "location = /secret { return 404; }",
         "location = /secret { return 503; }",
+        "location ~ /\\.ht|/messages { return 404; }",
+        "location /favicon.ico { deny all; }",
+        "location /messages/ { internal; }",
+        "location @x { return 403; }",
         "rewrite ^/messages/(.*)\\.source /403 last;",
         "if ($cookie_token != \"s3cr3t\") { return 302 https://login.dev/; }",
         "if ($cookie_token != \"s3cr3t\") { return https://login.dev/; }",
@@ -56,6 +60,13 @@ fn whatever_is_dropped_that_kept_people_out_makes_it_fail() {
         assert!(nginx::convert("x", &nginx(inside), None, None).unwrap().is_open(), "{inside}");
     }
     for inside in [
+        // What stands in every second file, and is nothing of the catcher's.
+        "location = /favicon.ico { return 404; }",
+        "location = /favicon.ico { log_not_found off; access_log off; }",
+        "location = /robots.txt { return 404; }",
+        "location ~ /\\.(?:ht|git) { return 404; }",
+        "error_page 404 /404.html; location = /404.html { internal; root /x; }",
+        "error_page 502 @down; location @down { internal; root /x; }",
         "if ($scheme = http) { return 301 https://$host$request_uri; }",
         "if ($https = \"\") { rewrite ^ https://mail.dev$request_uri permanent; }",
         "if ($host = mail.dev) { return 301 https://$host$request_uri; }",
@@ -140,4 +151,25 @@ fn whatever_is_dropped_that_kept_people_out_makes_it_fail() {
         let text = apache("Require valid-user").replace("*:8080", address);
         assert!(apache::convert("x", &text, None, None).unwrap().is_open(), "{address}");
     }
+}
+
+/// What nginx prints of all its files: what stands around the include holds for what is included.
+#[test]
+fn a_protection_around_an_include_is_seen_in_what_nginx_prints() {
+    let output = |around: &str| {
+        format!(
+            "# configuration file /etc/nginx/nginx.conf:\nhttp {{ {around} include sites-enabled/*; }}\n\
+             # configuration file /etc/nginx/sites-enabled/mail:\nserver {{ listen 8080; auth_basic x; auth_basic_user_file /x;\n\
+             location / {{ proxy_pass http://127.0.0.1:1080; include proxy_params; }} }}\n\
+             # configuration file /etc/nginx/proxy_params:\nproxy_set_header Host $http_host;\n"
+        )
+    };
+    let converted = |around: &str| nginx::convert("standard input", &output(around), None, None).unwrap();
+    let plain = converted("");
+    assert!(!plain.is_open() && !plain.notes.iter().any(|note| note.text.contains("not read")), "{:?}", plain.notes);
+    let denied = converted("deny 10.0.0.9;");
+    assert!(denied.is_open(), "{:?}", denied.notes);
+    let place = denied.notes.iter().find(|note| note.kind == super::Kind::Open).unwrap().place.to_string();
+    assert_eq!(place, "/etc/nginx/nginx.conf:1");
+    assert!(converted("include /elsewhere/x.conf;").is_open());
 }

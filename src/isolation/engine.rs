@@ -14,6 +14,9 @@ use serde_json::Value;
 /// Where engines have their sockets.
 pub const SOCKETS: [&str; 2] = ["/var/run/docker.sock", "/run/podman/podman.sock"];
 
+/// Where those are that a user runs without root, below the user's `/run/user/UID`.
+pub const USER_SOCKETS: [&str; 2] = ["docker.sock", "podman/podman.sock"];
+
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The longest answer that is read, in bytes.

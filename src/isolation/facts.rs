@@ -61,7 +61,11 @@ impl Setup {
     /// What a port is for.
     #[must_use]
     pub fn name_of(&self, port: u16) -> &'static str {
-        if port == self.http { "web" } else { "mail" }
+        match port {
+            _ if port == self.http => "web",
+            _ if port == self.smtp => "mail",
+            _ => "other",
+        }
     }
 }
 
@@ -117,6 +121,8 @@ pub enum Upstream {
 pub struct UsersFile {
     /// Its permission bits, if it is there.
     pub mode: Option<u32>,
+    /// Its folder, if every user of the machine may put another file in its place.
+    pub open_folder: Option<PathBuf>,
     /// Why it cannot be read, if so.
     pub unreadable: Option<String>,
     /// Its lines that are refused or weak, with the reason.
@@ -150,7 +156,8 @@ pub struct Facts {
     pub is_here: bool,
     /// What listens in this network namespace.
     pub listeners: Seen<Vec<Listener>>,
-    /// Who holds the sockets of the catcher's ports, by their numbers, as far as it can be seen.
+    /// Who holds the sockets of the catcher's ports, and all that are bound wider than loopback, by their numbers, as far as
+    /// it can be seen.
     pub holders: HashMap<u64, Process>,
     /// Processes whose command line is a catcher's.
     pub catchers: Vec<Process>,
@@ -162,6 +169,10 @@ pub struct Facts {
     pub proxies: Vec<PortProxy>,
     /// Ports that the kernel hands on.
     pub forwards: Seen<Vec<Forward>>,
+    /// NAT rules that may hand a port of the catcher's on and are not understood, as the firewall writes them.
+    pub unread: Vec<String>,
+    /// Interfaces from which 127.0.0.1 can be reached (`route_localnet`).
+    pub localnet: Vec<String>,
     /// Whether firewall rules close the ports.
     pub cover: Cover,
     /// People with an account on this machine, other than root; none if nobody looked.
@@ -190,6 +201,8 @@ impl Facts {
             containers: Ok(Vec::new()),
             proxies: Vec::new(),
             forwards: Ok(Vec::new()),
+            unread: Vec::new(),
+            localnet: Vec::new(),
             cover: Cover::Unreadable("nobody looked".to_owned()),
             people: None,
             users_file: None,

@@ -2,34 +2,34 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{self, BufReader, Read as _, Write as _};
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::io::{self, BufReader};
+use std::net::IpAddr;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::mpsc::channel;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::engine;
-use super::facts::{Facts, Namespace, Seen, Setup, Upstream, UsersFile};
-use super::firewall::Backend;
+use super::facts::{Facts, Namespace, Seen, Setup, UsersFile};
 use super::nat;
 use super::outside;
 use super::owner::{self, Process};
 use super::routes;
-use super::rules::{Cover, docker_user_filters, iptables_filters, nft_filters};
+use super::rules::Cover;
 use super::sockets::{Listener, listeners};
-use ipnet::IpNet;
-
 use crate::auth::Users;
-use crate::config::model::{CatcherKind, Config, UpstreamHost};
+use crate::config::model::{Config, UpstreamHost};
 use crate::config::os_reason;
+
+mod programs;
+mod upstream;
+
+pub use programs::answers;
+use programs::{ask, cover, nat_rules};
 
 const PROC: &str = "/proc";
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// How long a program may take to tell its rules; a large rule set takes a second or two.
-const PROGRAM_PATIENCE: Duration = Duration::from_secs(15);
 
 /// What the daemon can see in its sandbox: what listens in its network namespace.
 #[must_use]
@@ -62,22 +62,29 @@ pub fn everything(config: &Config, setup: Setup) -> Facts {
     if let Ok(all) = &facts.listeners {
         let wanted: HashSet<u64> = all
             .iter()
-            .filter(|listener| ports.contains(&listener.addr.port()))
+            .filter(|listener| ports.contains(&listener.addr.port()) || !listener.is_loopback())
             .map(|listener| listener.inode)
             .collect();
         facts.holders = owner::holders(Path::new(PROC), &wanted);
+        facts.localnet = localnet(Path::new("/proc/sys/net/ipv4/conf"));
     }
     processes(&mut facts, &ports);
     containers(&mut facts, root);
     let ruleset = if root { ask(&["nft", "list", "ruleset"]) } else { None };
     facts.cover = cover(root, ruleset.as_deref());
-    facts.forwards = forwards(root, ruleset.as_deref());
+    match nat_rules(root, ruleset.as_deref()) {
+        Ok(nat) => {
+            facts.unread = nat.about(&ports);
+            facts.forwards = Ok(nat.forwards);
+        }
+        Err(why) => facts.forwards = Err(why),
+    }
     if root && ruleset.is_none() {
         facts.unseen.push("ports that rules of nft hand on: `nft list ruleset` told nothing".to_owned());
     }
     facts.people = people(&fs::read_to_string("/etc/passwd").unwrap_or_default());
     facts.users_file = Some(users_file(config));
-    facts.upstream = upstream(config);
+    facts.upstream = upstream::ask(config);
     if let Err(why) = &facts.listeners {
         facts.unseen.push(format!("what listens: {why}"));
     }
@@ -138,12 +145,14 @@ fn outside_addresses(net: &Path, outer: &[IpNet]) -> Vec<IpAddr> {
 
 fn containers(facts: &mut Facts, root: bool) {
     let mut all = Vec::new();
-    for socket in engine::SOCKETS.map(Path::new) {
+    let users = fs::read_dir("/run/user").into_iter().flatten().flatten().map(|entry| entry.path());
+    let of_users = users.flat_map(|user| engine::USER_SOCKETS.map(|socket| user.join(socket)));
+    for socket in engine::SOCKETS.map(PathBuf::from).into_iter().chain(of_users) {
         // Where there is none there are no containers; and who is not root may be let in as well.
         if !socket.exists() {
             continue;
         }
-        match engine::ask(socket) {
+        match engine::ask(&socket) {
             Ok(containers) => all.extend(containers),
             Err(why) => {
                 let how = if root { "" } else { "; run it with sudo" };
@@ -154,76 +163,17 @@ fn containers(facts: &mut Facts, root: bool) {
     facts.containers = Ok(all);
 }
 
-/// The answer of a program that only tells; none if it is not there, fails, or takes too long: one may wait for a lock, or for
-/// a service that hangs.
-fn ask(command: &[&str]) -> Option<String> {
-    ask_within(command, PROGRAM_PATIENCE)
-}
-
-fn ask_within(command: &[&str], limit: Duration) -> Option<String> {
-    let (program, arguments) = command.split_first()?;
-    // Where root's programs are is not on everybody's path.
-    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env("PATH", path)
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    let mut stdout = child.stdout.take()?;
-    let (done, answer) = channel();
-    let reading = std::thread::Builder::new().name("answer".to_owned()).spawn(move || {
-        let mut all = Vec::new();
-        // Nobody waits for it any more after the time limit.
-        let _ = done.send(stdout.read_to_end(&mut all).map(|_| all));
-    });
-    // Without a thread the sender is gone, and there is no answer.
-    drop(reading);
-    let answer = answer.recv_timeout(limit);
-    if answer.is_err() {
-        // It has ended by itself, or does now.
-        let _ = child.kill();
-    }
-    let succeeded = child.wait().ok()?.success();
-    let all = answer.ok()?.ok()?;
-    succeeded.then(|| String::from_utf8_lossy(&all).into_owned())
-}
-
-/// The answers to a backend's questions, empty where there is none.
-#[must_use]
-pub fn answers(backend: Backend) -> Vec<String> {
-    backend.questions().iter().map(|command| ask(command).unwrap_or_default()).collect()
-}
-
-/// Which rules are in force.
-fn cover(root: bool, ruleset: Option<&str>) -> Cover {
-    if !root {
-        return Cover::Unreadable("only root may read them".to_owned());
-    }
-    let saved = [ask(&["iptables-save"]), ask(&["ip6tables-save"])];
-    if ruleset.is_none() && saved.iter().all(Option::is_none) {
-        return Cover::Unreadable("neither nft nor iptables-save could be run".to_owned());
-    }
-    let ours =
-        Backend::NAMES.into_iter().filter_map(|(_, backend)| Some((backend, backend.recognise(&answers(backend))?)));
-    let others = ruleset.is_some_and(nft_filters) || saved.iter().flatten().any(|saved| iptables_filters(saved));
-    let others_handed_on = saved.iter().flatten().any(|saved| docker_user_filters(saved));
-    Cover::Read { ours: ours.collect(), others, others_handed_on }
-}
-
-fn forwards(root: bool, ruleset: Option<&str>) -> Seen<Vec<nat::Forward>> {
-    if !root {
-        return Err("only root may read them".to_owned());
-    }
-    let mut all = Vec::new();
-    for (tool, any) in ["iptables-save", "ip6tables-save"].into_iter().zip(nat::ANY) {
-        all.extend(ask(&[tool, "-t", "nat"]).map(|saved| nat::forwards(&saved, any)).unwrap_or_default());
-    }
-    all.extend(ruleset.map(nat::nft_forwards).unwrap_or_default());
-    Ok(all)
+/// Interfaces from which the kernel takes what is sent to 127.0.0.0/8 (`route_localnet`, ip-sysctl.rst): one's own is on, or
+/// the one for all is.
+fn localnet(conf: &Path) -> Vec<String> {
+    let is_on = |name: &std::ffi::OsStr| {
+        fs::read_to_string(conf.join(name).join("route_localnet")).is_ok_and(|value| value.trim() == "1")
+    };
+    let entries = fs::read_dir(conf).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let on = entries.filter(|name| name != "lo" && name != "default" && is_on(name));
+    let mut names: Vec<String> = on.map(|name| name.to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
 }
 
 /// How many people can log in to this machine, by its list of accounts, root and the system's own apart.
@@ -242,6 +192,7 @@ fn users_file(config: &Config) -> UsersFile {
     let path = &auth.users_file.path;
     let mut look = UsersFile {
         mode: fs::metadata(path).ok().map(|file| file.permissions().mode() & 0o7777),
+        open_folder: open_folder(path),
         ..UsersFile::default()
     };
     match Users::load(path, auth.allow_plaintext.into()) {
@@ -255,89 +206,24 @@ fn users_file(config: &Config) -> UsersFile {
     look
 }
 
-/// Whether the catcher's host is this machine, or the reason why it could not be told.
-fn is_here(host: &UpstreamHost) -> Seen<bool> {
+/// The folder of a file, if others may replace what is in it: with the sticky bit only their own.
+fn open_folder(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mode = fs::metadata(folder).ok()?.permissions().mode();
+    (mode & 0o1002 == 0o0002).then(|| folder.to_owned())
+}
+
+/// Whether the catcher's host is this machine.
+///
+/// # Errors
+/// Why it could not be told.
+pub fn is_here(host: &UpstreamHost) -> Seen<bool> {
     match host {
         UpstreamHost::Ip(ip) => Ok(outside::is_own(*ip)),
         UpstreamHost::Name(name) => match outside::addresses(name) {
-            Ok(all) => Ok(all.into_iter().any(outside::is_own)),
+            Ok(all) => Ok(all.into_iter().any(|addr| outside::is_own(addr.ip()))),
             Err(error) => Err(format!("whether {name} is this machine: {}", os_reason(&error))),
         },
-    }
-}
-
-/// Asks the catcher for what only it answers. The answer is not read to its end: a list can be long.
-fn upstream(config: &Config) -> Upstream {
-    let upstream = &config.live.site.upstream;
-    let host = upstream.host.to_string();
-    let addrs: io::Result<Vec<SocketAddr>> =
-        (host.trim_start_matches('[').trim_end_matches(']'), upstream.port).to_socket_addrs().map(Iterator::collect);
-    let addrs = match addrs {
-        Ok(addrs) => addrs,
-        Err(error) => return Upstream::Unreachable(format!("the name cannot be resolved: {}", os_reason(&error))),
-    };
-    let mut why = "the name has no address".to_owned();
-    for addr in addrs {
-        match TcpStream::connect_timeout(&addr, PATIENCE) {
-            Ok(stream) if config.live.site.catcher == CatcherKind::MailCatcher => {
-                return match head(
-                    stream,
-                    &format!("{}/messages", upstream.prefix),
-                    &format!("{host}:{}", upstream.port),
-                ) {
-                    Ok(answer) => judge_answer(&answer),
-                    Err(error) => Upstream::Other(no_answer(&error)),
-                };
-            }
-            Ok(_) => return Upstream::Speaks,
-            Err(error) => why = os_reason(&error),
-        }
-    }
-    Upstream::Unreachable(why)
-}
-
-fn no_answer(error: &io::Error) -> String {
-    match error.kind() {
-        // How the system says that a read took too long.
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-            format!("no answer to a request within {} s", PATIENCE.as_secs())
-        }
-        _ => format!("no answer to a request: {}", os_reason(error)),
-    }
-}
-
-fn head(mut stream: TcpStream, path: &str, host: &str) -> io::Result<Vec<u8>> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\nConnection: close\r\n\r\n")?;
-    let mut answer = Vec::new();
-    let mut chunk = [0; 4096];
-    // Up to the first byte of the body.
-    while answer.len() < 16 * 1024 && !answer.windows(5).any(|window| window.starts_with(b"\r\n\r\n")) {
-        match stream.read(&mut chunk)? {
-            0 => break,
-            count => answer.extend_from_slice(chunk.get(..count).unwrap_or_default()),
-        }
-    }
-    Ok(answer)
-}
-
-/// A list in JSON, or a login of the catcher's own.
-fn judge_answer(answer: &[u8]) -> Upstream {
-    let text = String::from_utf8_lossy(answer);
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    let status: String =
-        head.lines().next().unwrap_or_default().chars().filter(|character| !character.is_control()).collect();
-    let code = status.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)).unwrap_or_default();
-    let is_json =
-        head.to_ascii_lowercase().lines().any(|line| line.starts_with("content-type:") && line.contains("json"));
-    match code {
-        "200" if is_json && body.starts_with(|first: char| first == '[' || first.is_ascii_hexdigit()) => {
-            Upstream::Speaks
-        }
-        "401" => Upstream::Speaks,
-        "" => Upstream::Other("it does not speak HTTP".to_owned()),
-        _ => Upstream::Other(format!("{status} for the list of messages")),
     }
 }
 

@@ -6,6 +6,14 @@ use super::owner::{Process, RunBy};
 /// What closes the ports without touching the catcher.
 pub const FIREWALL: &str = "mailwarden firewall print --backend nftables | sudo nft -f -";
 
+/// The same with another mail port than the usual one.
+#[must_use]
+pub fn firewall_with(smtp: u16) -> String {
+    format!(
+        "mailwarden firewall print --backend nftables --smtp-port {smtp} | sudo nft -f -    # one port besides the web one"
+    )
+}
+
 /// Has the process listen on loopback only.
 #[must_use]
 pub fn bind_to_loopback(process: Option<&Process>) -> Vec<String> {

@@ -18,44 +18,108 @@ pub struct Forward {
 /// Longer ranges of ports that lead to one port are told by their ends.
 const LONG: usize = 16;
 
+/// What the rules of a firewall come to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Nat {
+    /// Those that hand a port on.
+    pub forwards: Vec<Forward>,
+    /// Those that hand something on and are not understood, as they are written.
+    pub unread: Vec<String>,
+}
+
+impl Nat {
+    fn add(&mut self, line: &str, hands_on: bool, read: Option<Vec<Forward>>) {
+        match read {
+            Some(forwards) => self.forwards.extend(forwards),
+            // What could move a terminal's cursor is replaced: a rule may have a comment.
+            None if hands_on => self.unread.push(line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()),
+            None => {}
+        }
+    }
+
+    /// Those of `unread` that may be about one of these ports: they name it, or look it up in a set or a map.
+    pub fn about(&self, ports: &[u16]) -> Vec<String> {
+        let is_about = |rule: &&String| {
+            let numbers =
+                rule.split(|character: char| !character.is_ascii_digit()).filter_map(|word| word.parse().ok());
+            rule.split_ascii_whitespace().any(|word| word.starts_with('@'))
+                || numbers.into_iter().any(|number| ports.contains(&number))
+        };
+        self.unread.iter().filter(is_about).cloned().collect()
+    }
+}
+
 /// The rules of `iptables-save -t nat` or `ip6tables-save -t nat` that hand a port on. What REDIRECT keeps on this machine
 /// has an unspecified address, [`ANY`] of its family.
-pub fn forwards(saved: &str, any: IpAddr) -> Vec<Forward> {
-    saved.lines().flat_map(|line| forward(line, any).unwrap_or_default()).collect()
+pub fn forwards(saved: &str, any: IpAddr) -> Nat {
+    let mut nat = Nat::default();
+    for line in saved.lines() {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        let after = |flag: &str| words.iter().position(|word| *word == flag).and_then(|at| words.get(at + 1)).copied();
+        // What OUTPUT changes comes from this machine.
+        let comes_in = words.first() == Some(&"-A") && words.get(1) != Some(&"OUTPUT");
+        let is_tcp = after("-p").is_none_or(|protocol| matches!(protocol, "tcp" | "all" | "0" | "6"));
+        let hands_on = comes_in && is_tcp && matches!(after("-j"), Some("DNAT" | "REDIRECT"));
+        nat.add(line, hands_on, if hands_on { forward(&words, any) } else { None });
+    }
+    nat
 }
 
 /// The unspecified addresses of IPv4 and IPv6.
 pub const ANY: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
 
-fn forward(line: &str, any: IpAddr) -> Option<Vec<Forward>> {
-    let words: Vec<&str> = line.split_ascii_whitespace().collect();
-    let after = |flag: &str| words.iter().position(|word| *word == flag).and_then(|at| words.get(at + 1)).copied();
-    // What OUTPUT changes comes from this machine.
-    if words.first() != Some(&"-A") || words.get(1) == Some(&"OUTPUT") || after("-p") != Some("tcp") {
+fn forward(words: &[&str], any: IpAddr) -> Option<Vec<Forward>> {
+    // All ports but these, all addresses but that one.
+    let is_not = |pair: &[&str]| matches!(pair, ["!", "--dport" | "--dports" | "-d"]);
+    if words.windows(2).any(is_not) {
         return None;
     }
+    let after = |flag: &str| words.iter().position(|word| *word == flag).and_then(|at| words.get(at + 1)).copied();
     let target = match after("-j")? {
         "DNAT" => target(after("--to-destination")?)?,
-        "REDIRECT" => (any, Some(first(after("--to-ports")?)?)),
-        _ => return None,
+        _ => (any, Some(first(after("--to-ports")?)?)),
     };
-    let to = after("-d").and_then(|net| net.split('/').next()?.parse().ok());
+    let to = match after("-d") {
+        Some(net) => Some(net.split('/').next()?.parse().ok()?),
+        None => None,
+    };
     let ports = after("--dport").or_else(|| after("--dports"))?;
-    Some(ports.split(',').flat_map(|range| each(to, range, ':', target)).collect())
+    ports.split(',').map(|range| each(to, range, ':', target)).collect::<Option<Vec<_>>>().map(|all| all.concat())
 }
 
 /// The rules of `nft list ruleset` that hand a port on; a redirect has an unspecified address, as in [`forwards`].
-pub fn nft_forwards(ruleset: &str) -> Vec<Forward> {
+pub fn nft_forwards(ruleset: &str) -> Nat {
     let mut leaves = false;
-    let mut found = Vec::new();
-    for line in ruleset.lines().map(str::trim) {
+    let mut nat = Nat::default();
+    for line in rules_of(ruleset) {
         if line.starts_with("chain ") {
             leaves = false;
         } else if line.starts_with("type nat hook ") {
             // What is changed there comes from this machine.
             leaves = line.starts_with("type nat hook output ");
         } else if !leaves && !line.starts_with('#') {
-            found.extend(nft_forward(line).unwrap_or_default());
+            let words: Vec<&str> = line.split_ascii_whitespace().collect();
+            // `iptables` with nft beneath has its own words, and is asked itself.
+            let hands_on = words.iter().any(|word| matches!(*word, "dnat" | "redirect"))
+                && !words.contains(&"xt")
+                && !line.contains("udp dport ")
+                && !line.contains("ct status ");
+            nat.add(&line, hands_on, if hands_on { nft_forward(&line) } else { None });
+        }
+    }
+    nat
+}
+
+/// The lines of a listing; what `nft` writes over several lines, after a comma each, is one.
+fn rules_of(ruleset: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for line in ruleset.lines().map(str::trim) {
+        match found.last_mut().filter(|last| last.ends_with(',')) {
+            Some(last) => {
+                last.push(' ');
+                last.push_str(line);
+            }
+            None => found.push(line.to_owned()),
         }
     }
     found
@@ -77,7 +141,11 @@ fn nft_forward(line: &str) -> Option<Vec<Forward>> {
         Some(&"redirect") => (ANY[usize::from(is_v6)], Some(first(to_what.trim_start_matches(':'))?)),
         _ => target(to_what)?,
     };
-    Some(ports.split(',').flat_map(|range| each(to, range.trim(), '-', target)).collect())
+    ports
+        .split(',')
+        .map(|range| each(to, range.trim(), '-', target))
+        .collect::<Option<Vec<_>>>()
+        .map(|all| all.concat())
 }
 
 /// An address, with a port or the first of a range; without one the port stays.
@@ -93,17 +161,17 @@ fn first(range: &str) -> Option<u16> {
     range.split('-').next()?.parse().ok()
 }
 
-/// A rule for each port of a range.
-fn each(to: Option<IpAddr>, range: &str, between: char, target: (IpAddr, Option<u16>)) -> Vec<Forward> {
+/// A rule for each port of a range; none for what is no range, as a named set.
+fn each(to: Option<IpAddr>, range: &str, between: char, target: (IpAddr, Option<u16>)) -> Option<Vec<Forward>> {
     let (from, last) = range.split_once(between).unwrap_or((range, range));
-    let (Ok(from), Ok(last)) = (from.parse::<u16>(), last.parse::<u16>()) else { return Vec::new() };
+    let (from, last) = (from.parse::<u16>().ok()?, last.parse::<u16>().ok()?);
     let (ip, port) = target;
     let rule = |public| Forward { to, public, target: SocketAddr::new(ip, port.unwrap_or(public)) };
-    if port.is_some() && (from..=last).len() > LONG {
+    Some(if port.is_some() && (from..=last).len() > LONG {
         vec![rule(from), rule(last)]
     } else {
         (from..=last).map(rule).collect()
-    }
+    })
 }
 
 /// What a process of Docker's that hands a port on says of itself in its command line; none for other processes.
@@ -150,7 +218,7 @@ mod tests {
             public,
             target: target.parse().unwrap(),
         });
-        assert_eq!(forwards(saved, ANY[0]), expected);
+        assert_eq!(forwards(saved, ANY[0]).forwards, expected);
     }
 
     fn shown(found: Vec<Forward>) -> Vec<String> {
@@ -172,7 +240,7 @@ mod tests {
                 &["1>10.0.0.2:1080", "65535>10.0.0.2:1080"],
             ),
         ] {
-            assert_eq!(shown(forwards(line, ANY[0])), expected, "{line}");
+            assert_eq!(shown(forwards(line, ANY[0]).forwards), expected, "{line}");
         }
     }
 
@@ -197,8 +265,42 @@ mod tests {
             ("# tcp dport 8081 redirect to :1080", &[]),
             ("udp dport 53 dnat to 10.0.0.1", &[]),
         ] {
-            assert_eq!(shown(nft_forwards(&chain("prerouting", rule))), expected, "{rule}");
-            assert_eq!(shown(nft_forwards(&chain("output", rule))), [""; 0], "{rule}");
+            assert_eq!(shown(nft_forwards(&chain("prerouting", rule)).forwards), expected, "{rule}");
+            let leaves = nft_forwards(&chain("output", rule));
+            assert_eq!((shown(leaves.forwards), leaves.unread), (vec![], vec![]), "{rule}");
+        }
+    }
+
+    /// What Kubernetes writes, negations, sets and maps: not understood, and not passed over.
+    #[test]
+    fn a_rule_that_is_not_understood_is_told_if_it_may_be_about_the_port() {
+        for (line, is_about) in [
+            ("-A KUBE-SEP-A -p tcp -m comment --comment \"a b\" -m tcp -j DNAT --to-destination 10.42.0.9:1080", true),
+            ("-A KUBE-SEP-A -p tcp -m tcp -j DNAT --to-destination 10.42.0.9:8080", false),
+            ("-A PREROUTING -p tcp -m tcp ! --dport 22 -j REDIRECT --to-ports 1080", true),
+            ("-A PREROUTING -p udp -j REDIRECT --to-ports 1080", false),
+            ("-A OUTPUT -p tcp -j REDIRECT --to-ports 1080", false),
+        ] {
+            let nat = forwards(line, ANY[0]);
+            assert_eq!((nat.forwards.len(), nat.about(&[1080, 1025]).len()), (0, usize::from(is_about)), "{line}");
+        }
+        for (rule, is_about) in [
+            ("tcp dport @ports dnat to 10.88.0.2", true),
+            ("dnat ip to tcp dport map { 80 : 10.88.0.3, 443 : 10.88.0.3,\n\t\t\t 1080 : 10.88.0.2 }", true),
+            ("dnat ip to tcp dport map { 80 : 10.88.0.3 }", false),
+            ("dnat ip to ip daddr . tcp dport map @published", true),
+            ("tcp dport != 22 redirect to :1080", true),
+            ("meta l4proto { tcp, udp } th dport 1080 dnat ip to 10.88.0.2", true),
+            ("ct status dnat accept", false),
+        ] {
+            let nat = nft_forwards(&format!(
+                "table ip x {{\n\tchain a {{\n\t\ttype nat hook prerouting priority dstnat; policy accept;\n\t\t{rule}\n\t}}\n}}\n"
+            ));
+            assert_eq!(
+                (nat.forwards.len(), nat.about(&[1080, 1025]).len()),
+                (0, usize::from(is_about)),
+                "{rule}: {nat:?}"
+            );
         }
     }
 

@@ -23,16 +23,16 @@ pub enum Answer {
     NoRoute,
 }
 
-/// Every address of a name.
+/// Every address of a name, with port 0. A link-local one has its interface with it: `fe80::1%eth0`.
 ///
 /// # Errors
 /// When it has none.
-pub fn addresses(host: &str) -> io::Result<Vec<IpAddr>> {
+pub fn addresses(host: &str) -> io::Result<Vec<SocketAddr>> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    let mut found: Vec<IpAddr> = Vec::new();
+    let mut found: Vec<SocketAddr> = Vec::new();
     for addr in (host, 0).to_socket_addrs()? {
-        if !found.contains(&addr.ip()) {
-            found.push(addr.ip());
+        if !found.contains(&addr) {
+            found.push(addr);
         }
     }
     Ok(found)

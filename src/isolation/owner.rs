@@ -40,7 +40,9 @@ impl Process {
     pub fn name(&self) -> &str {
         let is_interpreter =
             |name: &str| ["ruby", "python", "node", "perl"].iter().any(|known| name.starts_with(known));
-        let mut names = self.argv.iter().filter(|word| !word.starts_with('-')).map(|word| base(word));
+        // A word with a space is a program text of `-c` or `-e`.
+        let words = self.argv.iter().filter(|word| !word.starts_with('-') && !word.contains([' ', '\u{fffd}']));
+        let mut names = words.map(|word| base(word));
         match names.next() {
             Some(first) if is_interpreter(first) => names.next().unwrap_or(first),
             first => first.unwrap_or("?"),
@@ -51,6 +53,15 @@ impl Process {
     #[must_use]
     pub fn is_mailcatcher(&self) -> bool {
         self.name() == "mailcatcher"
+    }
+
+    /// Whether it is a container engine's, and hands a port of the machine on.
+    #[must_use]
+    pub fn is_engine(&self) -> bool {
+        let name = self.name();
+        ["docker-proxy", "dockerd", "rootlessport", "rootlesskit", "conmon", "pasta", "slirp4netns", "gvproxy"]
+            .iter()
+            .any(|known| name == *known || name.strip_prefix(known).is_some_and(|rest| rest.starts_with(['.', '-'])))
     }
 
     /// The value of an option of the command line, as `--name value` or `--name=value`.
@@ -181,11 +192,19 @@ mod tests {
             (&["ruby", "/usr/bin/mailcatcher", "--ip", "0.0.0.0"][..], "mailcatcher"),
             (&["/usr/bin/ruby3.1", "-W0", "/usr/local/bin/mailcatcher"], "mailcatcher"),
             (&["/usr/local/bin/mailpit"], "mailpit"),
+            (&["python3", "-c", "import socket; x"], "python3"),
             (&[], "?"),
         ] {
             let argv = argv.iter().map(|&word| word.to_owned()).collect();
             assert_eq!(Process { pid: 1, argv, run_by: RunBy::Hand }.name(), expected);
         }
+    }
+
+    #[test]
+    fn processes_of_engines_are_told_by_their_names() {
+        let is_engine = |name: &str| Process { pid: 1, argv: vec![name.to_owned()], run_by: RunBy::Hand }.is_engine();
+        assert!(["rootlessport", "/usr/bin/pasta.avx2", "/usr/bin/docker-proxy"].into_iter().all(is_engine));
+        assert!(!["pastala", "mailpit", "nginx"].into_iter().any(is_engine));
     }
 
     #[test]

@@ -24,12 +24,25 @@ pub fn outer(v4: &str, v6: &str) -> Vec<String> {
     names
 }
 
+/// Whether an interface is a container engine's or a virtual machine's own, by its name.
+#[must_use]
+pub fn is_engines(name: &str) -> bool {
+    ["docker", "br-", "podman", "cni", "veth", "virbr", "lxcbr", "lxdbr", "incusbr"]
+        .iter()
+        .any(|known| name.starts_with(known))
+}
+
 /// The networks that are reached over the outer interfaces without a router, by the same tables; link-local ones, which
 /// every interface has, apart.
 #[must_use]
 pub fn outer_networks(v4: &str, v6: &str) -> Vec<IpNet> {
     let outer = outer(v4, v6);
-    let is_outer = |name: Option<&&str>| name.is_some_and(|name| outer.iter().any(|outer| outer == name));
+    // Where the main table has no default route (a network without a router, policy routing) all but containers' own count.
+    let is_outer = |name: Option<&&str>| match name {
+        Some(name) if outer.is_empty() => *name != "lo" && !is_engines(name),
+        Some(name) => outer.iter().any(|outer| outer == name),
+        None => false,
+    };
     let hex = |word: Option<&&str>| u32::from_str_radix(word?, 16).ok();
     let v4 = v4.lines().skip(1).filter_map(|line| {
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();
@@ -104,6 +117,15 @@ mod tests {
     fn the_networks_of_those_are_outside_and_no_bridges() {
         let expected: [IpNet; 2] = ["192.168.0.0/24", "fd00:9::/64"].map(|net| net.parse().unwrap());
         assert_eq!(outer_networks(V4, &v6()), expected);
+    }
+
+    /// A network without a router, or with routes in other tables.
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn without_a_default_route_all_but_the_engines_networks_are_outside() {
+        let without = V4.lines().filter(|line| !line.contains("0100A8C0")).collect::<Vec<_>>().join("\n");
+        let expected: [IpNet; 1] = ["192.168.0.0/24".parse().unwrap()];
+        assert_eq!(outer_networks(&without, ""), expected);
     }
 
     #[test]

@@ -52,8 +52,8 @@ impl Cover {
         let sees = |backend: Backend| match way {
             Way::Here => true,
             Way::Container => backend.closes_published(),
-            // Those look at the number that people use, and all others at this one.
-            Way::Redirected => !backend.closes_published(),
+            // Those look at the number that people use, and all others at this one; firewalld lets in what was redirected.
+            Way::Redirected => !backend.closes_published() && backend != Backend::Firewalld,
         };
         let closing = ours.iter().find(|(backend, rules)| rules.ports.contains(&port) && sees(*backend));
         match closing {

@@ -53,6 +53,26 @@ fn loopback_can_stay_open_for_mail() {
     assert!(text.contains("oifname \"lo\" tcp dport 1080 meta skuid != { 0, 998 } reject"), "{text}");
 }
 
+/// Whoever takes the rules back need not remember how they were made.
+#[test]
+fn undo_asks_for_no_options() {
+    for backend in ["nftables", "iptables", "ufw", "firewalld", "docker-user", "netsh", "powershell"] {
+        let plain = print(&["undo", "--backend", backend]);
+        let (status, text, error) =
+            firewall("", &["undo", "--backend", backend, "--local-users", "--allow-user", "nobody-of-that-name"]);
+        assert_eq!((status, text, error.as_str()), (0, plain, ""), "{backend}");
+    }
+}
+
+/// In a pipe nobody reads the rules; what they cannot do is said beside it.
+#[test]
+fn rules_for_a_catcher_elsewhere_are_printed_with_a_note() {
+    let words = ["print", "--backend", "nftables"];
+    let (status, text, error) = firewall("upstream.url = \"http://192.0.2.7:2080\"\n", &words);
+    assert!(status == 0 && text.contains("2080") && error.contains("192.0.2.7:2080, not on this machine"), "{error}");
+    assert_eq!(firewall("", &words).2, "");
+}
+
 #[test]
 fn what_cannot_be_had_is_refused() {
     let gate_on_1080 = "listen = [\"192.0.2.1:1080\"]\n";

@@ -5,6 +5,8 @@
 
 /// Each binding is found, and each way around the gate.
 mod found;
+/// A look on a machine with very many connections.
+mod many;
 /// The printed rules, applied by the firewalls they are for.
 mod rules;
 

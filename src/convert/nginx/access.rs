@@ -137,6 +137,7 @@ pub(super) fn protection(work: &mut Work, one: &Directive, spot: &Spot<'_>, is_m
         }
         "limit_except" => limit_except(work, one, spot, is_main),
         "if" => return answers::condition(work, one, spot, is_main),
+        "internal" if spot.is_for_errors() => {}
         "return" => return answers::refusal(work, one, spot),
         "rewrite" => return answers::rewrite(work, one, spot),
         name if is_protection(one) => {

@@ -10,7 +10,8 @@ use crate::convert::tree::Directive;
 /// `return` for all of a block: whether it is told.
 pub(super) fn refusal(work: &mut Work, one: &Directive, spot: &Spot<'_>) -> bool {
     let code = one.arg(0);
-    if !is_error(code) {
+    // No catcher has those.
+    if !is_error(code) || spot.is_browsers_own() {
         return false;
     }
     work.open(

@@ -5,6 +5,7 @@
 
 mod access;
 mod answers;
+mod dump;
 mod headers;
 mod keys;
 mod lexer;

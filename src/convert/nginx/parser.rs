@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::dump::Dump;
 use super::lexer::{self, Located, Token};
 use crate::convert::folder::{self, Folder};
 use crate::convert::tree::{self, Directive};
@@ -12,13 +13,19 @@ use crate::convert::{Fault, Place};
 /// # Errors
 /// The first thing in it, or in a file that it includes, that nginx would not read.
 pub(super) fn parse(name: &str, content: &str, folder: Option<&mut Folder>) -> Result<Vec<Directive>, Fault> {
-    Files { folder, depth: 0 }.file(name, content)
+    let dump = Dump::read(content);
+    match dump.as_ref().and_then(Dump::main).cloned() {
+        Some((name, content)) => Files { folder: None, dump, depth: 0 }.file(&name, &content),
+        None => Files { folder, dump: None, depth: 0 }.file(name, content),
+    }
 }
 
 /// What reads files that are included.
 struct Files<'a> {
     /// Where they are; none in tests of text alone.
     folder: Option<&'a mut Folder>,
+    /// All of them, where nginx has printed them.
+    dump: Option<Dump>,
     depth: usize,
 }
 
@@ -38,13 +45,15 @@ impl Files<'_> {
 
     /// What an include stands for, or why it is not followed.
     fn include(&mut self, pattern: &str) -> Result<Result<Vec<Directive>, String>, Fault> {
-        let Some(folder) = self.folder.as_deref_mut() else {
-            return Ok(Err("includes are not read here".to_owned()));
-        };
         if self.depth >= folder::DEEPEST {
             return Ok(Err(format!("more than {} includes from one to the next are not followed", folder::DEEPEST)));
         }
-        let contents = match folder.include(pattern) {
+        let contents = match (&self.dump, self.folder.as_deref_mut()) {
+            (Some(dump), _) => dump.include(pattern),
+            (None, Some(folder)) => folder.include(pattern),
+            (None, None) => Err("includes are not read here".to_owned()),
+        };
+        let contents = match contents {
             Ok(contents) => contents,
             Err(reason) => return Ok(Err(reason)),
         };

@@ -223,7 +223,7 @@ fn health(work: &mut Work, spot: &Spot<'_>, own: &[Directive]) -> bool {
             "return" | "auth_basic" | "access_log" | "add_header" | "default_type" | "log_not_found"
         )
     };
-    if !answers || !own.iter().all(known) || work.draft.get("health_path").is_some() {
+    if !answers || !own.iter().all(known) || work.draft.get("health_path").is_some() || spot.is_browsers_own() {
         return false;
     }
     let path = spot.prefix().unwrap_or_default();

@@ -56,6 +56,35 @@ impl<'t> Spot<'t> {
         self.location.is_some_and(|location| location.arg(0).starts_with('='))
     }
 
+    /// Whether it is of what browsers and robots ask every site for, or of hidden files: nothing of a catcher's is there.
+    pub(super) fn is_browsers_own(&self) -> bool {
+        let Some(location) = self.location else { return false };
+        match self.prefix() {
+            Some("/favicon.ico" | "/favicon.png" | "/robots.txt" | "/sitemap.xml" | "/ads.txt") => true,
+            Some(path) => path.starts_with("/apple-touch-icon") || path.starts_with("/.well-known/"),
+            // One of several patterns might be about something else.
+            None => {
+                let mut depth = 0_i32;
+                let is_one = location.arg(1).chars().all(|character| {
+                    depth += match character {
+                        '(' => 1,
+                        ')' => -1,
+                        _ => 0,
+                    };
+                    character != '|' || depth > 0
+                });
+                is_one && location.arg(1).starts_with(r"/\.")
+            }
+        }
+    }
+
+    /// Whether only nginx itself comes here: a page for errors, or a location with a name.
+    pub(super) fn is_for_errors(&self) -> bool {
+        let path = self.prefix().unwrap_or_default();
+        let is_named = self.location.is_some_and(|location| location.arg(0).starts_with('@'));
+        self.pass.is_none() && (is_named || (self.is_exact() && (path.ends_with(".html") || path.ends_with(".htm"))))
+    }
+
     /// As it was written, for notes.
     pub(super) fn name(&self) -> String {
         self.location.map_or_else(|| "server".to_owned(), |location| format!("location {}", location.args.join(" ")))

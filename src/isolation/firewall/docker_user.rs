@@ -5,7 +5,9 @@
 //! is left alone, or applications in containers could no longer send mail. The same chain is in INPUT, for what Docker's
 //! own processes hand on (IPv6 to a network without it).
 
-use super::iptables::{EVERYBODY, gone, is_there, jump, no_users, read_users, restore, source, users};
+use super::iptables::{
+    EVERYBODY, for_family, gone, is_there, jump, no_users, read_users, restore, source, there, users,
+};
 use ipnet::IpNet;
 
 use super::{BRIDGES, Backend, Family, Rules, net, script};
@@ -25,7 +27,7 @@ pub(super) fn print(rules: &Rules) -> String {
         let made = format!("{tool} -n -L DOCKER-USER >/dev/null 2>&1 || {tool} -N DOCKER-USER");
         let mut jumps = vec![made, jump(tool, "DOCKER-USER", JUMP), jump(tool, "INPUT", JUMP)];
         users(USERS, rules, tool, &mut chains, &mut jumps);
-        [vec![restore(tool, &chains)], jumps].concat()
+        for_family(family, [vec![restore(tool, &chains)], jumps].concat())
     });
     script(Backend::DockerUser, note.map(str::to_owned).into_iter().chain(families))
 }
@@ -75,9 +77,9 @@ pub(super) fn recognise<'a>(saved: [&'a str; 2]) -> Option<Rules> {
     }
     let matches = |(family, saved)| {
         let chain = chain(&rules, family);
-        let there = |from: &str| is_there(saved, &chain, from, &format!("-A {from} {JUMP}"));
-        there("DOCKER-USER") && there("INPUT")
+        let in_chain = |from: &str| is_there(saved, &chain, from, &format!("-A {from} {JUMP}"));
+        in_chain("DOCKER-USER") && in_chain("INPUT")
     };
-    let is_ours = !rules.ports.is_empty() && [(Family::V4, saved[0]), (Family::V6, saved[1])].into_iter().all(matches);
+    let is_ours = !rules.ports.is_empty() && there(saved).all(matches);
     is_ours.then_some(rules)
 }

@@ -3,6 +3,8 @@
 //! firewalld lets everything through on loopback and knows no users, so closing loopback by user is a table of nftables
 //! beside it.
 
+use std::collections::BTreeMap;
+
 use ipnet::IpNet;
 
 use super::{Backend, Rules, net, nftables, script};
@@ -16,6 +18,8 @@ pub(super) fn print(rules: &Rules) -> String {
         "# The gate's ports are left as they are. Where the zone does not have them, people need:".to_owned(),
         "#   firewall-cmd --permanent --add-port 8080/tcp && firewall-cmd --reload".to_owned(),
         "# It does not close published container ports: for those there is --backend docker-user.".to_owned(),
+        "# firewalld reads its files again at the end: what was changed without --permanent is gone then, unless you run".to_owned(),
+        "#   firewall-cmd --runtime-to-permanent".to_owned(),
         format!("firewall-cmd --quiet --permanent --delete-policy {POLICY} 2>/dev/null || true"),
         format!("firewall-cmd --quiet --permanent --new-policy {POLICY}"),
         policy("--set-priority -100"),
@@ -49,7 +53,8 @@ fn rich_rules(rules: &Rules) -> Vec<String> {
     open.chain(closed).collect()
 }
 
-pub(super) fn recognise(listed: &str, users: &str) -> Option<Rules> {
+/// `listed` is what firewalld says of the policy, `table` what is in the kernel.
+pub(super) fn recognise(listed: &str, users: &str, table: &str) -> Option<Rules> {
     let lines: Vec<&str> = listed.lines().map(str::trim).collect();
     let has = |line: &str| lines.contains(&line);
     let is_ours = has("mailwarden (active)")
@@ -71,5 +76,40 @@ pub(super) fn recognise(listed: &str, users: &str) -> Option<Rules> {
     let mut expected = rich_rules(&rules);
     expected.sort();
     found.sort_unstable();
-    (!rules.ports.is_empty() && found.into_iter().eq(expected)).then_some(rules)
+    (!rules.ports.is_empty() && found.into_iter().eq(expected) && holds(table, &rules)).then_some(rules)
+}
+
+/// Whether the rules that close are in the kernel, and no policy before ours lets anybody in.
+fn holds(table: &str, rules: &Rules) -> bool {
+    let mut chains: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut name = "";
+    for line in table.lines().map(str::trim) {
+        match line.strip_prefix("chain ").and_then(|rest| rest.strip_suffix(" {")) {
+            Some(chain) => name = chain,
+            None if line != "}" => chains.entry(name).or_default().push(line),
+            None => {}
+        }
+    }
+    let own = format!("filter_IN_policy_{POLICY}");
+    let closes = |port: &u16| {
+        let rule = format!("tcp dport {port} drop");
+        chains.get(format!("{own}_deny").as_str()).is_some_and(|chain| chain.contains(&rule.as_str()))
+    };
+    // A policy has a chain for each stage; what is no TCP does not matter.
+    let lets_in = |policy: &str| {
+        let stages = chains
+            .iter()
+            .filter(|(name, _)| name.strip_prefix(policy).is_some_and(|rest| rest.is_empty() || rest.starts_with('_')));
+        let is_open =
+            |rule: &&str| rule.ends_with(" accept") && !["icmp", "udp dport "].iter().any(|other| rule.contains(other));
+        stages.into_iter().any(|(_, rules)| rules.iter().any(|rule| is_open(rule) || *rule == "accept"))
+    };
+    let jump = format!("jump {own}");
+    let mut leading = chains.values().filter(|chain| chain.contains(&jump.as_str())).peekable();
+    let is_first = |chain: &Vec<&str>| {
+        let before = chain.iter().take_while(|rule| **rule != jump);
+        before.into_iter().all(|rule| rule.strip_prefix("jump ").is_some_and(|policy| !lets_in(policy)))
+    };
+    let is_input = |chain: &Vec<&str>| chain.iter().any(|rule| rule.starts_with("type filter hook input "));
+    chains.values().any(is_input) && leading.peek().is_some() && leading.all(is_first) && rules.ports.iter().all(closes)
 }

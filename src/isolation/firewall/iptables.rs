@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::{Backend, Family, Rules, Users, joined, net, numbers, script};
+use super::{Backend, Family, NO_IPV6, Rules, Users, joined, net, numbers, script, where_ipv6};
 
 pub(super) fn print(rules: &Rules) -> String {
     let note = [
@@ -19,12 +19,22 @@ pub(super) fn print(rules: &Rules) -> String {
         let mut chains = outside(rules, family);
         let mut jumps = vec![jump(tool, "INPUT", "-j MAILWARDEN")];
         users(USERS, rules, tool, &mut chains, &mut jumps);
-        [vec![restore(tool, &chains)], jumps].concat()
+        for_family(family, [vec![restore(tool, &chains)], jumps].concat())
     });
     script(Backend::Iptables, note.map(str::to_owned).into_iter().chain(families))
 }
 
 const USERS: &str = "MAILWARDEN-USERS";
+
+/// Without IPv6 in the kernel its tool fails, and the script with it.
+pub(super) fn for_family(family: Family, lines: Vec<String>) -> Vec<String> {
+    if family == Family::V6 { vec![where_ipv6(lines)] } else { lines }
+}
+
+/// What was saved for each family that the kernel has.
+pub(super) fn there(saved: [&str; 2]) -> impl Iterator<Item = (Family, &str)> {
+    [Family::V4, Family::V6].into_iter().zip(saved).filter(|(_, saved)| *saved != NO_IPV6)
+}
 
 /// Adds the chain for loopback, or takes away one that was there. `name` is the backend's own, or one backend would take
 /// away what another has.
@@ -115,7 +125,7 @@ pub(super) fn recognise<'a>(saved: [&'a str; 2]) -> Option<Rules> {
         }
     }
     let matches = |(family, saved)| is_there(saved, &outside(&rules, family), "INPUT", "-A INPUT -j MAILWARDEN");
-    let is_ours = !rules.ports.is_empty() && [(Family::V4, saved[0]), (Family::V6, saved[1])].into_iter().all(matches);
+    let is_ours = !rules.ports.is_empty() && there(saved).all(matches);
     is_ours.then_some(rules)
 }
 
@@ -132,8 +142,8 @@ pub(super) fn read_users(name: &str, saved: [&str; 2]) -> Option<Users> {
     }
     users.uids.remove(&0);
     let jump = format!("-A OUTPUT -o lo -j {name}");
-    let is_there = |saved| is_there(saved, &local(name, &users), "OUTPUT", &jump);
-    (!users.ports.is_empty() && saved.into_iter().all(is_there)).then_some(users)
+    let is_there = |(_, saved): (_, &str)| is_there(saved, &local(name, &users), "OUTPUT", &jump);
+    (!users.ports.is_empty() && there(saved).all(is_there)).then_some(users)
 }
 
 /// Whether a chain is exactly that, and is jumped to before anything else is decided.

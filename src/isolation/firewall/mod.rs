@@ -62,6 +62,9 @@ impl Family {
     const ALL: [(Family, &'static str); 2] = [(Family::V4, "iptables"), (Family::V6, "ip6tables")];
 }
 
+/// The answer to a question about IPv6 on a machine whose kernel has none: there is nothing to close.
+pub const NO_IPV6: &str = "# no IPv6";
+
 /// What the rules are written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Backend {
@@ -136,13 +139,13 @@ impl Backend {
         }
     }
 
-    /// What takes the rules back, whether they are there or not.
+    /// What takes the rules back, whichever they are, and whether they are there or not.
     #[must_use]
-    pub fn undo(self, rules: &Rules) -> String {
+    pub fn undo(self) -> String {
         match self {
             Backend::Nftables => nftables::undo(),
             Backend::Iptables => iptables::undo(),
-            Backend::Ufw => ufw::undo(rules),
+            Backend::Ufw => ufw::undo(),
             Backend::Firewalld => firewalld::undo(),
             Backend::DockerUser => docker_user::undo(),
             Backend::Netsh => windows::netsh_undo(),
@@ -158,10 +161,18 @@ impl Backend {
             Backend::Iptables | Backend::DockerUser => {
                 &[&["iptables-save", "-t", "filter"], &["ip6tables-save", "-t", "filter"]]
             }
-            Backend::Ufw => &[&["ufw", "status"], &["ufw", "show", "added"], nftables::USERS_QUESTION],
-            Backend::Firewalld => {
-                &[&["firewall-cmd", "--policy", firewalld::POLICY, "--list-all"], nftables::USERS_QUESTION]
-            }
+            // What these two say of themselves holds also when somebody has flushed their rules, or put others before them.
+            Backend::Ufw => &[
+                &["ufw", "status"],
+                nftables::USERS_QUESTION,
+                &["iptables-save", "-t", "filter"],
+                &["ip6tables-save", "-t", "filter"],
+            ],
+            Backend::Firewalld => &[
+                &["firewall-cmd", "--policy", firewalld::POLICY, "--list-all"],
+                nftables::USERS_QUESTION,
+                &["nft", "list", "table", "inet", "firewalld"],
+            ],
             Backend::Netsh | Backend::Powershell => &[],
         }
     }
@@ -175,8 +186,8 @@ impl Backend {
             Backend::Nftables => nftables::recognise(answer(0)),
             Backend::Iptables => iptables::recognise([answer(0), answer(1)]),
             Backend::DockerUser => docker_user::recognise([answer(0), answer(1)]),
-            Backend::Ufw => ufw::recognise(answer(0), answer(1), answer(2)),
-            Backend::Firewalld => firewalld::recognise(answer(0), answer(1)),
+            Backend::Ufw => ufw::recognise(answer(0), answer(1), [answer(2), answer(3)]),
+            Backend::Firewalld => firewalld::recognise(answer(0), answer(1), answer(2)),
             Backend::Netsh | Backend::Powershell => None,
         }
     }
@@ -186,6 +197,11 @@ impl Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
+}
+
+/// Commands for a machine whose kernel has IPv6.
+fn where_ipv6(lines: impl IntoIterator<Item = String>) -> String {
+    format!("if [ -e /proc/net/if_inet6 ]; then\n{}\nfi", joined(lines, "\n"))
 }
 
 /// The head of every text that is a shell script.

@@ -88,8 +88,19 @@ fn a_rule_before_ours_in_its_chain_is_seen() {
     assert_eq!(Backend::Iptables.recognise(&ours), None);
 }
 
+/// What `iptables-save` shows of ufw, as it is in Debian, with its rules before and after.
+fn of_ufw(prefix: &str, before: &str, own: &str) -> String {
+    format!(
+        ":INPUT DROP [0:0]\n-A INPUT -j {prefix}-before-logging-input\n-A INPUT -j {prefix}-before-input\n-A INPUT -j {prefix}-after-input\n\
+         -A {prefix}-before-input -i lo -j ACCEPT\n-A {prefix}-before-input -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n\
+         -A {prefix}-before-input -m conntrack --ctstate INVALID -j DROP\n-A {prefix}-before-input -p icmp -m icmp --icmp-type 8 -j ACCEPT\n\
+         -A {prefix}-before-input -p udp -m udp --sport 67 --dport 68 -j ACCEPT\n{before}-A {prefix}-before-input -j {prefix}-user-input\n\
+         {own}-A {prefix}-user-input -p tcp -m multiport --dports 1025,1080 -j DROP\n-A {prefix}-user-input -p tcp -m tcp --dport 8080 -j ACCEPT\n"
+    )
+}
+
 #[test]
-fn ufw_is_recognised_by_its_status() {
+fn ufw_is_recognised_by_its_status_and_its_rules_in_the_kernel() {
     let status = "Status: active\n\nTo                         Action      From\n--                         ------      ----\n\
         1025/tcp                   ALLOW       10.0.0.0/8                 # mailwarden\n\
         1025,1080/tcp              DENY        Anywhere                   # mailwarden\n\
@@ -98,23 +109,86 @@ fn ufw_is_recognised_by_its_status() {
         1025,1080/tcp (v6)         DENY        Anywhere (v6)              # mailwarden\n\
         8080/tcp (v6)              ALLOW       Anywhere (v6)\n";
     let expected = rules(&[("10.0.0.0/8", 1025), ("fd00::/8", 1025)], false);
-    let ask = |status: &str| Backend::Ufw.recognise(&[status.to_owned(), String::new(), String::new()]);
-    assert_eq!(ask(status), Some(expected));
-    assert_eq!(ask(&status.replace("Status: active", "Status: inactive")), None);
+    let v4 = of_ufw("ufw", "", "-A ufw-user-input -s 10.0.0.0/8 -p tcp -m tcp --dport 1025 -j ACCEPT\n");
+    let v6 = of_ufw("ufw6", "", "-A ufw6-user-input -s fd00::/8 -p tcp -m tcp --dport 1025 -j ACCEPT\n");
+    let ask = |status: &str, v4: &str, v6: &str| {
+        Backend::Ufw.recognise(&[status.to_owned(), String::new(), v4.to_owned(), v6.to_owned()])
+    };
+    assert_eq!(ask(status, &v4, &v6), Some(expected));
+    assert_eq!(ask(&status.replace("Status: active", "Status: inactive"), &v4, &v6), None);
     let allowed_before = status.replace("----\n1025/tcp", "----\n1080/tcp   ALLOW   Anywhere\n1025/tcp");
-    assert_eq!(ask(&allowed_before), None);
+    assert_eq!(ask(&allowed_before, &v4, &v6), None);
+    // Without IPv6 there is nothing of it to close.
+    let only_v4: String =
+        status.split_inclusive('\n').filter(|line| !line.contains("v6") && !line.contains("fd00")).collect();
+    assert_eq!(ask(&only_v4, &v4, ""), None);
+    assert_eq!(ask(&only_v4, &v4, NO_IPV6), Some(rules(&[("10.0.0.0/8", 1025)], false)));
+}
+
+/// ufw says "active" of rules that somebody has flushed, or put others before.
+#[test]
+fn ufws_status_alone_closes_nothing() {
+    let status = "Status: active\n1025,1080/tcp              DENY        Anywhere                   # mailwarden\n\
+        1025,1080/tcp (v6)         DENY        Anywhere (v6)              # mailwarden\n";
+    let v6 = of_ufw("ufw6", "", "");
+    let ask = |v4: &str| Backend::Ufw.recognise(&[status.to_owned(), String::new(), v4.to_owned(), v6.clone()]);
+    let v4 = of_ufw("ufw", "", "");
+    assert_eq!(ask(&v4), Some(rules(&[], false)));
+    for harmless in ["-A INPUT -j MAILWARDEN-DOCKER\n", "-A INPUT -s 192.0.2.9/32 -j DROP\n"] {
+        assert!(ask(&format!("{harmless}{v4}")).is_some(), "{harmless}");
+    }
+    for (name, bad) in [
+        ("flushed", v4.lines().filter(|line| !line.starts_with("-A INPUT")).collect::<Vec<_>>().join("\n")),
+        ("gone", String::new()),
+        ("before ufw", format!("-A INPUT -p tcp -m tcp --dport 1080 -j ACCEPT\n{v4}")),
+        ("all but", format!("-A INPUT ! -i lo -j ACCEPT\n{v4}")),
+        ("somewhere", format!("-A INPUT -j f2b-x\n{v4}")),
+        ("in before.rules", of_ufw("ufw", "-A ufw-before-input -s 10.0.0.0/8 -j ACCEPT\n", "")),
+        ("new ones", of_ufw("ufw", "-A ufw-before-input -m conntrack --ctstate NEW,RELATED -j ACCEPT\n", "")),
+        ("in its own", of_ufw("ufw", "", "-A ufw-user-input -p tcp -m tcp --dport 1080 -j ACCEPT\n")),
+        ("another port", v4.replace("1025,1080", "1025,1081")),
+    ] {
+        assert_eq!(ask(&bad), None, "{name}");
+    }
 }
 
 #[test]
-fn firewalld_is_recognised_by_its_policy() {
+fn firewalld_is_recognised_by_its_policy_and_its_rules_in_the_kernel() {
     let listed = "mailwarden (active)\n  priority: -100\n  target: CONTINUE\n  ingress-zones: ANY\n  egress-zones: HOST\n  services: \n  \
         ports: \n  protocols: \n  masquerade: no\n  forward-ports: \n  source-ports: \n  icmp-blocks: \n  rich rules: \n\t\
         rule priority=\"-10\" family=\"ipv4\" source address=\"10.0.0.0/8\" port port=\"1025\" protocol=\"tcp\" accept\n\t\
         rule port port=\"1025\" protocol=\"tcp\" drop\n\trule port port=\"1080\" protocol=\"tcp\" drop\n";
-    let ask = |listed: &str| Backend::Firewalld.recognise(&[listed.to_owned(), String::new()]);
-    assert_eq!(ask(listed), Some(rules(&[("10.0.0.0/8", 1025)], false)));
-    assert_eq!(ask(&listed.replace("ports: ", "ports: 1080/tcp")), None);
-    assert_eq!(ask(&listed.replace("drop", "accept")), None);
+    let table = "table inet firewalld {\n\tchain filter_INPUT {\n\t\ttype filter hook input priority filter + 10; policy accept;\n\t\t\
+        iifname \"lo\" accept\n\t}\n\n\tchain filter_INPUT_POLICIES_pre {\n\t\tjump filter_IN_policy_early\n\t\t\
+        jump filter_IN_policy_mailwarden\n\t}\n\n\tchain filter_IN_policy_mailwarden_deny {\n\t\ttcp dport 1025 drop\n\t\ttcp dport 1080 drop\n\t}\n\n\t\
+        chain filter_IN_policy_early_allow {\n\t\ticmpv6 type nd-router-advert accept\n\t}\n}\n";
+    let ask =
+        |listed: &str, table: &str| Backend::Firewalld.recognise(&[listed.to_owned(), String::new(), table.to_owned()]);
+    assert_eq!(ask(listed, table), Some(rules(&[("10.0.0.0/8", 1025)], false)));
+    assert_eq!(ask(&listed.replace("ports: ", "ports: 1080/tcp"), table), None);
+    assert_eq!(ask(&listed.replace("drop", "accept"), table), None);
+    // Flushed; another policy before it that lets people in; and one that is not jumped to.
+    assert_eq!(ask(listed, ""), None);
+    assert_eq!(
+        ask(listed, &table.replace("icmpv6 type nd-router-advert", "tcp dport 1080 ct state { new, untracked }")),
+        None
+    );
+    assert_eq!(ask(listed, &table.replace("\t\tjump filter_IN_policy_mailwarden\n", "")), None);
+    assert_eq!(ask(listed, &table.replace("tcp dport 1080 drop", "")), None);
+}
+
+/// With IPv6 off in the kernel there is nothing of it to close, and its tool would end the script.
+#[test]
+fn without_ipv6_in_the_kernel_half_the_rules_are_all() {
+    for backend in [Backend::Iptables, Backend::DockerUser] {
+        let expected = rules(&[], backend == Backend::Iptables);
+        let mut ours = answers(backend, &expected);
+        ours[1] = NO_IPV6.to_owned();
+        assert_eq!(backend.recognise(&ours), Some(expected.clone()), "{backend}");
+        let text = backend.print(&expected);
+        let (v4, v6) = text.split_once("if [ -e /proc/net/if_inet6 ]; then\n").unwrap();
+        assert!(!v4.contains("ip6tables") && v6.ends_with("\nfi\n"), "{text}");
+    }
 }
 
 /// The gate's port is in none of them, and every one names both families or neither.
@@ -146,7 +220,7 @@ fn no_backend_takes_away_what_anothers_is() {
     // The table beside ufw and firewalld is one: of them a machine has one.
     let is_pair = |a, b| [a, b].iter().all(|one| matches!(one, Backend::Ufw | Backend::Firewalld));
     for (_, taker) in &all {
-        let taken = names(&taker.undo(&rules(&[], false)));
+        let taken = names(&taker.undo());
         for (_, owner) in all.iter().filter(|(_, owner)| owner != taker && !is_pair(*owner, *taker)) {
             let has = names(&owner.print(&rules(&[], true)));
             assert!(taken.is_disjoint(&has), "{taker} takes from {owner}: {:?}", taken.intersection(&has));

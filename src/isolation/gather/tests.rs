@@ -1,5 +1,8 @@
 use proptest::prelude::*;
 
+use super::super::facts::Upstream;
+use super::programs::ask_within;
+use super::upstream::{judge_answer, no_answer};
 use super::*;
 
 #[test]
@@ -28,6 +31,26 @@ fn a_table_that_is_not_there_is_empty_and_one_that_is_broken_is_not() {
     assert!(tables(dir.path()).is_ok());
     std::fs::create_dir(dir.path().join("tcp6")).unwrap();
     assert!(tables(dir.path()).is_err());
+}
+
+#[test]
+fn a_folder_in_which_others_may_replace_files_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("htpasswd");
+    for (mode, is_open) in [(0o755, false), (0o777, true), (0o1777, false)] {
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(open_folder(&file).is_some(), is_open, "{mode:o}");
+    }
+}
+
+#[test]
+fn interfaces_from_which_loopback_is_reached_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, value) in [("all", "0"), ("default", "1"), ("lo", "1"), ("eth0", "1"), ("eth1", "0")] {
+        fs::create_dir(dir.path().join(name)).unwrap();
+        fs::write(dir.path().join(name).join("route_localnet"), format!("{value}\n")).unwrap();
+    }
+    assert_eq!(localnet(dir.path()), ["eth0"]);
 }
 
 #[test]

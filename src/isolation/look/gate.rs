@@ -43,6 +43,19 @@ pub(super) fn users_file(facts: &Facts, findings: &mut Vec<Finding>) {
             );
         }
     }
+    if let Some(folder) = &file.open_folder {
+        let folder = folder.display().to_string();
+        let why = "Every user of this machine can put another file in the place of the users file.";
+        findings.push(
+            Finding::new(
+                "users-file-writable",
+                Severity::Warning,
+                format!("{folder} may be written by everybody"),
+                why,
+            )
+            .mended_by([format!("sudo chmod o-w {}", mend::word(&folder))]),
+        );
+    }
     if let Some(why) = &file.unreadable {
         findings.push(Finding::new(
             "users-file-unreadable",

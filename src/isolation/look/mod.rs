@@ -2,6 +2,7 @@
 
 mod gate;
 mod ports;
+mod ways;
 
 use super::facts::Facts;
 use super::findings::{Finding, Report};
@@ -12,8 +13,10 @@ pub fn look(facts: &Facts) -> Report {
     let mut findings: Vec<Finding> = Vec::new();
     ports::bound(facts, &mut findings);
     ports::published(facts, &mut findings);
-    ports::elsewhere(facts, &mut findings);
-    ports::local_users(facts, &mut findings);
+    ways::localnet(facts, &mut findings);
+    ways::untold(facts, &mut findings);
+    ways::elsewhere(facts, &mut findings);
+    ways::local_users(facts, &mut findings);
     gate::plain_text(facts, &mut findings);
     gate::users_file(facts, &mut findings);
     gate::quit(facts, &mut findings);

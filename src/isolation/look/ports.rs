@@ -1,4 +1,4 @@
-//! Who reaches the catcher's ports: from the network, by way of containers, and from this machine.
+//! Who reaches the catcher's ports from the network: where they are bound wider than loopback, published or handed on.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,11 +9,13 @@ use super::super::mend;
 use super::super::rules::{Verdict, Way};
 use super::super::sockets::Listener;
 
-const WEB: &str = "Whoever connects there reads and deletes mail without a password.";
+pub(super) const WEB: &str = "Whoever connects there reads and deletes mail without a password.";
 const MAIL: &str = "Whoever connects there fills the catcher with mail.";
+const OTHER: &str =
+    "It is the catcher's too: whoever connects there reads or sends mail without a password of the gate's.";
 
 /// Why it matters who reaches a port.
-fn why(facts: &Facts, port: u16) -> &'static str {
+pub(super) fn why(facts: &Facts, port: u16) -> &'static str {
     if port == facts.setup.smtp { MAIL } else { WEB }
 }
 
@@ -32,12 +34,19 @@ pub(super) fn bound(facts: &Facts, findings: &mut Vec<Finding>) {
             None => format!("a process of user {} (root sees which)", listener.uid),
         };
         let seen = format!("the catcher's {} port: {who} listens on {}", facts.setup.name_of(port), listener.reach());
+        let is_here = [facts.setup.http, facts.setup.smtp].contains(&port);
+        let firewall = if is_here { mend::FIREWALL.to_owned() } else { mend::firewall_with(port) };
+        let mend = match holder {
+            // It listens where it was told to when the container was made.
+            Some(process) if process.is_engine() => mend::unpublish(None, is_here),
+            _ => mend::bind_to_loopback(holder),
+        };
         findings.push(judge(
             "wide-bind",
-            why(facts, port),
+            if is_here { why(facts, port) } else { OTHER },
             &facts.cover.of(port, way_to(facts, port)),
             seen,
-            mend::bind_to_loopback(holder).into_iter().chain([mend::FIREWALL.to_owned()]).collect(),
+            mend.into_iter().chain([firewall]).collect(),
         ));
     }
 }
@@ -50,15 +59,27 @@ fn way_to(facts: &Facts, port: u16) -> Way {
     if is_handed_on { Way::Container } else { Way::Here }
 }
 
-fn is_catchers(facts: &Facts, listener: &Listener) -> bool {
+pub(super) fn is_catchers(facts: &Facts, listener: &Listener) -> bool {
     facts.is_here
-        && facts.setup.ports().any(|port| port == listener.addr.port())
+        && (facts.setup.ports().any(|port| port == listener.addr.port()) || is_of_catchers_process(facts, listener))
         // The gate may have the same number at another address.
         && !facts.setup.gate.contains(&listener.addr)
 }
 
+/// Whether the program that has the catcher's web port holds this one as well: mail at another port than was said, POP3.
+fn is_of_catchers_process(facts: &Facts, listener: &Listener) -> bool {
+    let Some(holder) = facts.holders.get(&listener.inode).filter(|holder| is_catchers_name(holder.name())) else {
+        return false;
+    };
+    let has_web = |other: &Listener| {
+        other.addr.port() == facts.setup.http
+            && facts.holders.get(&other.inode).is_some_and(|one| one.pid == holder.pid)
+    };
+    facts.listeners.iter().flatten().any(has_web)
+}
+
 /// By what firewall rules do to it: exposed, covered, or not to be told.
-fn judge(id: &'static str, why: &str, verdict: &Verdict, seen: String, mend: Vec<String>) -> Finding {
+pub(super) fn judge(id: &'static str, why: &str, verdict: &Verdict, seen: String, mend: Vec<String>) -> Finding {
     match verdict {
         Verdict::Open => {
             Finding::new(id, Severity::Exposed, seen, format!("{why} No firewall rule closes it.")).mended_by(mend)
@@ -165,69 +186,16 @@ fn published_at(facts: &Facts, at: SocketAddr, private: u16, seen: String, mend:
 }
 
 fn is_catcher(container: &Container) -> bool {
+    is_catchers_name(&container.image)
+}
+
+fn is_catchers_name(text: &str) -> bool {
     ["mailcatcher", "mailpit", "mailhog", "maildev", "smtp4dev", "mailtutan", "maildump", "inbucket"]
         .iter()
-        .any(|name| container.image.to_ascii_lowercase().contains(name))
+        .any(|name| text.to_ascii_lowercase().contains(name))
 }
 
 fn is_gate(container: &Container) -> bool {
     // An image that a compose project builds has the project's name, which may be this one.
     container.image.contains("mailwarden") && !is_catcher(container)
-}
-
-/// A wide bind in another network namespace: what counts there is whether a port is published, or a route leads in.
-pub(super) fn elsewhere(facts: &Facts, findings: &mut Vec<Finding>) {
-    for namespace in &facts.namespaces {
-        for listener in namespace.listeners.iter().filter(|listener| !listener.is_loopback()) {
-            let port = listener.addr.port();
-            let seen = format!(
-                "in another network namespace, that of {} (process {}), something listens on {}",
-                mend::word(&namespace.name),
-                namespace.pid,
-                listener.reach()
-            );
-            // An address that it has bound, or any.
-            let bound = listener.addr.ip().to_canonical();
-            let reached = namespace.outside.iter().find(|ip| bound.is_unspecified() || bound == **ip);
-            if let Some(ip) = reached {
-                let why = format!(
-                    "{} Its address {ip} is in a network of this machine's: it is reached there directly, past this machine's \
-                     firewall.",
-                    why(facts, port)
-                );
-                let mend = format!(
-                    "nsenter --target {} --net    # and close it there, or give it a network of its own",
-                    namespace.pid
-                );
-                findings.push(Finding::new("routed-namespace", Severity::Exposed, seen, why).mended_by([mend]));
-                continue;
-            }
-            let why = format!(
-                "In a container that is usual. Its {} port is reached by whoever shares a network with it or has a route there; \
-                 a port that is published is told apart.",
-                facts.setup.name_of(port)
-            );
-            findings.push(Finding::new("other-namespace", Severity::Info, seen, why));
-        }
-    }
-}
-
-/// Loopback is not isolation on a shared server.
-pub(super) fn local_users(facts: &Facts, findings: &mut Vec<Finding>) {
-    let (Some(people), Ok(listeners)) = (facts.people, &facts.listeners) else { return };
-    let http = facts.setup.http;
-    if !listeners.iter().any(|listener| listener.addr.port() == http && is_catchers(facts, listener)) {
-        return;
-    }
-    if facts.cover.closes_to_users(http) {
-        let why = "Mailwarden's rules close loopback by user.";
-        findings.push(Finding::new("local-users", Severity::Info, format!("port {http} on loopback"), why));
-    } else if people > 0 {
-        let seen =
-            format!("{people} accounts of this machine, other than root, can log in; each reaches 127.0.0.1:{http}");
-        let why = format!("{WEB} Loopback keeps other machines out, not other users of this one.");
-        let mend = "mailwarden firewall print --backend nftables --local-users --allow-smtp-from 127.0.0.0/8 | sudo nft -f -    \
-            # with the options that you gave before";
-        findings.push(Finding::new("local-users", Severity::Warning, seen, why).mended_by([mend]));
-    }
 }

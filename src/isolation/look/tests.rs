@@ -162,8 +162,12 @@ fn a_port_that_is_turned_into_the_catchers_is_found_if_it_leads_there() {
     facts.listeners = Ok(vec![listening("127.0.0.1:1080")]);
     assert_eq!(found(&facts), []);
     facts.listeners = Ok(vec![listening("0.0.0.0:1080")]);
-    // nftables rules look before NAT, at 8081; those of iptables after it.
-    for (backend, expected) in [(Backend::Nftables, Severity::Exposed), (Backend::Iptables, Severity::Info)] {
+    // nftables rules look before NAT, at 8081; those of iptables after it; firewalld lets in whatever was changed.
+    for (backend, expected) in [
+        (Backend::Nftables, Severity::Exposed),
+        (Backend::Iptables, Severity::Info),
+        (Backend::Firewalld, Severity::Exposed),
+    ] {
         facts.cover = covered(backend, false);
         assert!(found(&facts).contains(&("redirected-port", expected)), "{backend}: {:?}", found(&facts));
     }
@@ -248,6 +252,8 @@ fn a_weak_gate_is_a_warning() {
     let mut file = facts();
     file.users_file = Some(UsersFile { mode: Some(0o640), ..UsersFile::default() });
     assert_eq!(found(&file), []);
+    file.users_file = Some(UsersFile { open_folder: Some("/srv".into()), ..UsersFile::default() });
+    warning(&file, "users-file-writable");
     file.users_file = Some(UsersFile { lines: vec![(3, "weak".to_owned())], ..UsersFile::default() });
     warning(&file, "users-file-lines");
     let mut quit = facts();
@@ -284,6 +290,75 @@ fn what_the_daemon_says_is_passed_on() {
     assert_eq!(found(&facts), [("proxy-unseen", Severity::Warning)]);
     facts.daemon = says(&[], Some(1));
     assert_eq!(found(&facts), []);
+}
+
+fn held(pid: u32, line: &str) -> Process {
+    Process { pid, argv: line.split(' ').map(str::to_owned).collect(), run_by: RunBy::Hand }
+}
+
+/// Mail at another port than was said, POP3.
+#[test]
+fn other_ports_of_the_catchers_program_are_its_too() {
+    let mut facts = facts();
+    let (web, mail) = (listening("127.0.0.1:1080"), Listener { inode: 8, ..listening("0.0.0.0:2525") });
+    let other = Listener { inode: 9, ..listening("0.0.0.0:80") };
+    facts.listeners = Ok(vec![web, mail, other]);
+    let catcher = held(41, "ruby /usr/bin/mailcatcher --smtp-ip 0.0.0.0 --smtp-port 2525");
+    facts.holders = HashMap::from([(7, catcher.clone()), (8, catcher), (9, held(42, "nginx"))]);
+    assert_eq!(found(&facts), [("wide-bind", Severity::Exposed)]);
+    let finding = &look(&facts).findings[0];
+    assert!(finding.seen.contains("0.0.0.0:2525") && finding.mend.concat().contains("--smtp-port 2525"), "{finding:?}");
+    // A web server that has the port, too, is not the catcher.
+    facts.holders = HashMap::from([(7, held(42, "nginx")), (9, held(42, "nginx"))]);
+    assert_eq!(found(&facts), []);
+}
+
+#[test]
+fn a_container_engines_port_is_mended_by_publishing_it_elsewhere() {
+    let mut facts = facts();
+    facts.listeners = Ok(vec![listening("[::]:1080")]);
+    facts.holders = HashMap::from([(7, held(41, "rootlessport"))]);
+    let mend = look(&facts).findings[0].mend.concat();
+    assert!(mend.contains("--publish 127.0.0.1:1080:1080") && !mend.contains("kill"), "{mend}");
+}
+
+/// Where to an engine without root hands a port on, its process does not say.
+#[test]
+fn an_engines_port_is_a_warning_where_a_container_has_a_catcher() {
+    let mut facts = facts();
+    facts.listeners = Ok(vec![listening("0.0.0.0:8081")]);
+    facts.holders = HashMap::from([(7, held(41, "rootlessport"))]);
+    assert_eq!(found(&facts), []);
+    facts.namespaces = vec![Namespace {
+        pid: 5,
+        name: "mailcatcher".to_owned(),
+        listeners: vec![listening("0.0.0.0:1080")],
+        outside: vec![],
+    }];
+    assert_eq!(found(&facts), [("engine-port", Severity::Warning), ("other-namespace", Severity::Info)]);
+    // The gate's own.
+    facts.listeners = Ok(vec![listening("0.0.0.0:8080")]);
+    assert_eq!(found(&facts), [("other-namespace", Severity::Info)]);
+}
+
+#[test]
+fn loopback_that_neighbours_reach_is_exposed_until_rules_close_it() {
+    let mut facts = facts();
+    facts.listeners = Ok(vec![listening("127.0.0.1:1080"), listening("[::1]:1025")]);
+    facts.localnet = vec!["docker0".to_owned()];
+    assert_eq!(found(&facts), []);
+    facts.localnet = vec!["all".to_owned(), "eth0".to_owned()];
+    assert_eq!(found(&facts), [("route-localnet", Severity::Exposed)]);
+    facts.cover = covered(Backend::Nftables, false);
+    assert_eq!(found(&facts), [("route-localnet", Severity::Info)]);
+}
+
+#[test]
+fn a_rule_that_is_not_understood_is_a_warning() {
+    let mut facts = facts();
+    facts.unread = vec!["tcp dport @x dnat to 10.0.0.2:1080".to_owned()];
+    assert_eq!(found(&facts), [("nat-unread", Severity::Warning)]);
+    assert!(look(&facts).findings[0].seen.ends_with("tcp dport @x dnat to 10.0.0.2:1080"));
 }
 
 #[test]

@@ -19,7 +19,16 @@ fn doctor(server: &Namespace, runner: &[&str]) -> (i32, Vec<(String, String)>, S
         (text("id"), text("severity"))
     };
     let of_ports = |(id, _): &(String, String)| {
-        ["wide-bind", "published-port", "other-namespace", "routed-namespace"].contains(&id.as_str())
+        [
+            "wide-bind",
+            "published-port",
+            "redirected-port",
+            "other-namespace",
+            "routed-namespace",
+            "route-localnet",
+            "nat-unread",
+        ]
+        .contains(&id.as_str())
     };
     let findings = report["findings"].as_array().unwrap().iter().map(told).filter(of_ports).collect();
     (output.status.code().unwrap(), findings, text)
@@ -43,12 +52,64 @@ fn each_binding_is_found_with_its_process() {
         ("10.9.0.1:1080", true),
         ("[fd00:9::1]:1025", true),
         ("[::ffff:10.9.0.1]:1080", true),
+        // What programs in Go listen with, where the kernel has it.
+        ("mptcp0.0.0.0:1080", true),
     ] {
         let _listener = server.listen(&[address]);
         let (status, findings, text) = doctor(&server, &[]);
         let expected = if is_found { vec![finding("wide-bind", "exposed")] } else { vec![] };
         assert_eq!((status, &findings), (i32::from(is_found), &expected), "{address}: {text}");
         assert_eq!(text.contains("listen.py (process "), is_found, "{address}: {text}");
+    }
+}
+
+/// Sent to 127.0.0.1 by a neighbour who writes that into his packets.
+#[test]
+fn loopback_that_a_neighbour_reaches_is_exposed() {
+    let Pair { server, laptop } = Pair::start();
+    let _listener = server.listen(&["127.0.0.1:1080"]);
+    let mac = server
+        .script("cat /sys/class/net/eth0/address || ip -oneline link show eth0 | sed 's/.*ether \\([^ ]*\\) .*/\\1/'");
+    laptop.script(&format!(
+        "sysctl -qw net.ipv4.conf.eth0.route_localnet=1; ip neigh replace 10.9.0.77 lladdr {} dev eth0; \
+         nft 'add table ip x; add chain ip x out {{ type filter hook output priority -400; }}; \
+         add chain ip x in {{ type filter hook prerouting priority -400; }}; \
+         add rule ip x out ip daddr 10.9.0.77 ip daddr set 127.0.0.1; add rule ip x in iifname eth0 ip saddr 127.0.0.1 ip saddr set 10.9.0.77'",
+        mac.lines().last().unwrap()
+    ));
+    assert!(!laptop.reaches(None, "10.9.0.77", 1080));
+    assert_eq!(doctor(&server, &[]).1, []);
+    server.script("sysctl -qw net.ipv4.conf.eth0.route_localnet=1");
+    assert!(laptop.reaches(None, "10.9.0.77", 1080));
+    let (status, findings, text) = doctor(&server, &[]);
+    assert_eq!((status, findings), (1, vec![finding("route-localnet", "exposed")]), "{text}");
+    // The printed rules close that as well.
+    let rules = server.mailwarden(&["firewall", "print", "--backend", "nftables"]).1;
+    server.script(&format!("nft -f - <<'END'\n{rules}END"));
+    assert!(!laptop.reaches(None, "10.9.0.77", 1080));
+    assert_eq!(doctor(&server, &[]).1, [finding("route-localnet", "info")]);
+}
+
+/// By rules in nftables' own words, as engines write them: each leads to the catcher, and each is told.
+#[test]
+fn ports_that_nft_hands_on_are_found_or_said_not_to_be_understood() {
+    let Pair { server, laptop } = Pair::start();
+    let _listener = server.listen(&["10.9.0.1:1080"]);
+    let wide = finding("wide-bind", "exposed");
+    for (rule, expected) in [
+        ("tcp dport 8081 redirect to :1080", finding("redirected-port", "exposed")),
+        ("tcp dport { 8081, 8082 } redirect to :1080", finding("redirected-port", "exposed")),
+        ("tcp dport != 22 redirect to :1080", finding("nat-unread", "warning")),
+        ("tcp dport @ports redirect to :1080", finding("nat-unread", "warning")),
+        ("meta l4proto tcp redirect to :tcp dport map { 8081 : 1080, 8082 : 1080 }", finding("nat-unread", "warning")),
+    ] {
+        server.script(&format!(
+            "nft 'table ip x {{ set ports {{ type inet_service; elements = {{ 8081 }}; }}; chain c {{ type nat hook prerouting priority dstnat; {rule}; }}; }}'"
+        ));
+        assert!(laptop.reaches(None, SERVER, 8081), "{rule}");
+        let (status, findings, text) = doctor(&server, &[]);
+        assert!(status == 1 && findings.contains(&wide) && findings.contains(&expected), "{rule}: {text}");
+        server.script("nft delete table ip x");
     }
 }
 
@@ -147,6 +208,12 @@ fn from_outside_what_answers_is_told_and_from_the_machine_itself_nothing() {
     assert_eq!(status, 1, "{text}");
     assert!(text.contains("10.9.0.1:1025, the catcher's mail port, takes connections"), "{text}");
     assert!(text.contains("10.9.0.1:1080 refuses"), "{text}");
+    // By an address of the cable alone.
+    let local = server.script("ip -oneline -6 addr show eth0 scope link | sed 's/.*inet6 \\([^/]*\\).*/\\1/'");
+    let host = format!("{}%eth0", local.trim());
+    let _listener = server.listen(&["[::]:1080"]);
+    let (status, text, error) = laptop.mailwarden(&["doctor", "--from-outside", &host]);
+    assert!(status == 1 && text.contains(":1080, the catcher's web port, takes connections"), "{text}{error}");
     let (status, text, error) = laptop.mailwarden(&["doctor", "--from-outside", "192.0.2.1"]);
     assert!((status, text.as_str()) == (1, "") && error.contains("no way there from here"), "{text}{error}");
     let (status, text, error) = ask(&server);

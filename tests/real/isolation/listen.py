@@ -2,8 +2,8 @@
 
     listen.py ADDRESS...
 
-ADDRESS is 0.0.0.0:1080, [::]:1080 (IPv4 as well), only[::]:1080 (IPv6 only), or unix:PATH=FILE, which answers every
-request with the file, as HTTP.
+ADDRESS is 0.0.0.0:1080, [::]:1080 (IPv4 as well), only[::]:1080 (IPv6 only), mptcp0.0.0.0:1080 (multipath TCP, where the
+kernel has it), or unix:PATH=FILE, which answers every request with the file, as HTTP.
 """
 
 import os
@@ -29,10 +29,13 @@ def listen(address):
         with open(file, "rb") as content:
             answer = b"HTTP/1.0 200 OK\r\n\r\n" + content.read()
     else:
-        host, port = address.removeprefix("only").rsplit(":", 1)
+        host, port = address.removeprefix("only").removeprefix("mptcp").rsplit(":", 1)
         answer = None
         family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
-        listener = socket.socket(family)
+        try:
+            listener = socket.socket(family, socket.SOCK_STREAM, 262 if address.startswith("mptcp") else 0)
+        except OSError:
+            listener = socket.socket(family)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address.startswith("only")))

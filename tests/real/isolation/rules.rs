@@ -67,6 +67,11 @@ fn close_and_open_again(pair: &Pair, backend: &str, by: &str) {
     let more = differs(&everything(server), &once);
     assert!(more.is_empty(), "applied twice: {more:#?}");
 
+    // Of the cable's own addresses as well.
+    let local = server.script("ip -oneline -6 addr show eth0 scope link | sed 's/.*inet6 \\([^/]*\\).*/\\1/'");
+    let local = format!("{}%eth0", local.trim());
+    assert_eq!([1080, 1025, 8080].map(|port| laptop.reaches(None, &local, port)), [false, false, true], "{local}");
+
     // Others, over those: mail from the laptop's network, and loopback for everybody.
     let mail = [
         &to_backend(&["print"])[..],
@@ -80,11 +85,33 @@ fn close_and_open_again(pair: &Pair, backend: &str, by: &str) {
     assert_eq!(server.mailwarden(&check).0, 1, "others are in force");
     assert!(laptop.reaches(None, SERVER, 1025));
 
-    apply(server, &[&["undo"], &mail[1..]].concat(), by);
+    // Whatever the options were.
+    let undo = to_backend(&["undo"]);
+    let undo = [&undo[..], &[backend]].concat();
+    apply(server, &undo, by);
     assert_eq!(open(), [ALL; 3], "taken back");
     let left = differs(&everything(server), &before);
     assert!(left.is_empty(), "taken back: {left:#?}");
-    apply(server, &[&["undo"], &mail[1..]].concat(), by);
+    apply(server, &undo, by);
+}
+
+/// Applies the rules, and has them spoilt: the port is open then, and neither `check` nor `doctor` says that it is closed.
+fn spoil(pair: &Pair, backend: &str, how: &[(&str, &str)]) {
+    let Pair { server, laptop } = pair;
+    let _catcher = server.listen(&["[::]:1080"]);
+    let words = ["print", "--backend", backend];
+    let check = ["firewall", "check", "--backend", backend];
+    for (spoilt, mended) in how {
+        apply(server, &words, "sh");
+        assert!(!laptop.reaches(None, SERVER, 1080), "{spoilt}");
+        assert_eq!(server.mailwarden(&check).0, 0, "{spoilt}");
+        server.script(spoilt);
+        assert!(laptop.reaches(None, SERVER, 1080), "{spoilt}");
+        assert_eq!(server.mailwarden(&check).0, 1, "{spoilt}");
+        let text = server.mailwarden(&["doctor", "--listen", "127.0.0.1:8080"]).1;
+        assert!(!text.contains("rules close it"), "{spoilt}: {text}");
+        server.script(mended);
+    }
 }
 
 /// What one of them has and the other has not.
@@ -122,6 +149,22 @@ fn ufw() {
         dir.path().display()
     ));
     close_and_open_again(&pair, "ufw", "sh");
+    let early = "-p tcp --dport 1080 -j ACCEPT";
+    let rules = "/etc/ufw/before.rules";
+    spoil(
+        &pair,
+        "ufw",
+        &[
+            (&format!("iptables -I INPUT 1 {early}"), &format!("iptables -D INPUT {early}")),
+            (
+                &format!(
+                    "cp {rules} /run/; sed -i '/^# End required/a -A ufw-before-input {early}' {rules}; ufw reload"
+                ),
+                &format!("cp /run/before.rules {rules}; ufw reload"),
+            ),
+            ("iptables -P INPUT ACCEPT; iptables -F INPUT", "ufw reload"),
+        ],
+    );
 }
 
 #[test]
@@ -137,6 +180,21 @@ fn firewalld() {
     eventually("firewalld to run", || pair.server.run(&["firewall-cmd", "--state"]).status.success().then_some(()));
     pair.server.script("for port in 8080 1080 1025; do firewall-cmd --quiet --permanent --add-port $port/tcp; done; firewall-cmd --quiet --reload");
     close_and_open_again(&pair, "firewalld", "sh");
+    let early = "firewall-cmd --quiet --permanent --policy early";
+    spoil(
+        &pair,
+        "firewalld",
+        &[
+            (
+                &format!(
+                    "firewall-cmd --quiet --permanent --new-policy early; {early} --set-priority -200; {early} --add-ingress-zone ANY; \
+                     {early} --add-egress-zone HOST; {early} --add-port 1080/tcp; firewall-cmd --quiet --reload"
+                ),
+                "firewall-cmd --quiet --permanent --delete-policy early; firewall-cmd --quiet --reload",
+            ),
+            ("nft flush ruleset", "true"),
+        ],
+    );
 }
 
 /// A catcher in a container: its port is handed on by rules like Docker's, and other containers send it mail.
