@@ -12,7 +12,7 @@ mod password;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use http::header::HeaderValue;
@@ -128,7 +128,7 @@ impl App {
                     // A small body is nearly always there already, and then the connection is good for another request.
                     let _ = tokio::time::timeout(A_MOMENT, body.drained(SMALL_BODY)).await;
                 }
-                if body.is_streamed() {
+                if body.is_streamed() || matches!(reject, Reject::Certificate) {
                     // What is left of the body would be read as the next request, so there is none.
                     response
                         .headers_mut()
@@ -160,6 +160,9 @@ impl App {
             record.client(client.addr);
         }
         guard::check(&parts)?;
+        if live.clients.is_some() {
+            live.check_certificate(connected, SystemTime::now())?;
+        }
         if live.health_path.as_deref() == Some(parts.uri.path()) {
             return self.health(&parts.method);
         }
@@ -179,7 +182,7 @@ impl App {
         let socket = known.as_ref().is_some_and(|(_, action)| is_upgrade(action));
         let listening = connected.local.map(|local| local.port());
         let (from_here, proven) = (connected.is_own(), &connected.proven);
-        let secured = connected.secured.is_some();
+        let secured = connected.secured.as_ref();
         let mut asks = Asks { parts: &parts, client, from_here, listening, secured, proven, socket };
         if cors::reader(&parts.headers, &live.allowed_origins).is_some()
             && let Some(answer) = cors::preflight(&parts)
@@ -233,7 +236,7 @@ impl App {
         let no_stream = no_stream.then(|| asks.cross_site());
         let host = guard::host(&parts);
         let peer_value = connected.peer_value.as_ref();
-        let way = Way { peer: connected.peer, peer_value, client, host: host.as_ref(), secured };
+        let way = Way { peer: connected.peer, peer_value, client, host: host.as_ref(), secured: secured.is_some() };
         let forward = Forward {
             upstream: &site.upstream,
             catcher,

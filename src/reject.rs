@@ -49,6 +49,8 @@ pub enum Reject {
     ServiceWorker,
     /// The request is for a name that is not one of ours (RFC 9110 section 15.5.20).
     WrongHost,
+    /// The certificate that the connection began with is not taken any more.
+    Certificate,
     /// There is a form for that, at this place.
     LogIn(String),
     /// What was filled in there is refused; the form is shown once more.
@@ -166,7 +168,7 @@ impl Reject {
             Reject::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
             Reject::TooManyGuesses { .. } => StatusCode::TOO_MANY_REQUESTS,
             Reject::Forbidden { .. } | Reject::CrossSite(_) | Reject::ServiceWorker => StatusCode::FORBIDDEN,
-            Reject::WrongHost => StatusCode::MISDIRECTED_REQUEST,
+            Reject::WrongHost | Reject::Certificate => StatusCode::MISDIRECTED_REQUEST,
             Reject::LogIn(_) => StatusCode::SEE_OTHER,
             Reject::LoginAgain(again) => again.why.status(),
             Reject::NotFound => StatusCode::NOT_FOUND,
@@ -196,6 +198,7 @@ impl Reject {
             Reject::CrossSite(_) => "another site",
             Reject::ServiceWorker => "service worker",
             Reject::WrongHost => "another host",
+            Reject::Certificate => "client certificate",
             Reject::LogIn(_) => "no credentials",
             Reject::LoginAgain(again) => again.why.reason(),
             Reject::NotFound => "no such route",
