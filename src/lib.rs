@@ -166,5 +166,6 @@ pub mod cli;
 pub mod config;
 pub mod logging;
 
-// What people had before, as a configuration; the daemon knows nothing of it.
+// What people had before, as a configuration; and certificates for a development server. The daemon knows nothing of them.
+pub mod cert;
 pub mod convert;
