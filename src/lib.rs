@@ -39,7 +39,7 @@
 //!   any Err(Reject) -> reject -> response
 //! ```
 //!
-//! A row uses only the rows below it: `main cli` / `daemon signals` / `reload status systemd isolation purge::task` / `net` / `app` /
+//! A row uses only the rows below it: `main cli` / `cert` / `daemon signals` / `reload status systemd isolation purge::task` / `net` / `app` /
 //! `purge` / `guard auth session access forward page catcher client_addr` / `reject body access_log metrics conditions
 //! vitals in_flight sink state_dir path permission authority config::model purge::schedule purge::retention
 //! purge::history`.

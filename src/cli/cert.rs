@@ -50,10 +50,10 @@ struct New {
     names: Vec<String>,
     #[command(flatten)]
     lasts: Lasts,
-    /// Domains and networks that a new authority may sign for as well
+    /// What a new authority may sign for as well
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     allow: Vec<String>,
-    /// Who else may read the key; for root mailwarden, if there is one
+    /// Who else may read the key; for root mailwarden
     #[arg(long, value_name = "GROUP")]
     group: Option<String>,
 }

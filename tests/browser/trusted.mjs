@@ -7,8 +7,8 @@
 import { withBrowser } from "./chromium.mjs";
 
 await withBrowser(60, async (browser) => {
-  const page = await browser.newPage();
   for (const url of process.argv.slice(2)) {
+    const page = await browser.newPage(); // the error page of the one before is still on its way
     const told = await page.goto(url).then((answer) => (answer.ok() ? "ok" : `status ${answer.status()}`), reason);
     console.log(`${url} ${told}`);
   }

@@ -22,12 +22,12 @@ Examples:
   mailwarden cert new localhost --dir ./tls --days 30
   sudo mailwarden cert new mail.test --dir ./mailwarden/tls --group 65532
 
-Exit codes: 0 done, 1 there is one already or it could not be made, 2 wrong usage";
+Exit codes: 0 done, 1 it is there already or could not be made, 2 wrong usage";
 
 pub(super) const RENEW: &str = "\
 Names and key stay, so that one file is replaced and the daemon takes it up by
-itself; nobody has to trust anything anew. Without a NAME all are renewed: it can
-run from cron.
+itself; nobody has to trust anything anew. Without a NAME all are renewed: it
+can run from cron.
 
 Examples:
   mailwarden cert renew
