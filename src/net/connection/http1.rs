@@ -1,9 +1,9 @@
-//! One client connection, from its first byte to its last.
+//! A connection that speaks HTTP/1.
 
 use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
@@ -14,16 +14,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::client_io::{ClientIo, Handed, HeadTimeout, Limits};
-use super::limits::Admitted;
+use super::limits;
 use crate::app::{App, Connected};
-use crate::auth::Proven;
 use crate::body::Body;
 use crate::client_addr::Peer;
-use crate::forward::headers::address_value;
 use crate::in_flight::Activity;
+use crate::net::client_io::{ClientIo, HeadTimeout, Stream};
+use crate::net::limits::Admitted;
 
 /// How long, when the gate stops, a connection may go on without a request: a client that is about to send one does so
 /// within this time, and one that is not costs no more than this.
@@ -32,32 +30,17 @@ const NEXT_REQUEST: Duration = Duration::from_millis(250);
 /// How long a head that has begun may take then.
 const WHOLE_HEAD: Duration = Duration::from_secs(1);
 
-/// An accepted connection on its way to the worker that serves it.
-#[derive(Debug)]
-pub struct Accepted {
-    /// Its two directions.
-    pub stream: Handed,
-    /// Its other end.
-    pub peer: Peer,
-    /// Its place in the limits, given up when it is dropped.
-    pub admitted: Admitted,
-    /// Its place among what stopping waits for, from before a worker has seen it.
-    pub counted: TaskTrackerToken,
-}
-
-/// Serves a connection until it ends, or until `stop` is called and its current request has been answered.
-pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: CancellationToken) {
-    let Accepted { stream, peer, admitted, counted: _counted } = accepted;
-    let stream = match stream.settle() {
-        Ok(stream) => stream,
-        Err(error) => return tracing::error!(%peer, %error, "a connection cannot be served"),
-    };
-    let local = stream.local_addr();
+/// Serves it until it ends, or until `stop` is called and its current request has been answered.
+pub(super) async fn serve(
+    stream: Stream,
+    admitted: Admitted,
+    connected: Arc<Connected>,
+    app: Arc<App>,
+    stop: CancellationToken,
+) {
+    let peer = connected.peer;
     let activity = Arc::new(Activity::default());
     let io = TokioIo::new(ClientIo::new(stream, limits(&app), Arc::clone(&activity), admitted));
-    let peer_value = address_value(peer);
-    let (given, proven) = (Mutex::default(), Proven::default());
-    let connected = Arc::new(Connected { peer, local, peer_value, worker, given, proven });
 
     let service = {
         let (app, activity) = (Arc::clone(&app), Arc::clone(&activity));
@@ -142,11 +125,6 @@ where
     }
     connection.as_mut().graceful_shutdown();
     connection.await
-}
-
-fn limits(app: &App) -> Limits {
-    let timeouts = app.timeouts();
-    Limits { keep_alive: timeouts.keep_alive, head: timeouts.request_head, send: timeouts.send }
 }
 
 /// What hyper answers by itself never becomes a request: it gets its line in the access log here.
