@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::keys::{Default, KEYS, Kind};
+use super::keys::{Default, KEYS};
 use super::model::*;
 use super::*;
 use crate::permission::{Permission, PermissionSet};

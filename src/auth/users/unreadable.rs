@@ -87,7 +87,7 @@ impl fmt::Display for Reason<'_> {
 }
 
 /// The number of a group by the system's own table.
-pub(super) fn group_number(name: &str) -> Option<u32> {
+pub(crate) fn group_number(name: &str) -> Option<u32> {
     find_number(&String::from_utf8_lossy(&fs::read("/etc/group").unwrap_or_default()), name)
 }
 
@@ -99,7 +99,7 @@ fn find_number(table: &str, name: &str) -> Option<u32> {
 }
 
 /// Whose a file is: owner, group and mode.
-pub(super) fn ownership(found: &Metadata) -> String {
+pub(crate) fn ownership(found: &Metadata) -> String {
     let (owner, group) = (owner(found), name_of(found.gid(), "/etc/group"));
     format!("{owner}:{group} {:04o}", found.mode() & 0o7777)
 }
