@@ -8,3 +8,4 @@ pub(crate) mod patience;
 pub(crate) mod pit_and_hog;
 pub(crate) mod raw;
 pub(crate) mod smtp_client;
+pub(crate) mod tls;
