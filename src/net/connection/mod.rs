@@ -1,6 +1,7 @@
 //! One client connection, from its first byte to its last.
 
 pub mod http1;
+pub mod http2;
 
 use std::sync::{Arc, Mutex};
 
@@ -38,6 +39,9 @@ pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: Cance
     let peer_value = address_value(peer);
     let (given, proven) = (Mutex::default(), Proven::default());
     let connected = Arc::new(Connected { peer, local, peer_value, worker, given, proven });
+    if std::env::var_os("MW_H2").is_some() {
+        return http2::serve(stream, admitted, connected, app, stop).await;
+    }
     http1::serve(stream, admitted, connected, app, stop).await;
 }
 
