@@ -20,6 +20,7 @@ impl StartConfig {
             ("limits.connections_per_address", limits.connections_per_address.to_string()),
             ("limits.read_ahead", format_size(limits.read_ahead as u64)),
             ("timeouts.keep_alive", format_duration(times.keep_alive)),
+            ("timeouts.handshake", format_duration(times.handshake)),
             ("timeouts.request_head", format_duration(times.request_head)),
             ("timeouts.request_body", format_duration(times.request_body)),
             ("timeouts.upstream_connect", format_duration(times.upstream_connect)),
@@ -51,11 +52,12 @@ mod tests {
     use super::super::{Source, assemble};
 
     /// What a reload takes over. Every other key is named when it changes: none is passed over in silence.
-    const LIVE: [&str; 10] = [
+    const LIVE: [&str; 11] = [
         "trusted_proxies",
         "hosts",
         "allowed_origins",
         "health_path",
+        "tls.",
         "upstream.",
         "auth.",
         "access.",

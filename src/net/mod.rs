@@ -5,4 +5,6 @@ pub mod connection;
 pub mod inherited;
 pub mod limits;
 pub mod listener;
+pub mod socket;
+pub mod tls;
 pub mod workers;
