@@ -80,6 +80,14 @@ impl Connections {
     }
 }
 
+impl Admitted {
+    /// The address that counts against the limits, if any does.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+}
+
 impl Drop for Admitted {
     fn drop(&mut self) {
         self.connections.gauge.dec();

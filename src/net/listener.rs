@@ -14,13 +14,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
 use super::inherited::{Inherited, Passed};
 use super::limits::{Connections, Full};
-use super::socket::Socket as Stream;
+use super::socket::{Socket as Stream, farewell};
 use super::tls::Tls;
 use super::workers::Workers;
 use crate::app::App;
@@ -326,29 +325,10 @@ impl Acceptor {
         }
         let told = Arc::clone(&self.told);
         tokio::spawn(async move {
-            let _ = tokio::time::timeout(Duration::from_secs(1), async {
-                match stream {
-                    Stream::Tcp(stream) => farewell(stream).await,
-                    Stream::Unix(stream) => farewell(stream).await,
-                }
-            })
-            .await;
+            let _ = tokio::time::timeout(Duration::from_secs(1), async { farewell(stream, FULL).await }).await;
             told.fetch_sub(1, Ordering::Relaxed);
         });
     }
-}
-
-/// Writes the refusal and reads what comes: a close with bytes unread would be a reset that overtakes it.
-async fn farewell(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin) -> io::Result<()> {
-    stream.write_all(FULL).await?;
-    stream.shutdown().await?;
-    let mut sink = [0; 1024];
-    for _ in 0..64 {
-        if stream.read(&mut sink).await? == 0 {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// Gives every connection that comes to `take`, until `stop` is called.

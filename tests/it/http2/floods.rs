@@ -50,6 +50,7 @@ fn rapid_reset_ends_the_connection() {
         (0..100).flat_map(pair).collect()
     });
     assert_eq!(client.farewell(), ENHANCE_YOUR_CALM);
+    drop(client);
     others_are_served(&gate);
     assert!(catcher.requests().len() < 200, "{}", catcher.requests().len());
     gate.access_line(|line| line.contains("status=429") && line.contains("HTTP/2 flood"));
@@ -74,6 +75,7 @@ fn made_you_reset_ends_the_connection() {
         .concat()
     });
     assert_eq!(client.farewell(), ENHANCE_YOUR_CALM);
+    drop(client);
     hold.open();
     catcher.forget_scripts();
     others_are_served(&gate);
@@ -154,7 +156,7 @@ fn pings_settings_and_priorities_that_are_never_read_are_not_answered_into_memor
         client.is_polite = false;
         let piece = frame.bytes().repeat(1_000);
         // Whether the gate takes them all or has enough is its own affair, if it costs no memory.
-        flood(&mut client, 500, |_| piece.clone());
+        flood(&mut client, 100, |_| piece.clone());
         let grown = gate.memory().saturating_sub(before);
         assert!(grown < 16 << 10, "{frame:?}: {grown} KiB more");
         others_are_served(&gate);

@@ -33,6 +33,7 @@ fn streams_in_flight_end_well_and_new_ones_are_not_taken() {
     while let Some(frame) = client.next() {
         assert_ne!((frame.kind, frame.stream), (frames::HEADERS, 5), "it came too late");
     }
+    drop(client);
     assert_eq!(gate.wait().code(), Some(0));
 }
 
