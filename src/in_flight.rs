@@ -16,6 +16,7 @@ pub struct Activity {
     reading_head: AtomicBool,
     ending: AtomicBool,
     tls: AtomicBool,
+    heard: AtomicBool,
     meanwhile: Mutex<Option<Arc<dyn Meanwhile>>>,
 }
 
@@ -96,6 +97,22 @@ impl Activity {
     #[must_use]
     pub fn is_tls(&self) -> bool {
         self.tls.load(Ordering::Relaxed)
+    }
+
+    /// Something was read.
+    pub fn hears(&self) {
+        self.heard.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on, whether anything is read is to be told.
+    pub fn listens(&self) {
+        self.heard.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether anything was.
+    #[must_use]
+    pub fn has_heard(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
     }
 
     /// The current request's body will not be read to its end.

@@ -37,7 +37,7 @@ mod tests {
         std::fs::write(&cert, pair.cert.pem()).unwrap();
         let files = |cert| CertificateFiles { cert, key: folder.path().join("no.key") };
         let certificates = vec![files(cert), files(folder.path().join("none.pem"))];
-        let config = TlsConfig { certificates, min_version: TlsVersion::Tls12, clients: None };
+        let config = TlsConfig { certificates, min_version: TlsVersion::Tls12, http2: true, clients: None };
         let mut report = Report::default();
         look(&config, SystemTime::now(), &mut report);
         assert_eq!((report.findings.len(), report.unseen.len()), (0, 1), "{report}");
