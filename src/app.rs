@@ -65,6 +65,7 @@ pub struct App {
     limits: Limits,
     timeouts: Timeouts,
     told_of_forwarder: AtomicBool,
+    told_headerless: Seldom,
     faults: Seldom,
     looked: Seldom,
 }
@@ -96,6 +97,7 @@ impl App {
             limits: start.limits.clone(),
             timeouts: start.timeouts.clone(),
             told_of_forwarder: AtomicBool::new(false),
+            told_headerless: Seldom::default(),
             faults: Seldom::default(),
             looked: Seldom::default(),
         }

@@ -252,7 +252,6 @@ fn accept(bound: Vec<Bound>, app: &Arc<App>, workers: Workers, start: &StartConf
         connections: Connections::new(in_all, per_address, app.metrics().connections.clone()),
         app: Arc::clone(app),
         stop: CancellationToken::new(),
-        told: Arc::default(),
     };
     let mut accepting = Accepting { stop: acceptor.stop.clone(), tasks: Vec::new() };
     let listeners = bound.into_iter().map(Bound::settle).collect::<io::Result<Vec<Listener>>>();

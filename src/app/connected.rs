@@ -12,10 +12,12 @@ use crate::session::Given;
 /// What is known of a connection before its first request.
 #[derive(Debug)]
 pub struct Connected {
-    /// Its other end.
+    /// Its other end: the client, where a trusted proxy's PROXY header names him.
     pub peer: Peer,
     /// This end, if it has an address.
     pub local: Option<SocketAddr>,
+    /// Whether the client came by TLS to a trusted proxy, by its PROXY header.
+    pub by_tls: bool,
     /// The other end as a header value.
     pub peer_value: Option<HeaderValue>,
     /// The worker that serves it.

@@ -24,6 +24,7 @@ use crate::reject::Reject;
 pub struct Live {
     pub(super) users: Users,
     pub(super) trusted_proxies: TrustedProxies,
+    pub(super) proxy_protocol: bool,
     pub(super) hosts: Hosts,
     pub(super) allowed_origins: AllowedOrigins,
     pub(super) health_path: Option<String>,
@@ -79,6 +80,7 @@ impl Live {
         Self {
             users,
             trusted_proxies: config.trusted_proxies.clone(),
+            proxy_protocol: config.proxy_protocol,
             hosts: config.hosts.clone(),
             allowed_origins: config.allowed_origins.clone(),
             health_path: config.health_path.clone(),

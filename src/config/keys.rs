@@ -74,6 +74,7 @@ impl Key {
 pub(super) const KEYS: &[Key] = &[
     key("listen", Kind::List, r#"["0.0.0.0:8080", "[::]:8080"]"#).flag("listen"),
     key("trusted_proxies", Kind::List, "[]"),
+    key("proxy_protocol", Kind::Bool, "false"),
     key("unix_socket_mode", Kind::Text, r#""0660""#),
     unset("workers", Kind::Integer, "4 # one a core"),
     key("hosts", Kind::List, "[]"),
@@ -117,6 +118,7 @@ pub(super) const KEYS: &[Key] = &[
     key("limits.connections", Kind::Integer, "4096"),
     key("limits.connections_per_address", Kind::Integer, "512"),
     key("limits.read_ahead", Kind::Text, r#""64MiB""#),
+    key("timeouts.proxy_header", Kind::Text, r#""5s""#),
     key("timeouts.keep_alive", Kind::Text, r#""75s""#),
     key("timeouts.request_head", Kind::Text, r#""60s""#),
     key("timeouts.request_body", Kind::Text, r#""60s""#),

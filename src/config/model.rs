@@ -80,6 +80,8 @@ pub struct Limits {
 /// How long each step may take. None is zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeouts {
+    /// How long a trusted proxy's PROXY header may take, from the connection's beginning to its last byte.
+    pub proxy_header: Duration,
     /// How long a client's connection may stay open without a request.
     pub keep_alive: Duration,
     /// How long a request head may take from its first byte to its last.
@@ -186,6 +188,8 @@ impl fmt::Display for LogFormat {
 pub struct LiveConfig {
     /// Whose forwarding headers are believed.
     pub trusted_proxies: TrustedProxies,
+    /// Whether each connection from one of them begins with a header of the PROXY protocol; then there are some.
+    pub proxy_protocol: bool,
     /// The names under which the gate may be asked.
     pub hosts: Hosts,
     /// The other sites whose pages may use it.

@@ -55,6 +55,7 @@ pub(super) fn config(mut raw: Raw) -> Result<Config, ConfigErrors> {
         reader.hides_nothing(live);
         reader.not_twice(start);
         reader.binds_the_anonymous(live);
+        reader.has_proxies(live);
     }
     match (start, live) {
         (Ok(start), Ok(live)) if reader.is_clean() => Ok(Config { start, live }),
@@ -179,6 +180,7 @@ impl<'a> Reader<'a> {
     }
 
     fn timeouts(&mut self) -> Read<Timeouts> {
+        let proxy_header = self.duration("timeouts.proxy_header", LONGEST);
         let keep_alive = self.duration("timeouts.keep_alive", LONGEST);
         let request_head = self.duration("timeouts.request_head", LONGEST);
         let request_body = self.duration("timeouts.request_body", LONGEST);
@@ -190,6 +192,7 @@ impl<'a> Reader<'a> {
         let send = self.duration("timeouts.send", LONGEST);
         let stop = self.duration("timeouts.stop", LONGEST);
         Ok(Timeouts {
+            proxy_header: proxy_header?,
             keep_alive: keep_alive?,
             request_head: request_head?,
             request_body: request_body?,
@@ -232,6 +235,7 @@ impl<'a> Reader<'a> {
 
     fn live(&mut self) -> Read<LiveConfig> {
         let trusted_proxies = self.trusted_proxies();
+        let proxy_protocol = self.boolean("proxy_protocol");
         let hosts = self.hosts();
         let allowed_origins = self.allowed_origins();
         let health_path = self.health_path();
@@ -240,6 +244,7 @@ impl<'a> Reader<'a> {
         let site = self.site();
         Ok(LiveConfig {
             trusted_proxies: trusted_proxies?,
+            proxy_protocol: proxy_protocol?,
             hosts: hosts?,
             allowed_origins: allowed_origins?,
             health_path: health_path?,

@@ -19,6 +19,7 @@ impl StartConfig {
             ("limits.connections", limits.connections.to_string()),
             ("limits.connections_per_address", limits.connections_per_address.to_string()),
             ("limits.read_ahead", format_size(limits.read_ahead as u64)),
+            ("timeouts.proxy_header", format_duration(times.proxy_header)),
             ("timeouts.keep_alive", format_duration(times.keep_alive)),
             ("timeouts.request_head", format_duration(times.request_head)),
             ("timeouts.request_body", format_duration(times.request_body)),
@@ -51,8 +52,9 @@ mod tests {
     use super::super::{Source, assemble};
 
     /// What a reload takes over. Every other key is named when it changes: none is passed over in silence.
-    const LIVE: [&str; 10] = [
+    const LIVE: [&str; 11] = [
         "trusted_proxies",
+        "proxy_protocol",
         "hosts",
         "allowed_origins",
         "health_path",

@@ -10,17 +10,16 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
 use super::client_io::Stream;
 use super::inherited::{Inherited, Passed};
-use super::limits::{Connections, Full};
+use super::limits::Connections;
+use super::turned_away;
 use super::workers::Workers;
 use crate::app::App;
 use crate::client_addr::Peer;
@@ -37,13 +36,6 @@ const SAID_AGAIN: Duration = Duration::from_secs(60);
 
 /// How long it waits after an error that it knows nothing about.
 const HICCUP: Duration = Duration::from_millis(10);
-
-/// What a connection over the limits reads.
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\n\
-    content-type: text/plain; charset=utf-8\r\ncontent-length: 36\r\n\r\nToo many connections are open here.\n";
-
-/// How many connections are told so at one time; beyond it they are just closed.
-const TOLD_AT_ONCE: usize = 64;
 
 /// A listening socket that belongs to no runtime yet.
 #[derive(Debug)]
@@ -249,8 +241,6 @@ pub struct Acceptor {
     pub app: Arc<App>,
     /// Ends accepting.
     pub stop: CancellationToken,
-    /// How many refused connections are being told so.
-    pub told: Arc<AtomicUsize>,
 }
 
 impl Acceptor {
@@ -297,47 +287,13 @@ impl Acceptor {
         match self.connections.admit(peer, trusted) {
             Ok(admitted) => self.workers.hand_over(stream, peer, admitted),
             Err(full) => {
-                let reason = match full {
-                    Full::InAll => "too many connections",
-                    Full::Address => "too many connections from this address",
-                };
-                self.app.unparsed(peer, http::StatusCode::SERVICE_UNAVAILABLE, reason);
-                self.tell(stream);
+                self.app.unparsed(peer, http::StatusCode::SERVICE_UNAVAILABLE, full.reason());
+                if let Some(telling) = self.connections.telling() {
+                    tokio::spawn(turned_away::tell(stream, telling));
+                }
             }
         }
     }
-
-    /// Says 503 to a connection over the limits, without letting it hold anything for long.
-    fn tell(&self, stream: Stream) {
-        if self.told.fetch_add(1, Ordering::Relaxed) >= TOLD_AT_ONCE {
-            self.told.fetch_sub(1, Ordering::Relaxed);
-            return;
-        }
-        let told = Arc::clone(&self.told);
-        tokio::spawn(async move {
-            let _ = tokio::time::timeout(Duration::from_secs(1), async {
-                match stream {
-                    Stream::Tcp(stream) => farewell(stream).await,
-                    Stream::Unix(stream) => farewell(stream).await,
-                }
-            })
-            .await;
-            told.fetch_sub(1, Ordering::Relaxed);
-        });
-    }
-}
-
-/// Writes the refusal and reads what comes: a close with bytes unread would be a reset that overtakes it.
-async fn farewell(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin) -> io::Result<()> {
-    stream.write_all(FULL).await?;
-    stream.shutdown().await?;
-    let mut sink = [0; 1024];
-    for _ in 0..64 {
-        if stream.read(&mut sink).await? == 0 {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// Gives every connection that comes to `take`, until `stop` is called.

@@ -111,6 +111,9 @@ mod users_file;
 // Listening sockets.
 mod listen;
 
+// Whose connection it is, by the word of a proxy that hands on bytes.
+mod proxy_protocol;
+
 // How much a client may send and open, and what becomes of a gate without descriptors.
 mod limits;
 

@@ -37,6 +37,8 @@ pub(super) struct Plan {
     pub(super) health_path: Option<String>,
     /// The networks whose forwarding headers are believed, and `unix`.
     pub(super) trusted_proxies: Vec<String>,
+    /// Whether each connection of theirs begins with a PROXY header.
+    pub(super) proxy_protocol: bool,
     /// The names under which it may be asked; empty: any.
     pub(super) hosts: Vec<String>,
     /// The other sites whose pages may use it.
@@ -307,6 +309,7 @@ impl Plan {
             listen: config.start.listen.iter().map(ListenPlan::new).collect(),
             status: config.start.status.as_ref().map(|status| status.listen.to_string()),
             health_path: live.health_path.clone(),
+            proxy_protocol: live.proxy_protocol,
             trusted_proxies: live
                 .trusted_proxies
                 .nets

@@ -62,6 +62,9 @@ fn write_plan(plan: &Plan, out: &mut String) -> fmt::Result {
         proxies => format!("the X-Forwarded-* headers of {}", proxies.join(", ")),
     };
     line(out, "Believes", trusted)?;
+    if plan.proxy_protocol {
+        line(out, "", "and the PROXY header with which each of their connections has to begin")?;
+    }
     if !plan.hosts.is_empty() {
         line(out, "Answers to", format_args!("{}, addresses and localhost, and no other name", plan.hosts.join(", ")))?;
     }

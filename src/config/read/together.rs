@@ -20,6 +20,18 @@ impl Reader<'_> {
         }
     }
 
+    /// Whoever is not trusted sends no PROXY header, so that without a trusted proxy the key would do nothing.
+    pub(super) fn has_proxies(&mut self, live: &LiveConfig) {
+        const PATH: &str = "proxy_protocol";
+        if live.proxy_protocol
+            && live.trusted_proxies.is_empty()
+            && let Some(entry) = self.raw.get(PATH)
+        {
+            let reason = "needs trusted_proxies: write trusted_proxies = [\"10.0.0.5\"], with the address of the proxy that sends it";
+            self.fault(entry, PATH, reason);
+        }
+    }
+
     /// A gate that forwards to itself strips the password and then asks itself for one.
     pub(super) fn not_itself(&mut self, start: &StartConfig, live: &LiveConfig) {
         const PATH: &str = "upstream.url";

@@ -185,6 +185,11 @@ fn each_mistake_is_answered_with_what_to_do() {
             "trusted_proxies = [\"proxy.test\"]",
             "m.toml:1: trusted_proxies: \"proxy.test\" is not an address (192.0.2.7), a network (10.0.0.0/8) or \"unix\"",
         ),
+        (
+            "proxy_protocol = true",
+            "m.toml:1: proxy_protocol: needs trusted_proxies: write trusted_proxies = [\"10.0.0.5\"], with the address of the \
+             proxy that sends it",
+        ),
         ("unix_socket_mode = \"rw\"", "m.toml:1: unix_socket_mode: \"rw\" is no mode; write one as \"0660\""),
         ("workers = 0", "m.toml:1: workers: 0 is out of range; it goes from 1 to 1024"),
         (

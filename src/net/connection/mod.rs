@@ -1,12 +1,14 @@
 //! One client connection, from its first byte to its last.
 
 pub mod http1;
+mod named;
 
 use std::sync::{Arc, Mutex};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use self::named::Named;
 use super::client_io::{Handed, Limits};
 use super::limits::Admitted;
 use crate::app::{App, Connected};
@@ -35,9 +37,14 @@ pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: Cance
         Err(error) => return tracing::error!(%peer, %error, "a connection cannot be served"),
     };
     let local = stream.local_addr();
+    let (stream, named) = match named::of(stream, peer, admitted, &app, &stop).await {
+        Some(named) => named,
+        None => return,
+    };
+    let Named { peer, admitted, by_tls } = named;
     let peer_value = address_value(peer);
     let (given, proven) = (Mutex::default(), Proven::default());
-    let connected = Arc::new(Connected { peer, local, peer_value, worker, given, proven });
+    let connected = Arc::new(Connected { peer, local, peer_value, worker, given, proven, by_tls });
     http1::serve(stream, admitted, connected, app, stop).await;
 }
 

@@ -1,0 +1,41 @@
+//! What a connection over the limits is told, without letting it hold anything for long.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use super::client_io::Stream;
+use super::limits::Telling;
+
+/// What it reads.
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\n\
+    content-type: text/plain; charset=utf-8\r\ncontent-length: 36\r\n\r\nToo many connections are open here.\n";
+
+/// How long it may take over that.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Says 503, and ends it.
+pub async fn tell(stream: Stream, telling: Telling) {
+    let _ = tokio::time::timeout(PATIENCE, async {
+        match stream {
+            Stream::Tcp(stream) => farewell(stream).await,
+            Stream::Unix(stream) => farewell(stream).await,
+        }
+    })
+    .await;
+    drop(telling);
+}
+
+/// Writes the refusal and reads what comes: a close with bytes unread would be a reset that overtakes it.
+async fn farewell(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+    stream.write_all(FULL).await?;
+    stream.shutdown().await?;
+    let mut sink = [0; 1024];
+    for _ in 0..64 {
+        if stream.read(&mut sink).await? == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
