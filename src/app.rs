@@ -19,7 +19,7 @@ use http::header::HeaderValue;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 
-pub use self::connected::Connected;
+pub use self::connected::{Connected, Secured};
 use self::entrance::Asks;
 pub use self::health::NotReady;
 pub use self::live::{Live, Site};
@@ -181,7 +181,8 @@ impl App {
         let socket = known.as_ref().is_some_and(|(_, action)| is_upgrade(action));
         let listening = connected.local.map(|local| local.port());
         let (from_here, proven) = (connected.is_own(), &connected.proven);
-        let mut asks = Asks { parts: &parts, client, from_here, listening, proven, socket };
+        let secured = connected.secured.is_some();
+        let mut asks = Asks { parts: &parts, client, from_here, listening, secured, proven, socket };
         if cors::reader(&parts.headers, &live.allowed_origins).is_some()
             && let Some(answer) = cors::preflight(&parts)
         {
@@ -233,7 +234,8 @@ impl App {
         let no_stream = permit.action().operation == Operation::Other && asks.origin(live) == Origin::Other;
         let no_stream = no_stream.then(|| asks.cross_site());
         let host = guard::host(&parts);
-        let way = Way { peer: connected.peer, peer_value: connected.peer_value.as_ref(), client, host: host.as_ref() };
+        let peer_value = connected.peer_value.as_ref();
+        let way = Way { peer: connected.peer, peer_value, client, host: host.as_ref(), secured };
         let forward = Forward {
             upstream: &site.upstream,
             catcher,

@@ -19,7 +19,7 @@ use crate::access_log::AccessLog;
 use crate::app::{App, Live};
 use crate::auth::{AuthLimits, Authenticator, UsersFileError, UsersRead};
 use crate::conditions::Condition;
-use crate::config::model::{Listen, StartConfig, StatusConfig};
+use crate::config::model::{Listen, ListenAt, Scheme, StartConfig, StatusConfig};
 use crate::config::{Config, Source};
 use crate::forward::tunnels::Tunnels;
 use crate::isolation::facts;
@@ -28,6 +28,8 @@ use crate::metrics::Metrics;
 use crate::net::inherited::Inherited;
 use crate::net::limits::Connections;
 use crate::net::listener::{self, Acceptor, BindError, Bound, Listener};
+use crate::net::tls::Tls;
+use crate::net::tls::files::{self, TlsFileError};
 use crate::net::workers::{self, Inbox, Lifetime, Workers};
 use crate::purge::task;
 use crate::reload::{self, Reloader};
@@ -47,6 +49,8 @@ const INTERVAL: Duration = Duration::from_secs(5);
 pub enum StartError {
     /// There is no users file to read.
     Users(UsersFileError),
+    /// A certificate cannot be used.
+    Tls(TlsFileError),
     /// An address is taken or not ours.
     Bind(BindError),
     /// The system refused something that a process needs.
@@ -57,6 +61,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Users(error) => write!(f, "auth.users_file: {error}"),
+            StartError::Tls(error) => write!(f, "tls: {error}"),
             StartError::Bind(error) => error.fmt(f),
             StartError::System(what, error) => write!(f, "cannot {what}: {error}"),
         }
@@ -67,6 +72,7 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             StartError::Users(error) => Some(error),
+            StartError::Tls(error) => Some(error),
             StartError::Bind(error) => Some(error),
             StartError::System(_, error) => Some(error),
         }
@@ -111,6 +117,7 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
     let manager = Manager::from_environment();
     let UsersRead { users, mark } = reload::read_users(&config.live.auth).map_err(StartError::Users)?;
     reload::announce(&config.live.auth, &users);
+    let tls = tls(&config)?;
     let sockets = Sockets::bind(&config.start, inherited)?;
 
     let lifetime =
@@ -137,7 +144,7 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
         .collect::<io::Result<Vec<_>>>()
         .map_err(system("start a worker"))?;
     let own = tokio::spawn(Inbox::serve(own, Arc::clone(&app), lifetime.clone()));
-    let accepting = accept(sockets.main, &app, workers, &config.start)?;
+    let accepting = accept(sockets.main, &app, workers, tls, &config.start)?;
     tracing::info!(upstream = %config.live.site.upstream, catcher = %config.live.site.catcher, "forwarding");
     app.vitals().serving();
     let status = sockets.status.map(|bound| status::start(bound, Arc::clone(&app), lifetime.end.clone()));
@@ -189,13 +196,13 @@ impl Sockets {
         let bind = |listen: &[Listen], inherited: &mut Inherited| listener::bind(listen, mode, inherited);
         // A socket that is passed for it first, so that "systemd" without a name takes what is left.
         let mut status = match &start.status {
-            Some(StatusConfig { listen: listen @ Listen::Systemd(_), .. }) => {
+            Some(StatusConfig { listen: listen @ Listen { at: ListenAt::Systemd(_), .. }, .. }) => {
                 Some(bind(std::slice::from_ref(listen), &mut inherited).map_err(StartError::Bind)?)
             }
             _ => None,
         };
         let inherited_before = inherited.addresses();
-        let from_the_manager = [Listen::Systemd(None)];
+        let from_the_manager = [Listen { scheme: Scheme::Http, at: ListenAt::Systemd(None) }];
         let listen: &[Listen] =
             if start.listen_is_default && !inherited.is_empty() { &from_the_manager } else { &start.listen };
         let main = bind(listen, &mut inherited).inspect_err(|_| {
@@ -244,20 +251,43 @@ impl Accepting {
     }
 }
 
+/// What makes TLS of connections, where the configuration has some.
+fn tls(config: &Config) -> Result<Option<Arc<Tls>>, StartError> {
+    let Some(tls) = &config.live.tls else { return Ok(None) };
+    let loaded = files::load(tls).map_err(StartError::Tls)?;
+    let made = Tls::new(loaded, config.start.timeouts.handshake);
+    made.map(Some).map_err(|error| system("ready TLS")(io::Error::other(error)))
+}
+
 /// Starts accepting.
-fn accept(bound: Vec<Bound>, app: &Arc<App>, workers: Workers, start: &StartConfig) -> Result<Accepting, StartError> {
+fn accept(
+    bound: Vec<Bound>,
+    app: &Arc<App>,
+    workers: Workers,
+    tls: Option<Arc<Tls>>,
+    start: &StartConfig,
+) -> Result<Accepting, StartError> {
     let (in_all, per_address) = (start.limits.connections, start.limits.connections_per_address);
     let acceptor = Acceptor {
         workers,
         connections: Connections::new(in_all, per_address, app.metrics().connections.clone()),
         app: Arc::clone(app),
         stop: CancellationToken::new(),
+        tls: None,
     };
     let mut accepting = Accepting { stop: acceptor.stop.clone(), tasks: Vec::new() };
-    let listeners = bound.into_iter().map(Bound::settle).collect::<io::Result<Vec<Listener>>>();
-    for listener in listeners.map_err(system("listen"))? {
-        tracing::info!(addr = %listener, "listening");
-        accepting.tasks.push(tokio::spawn(acceptor.clone().run(listener)));
+    let listeners = bound.into_iter().map(|bound| Ok((bound.scheme, bound.settle()?)));
+    let listeners = listeners.collect::<io::Result<Vec<(Scheme, Listener)>>>();
+    for (scheme, listener) in listeners.map_err(system("listen"))? {
+        let acceptor = match scheme {
+            Scheme::Http => acceptor.clone(),
+            Scheme::Https => Acceptor { tls: tls.clone(), ..acceptor.clone() },
+        };
+        match scheme {
+            Scheme::Http => tracing::info!(addr = %listener, "listening"),
+            Scheme::Https => tracing::info!(addr = %listener, "listening, with TLS"),
+        }
+        accepting.tasks.push(tokio::spawn(acceptor.run(listener)));
     }
     Ok(accepting)
 }

@@ -22,10 +22,21 @@ pub struct Connected {
     pub peer_value: Option<HeaderValue>,
     /// The worker that serves it.
     pub worker: usize,
+    /// What TLS says of it, if it came by that.
+    pub secured: Option<Secured>,
     /// The ticket that was given out on it last.
     pub given: Mutex<Option<Given>>,
     /// The credentials that were right on it last.
     pub proven: Proven,
+}
+
+/// What TLS says of a connection.
+#[derive(Clone, Debug)]
+pub struct Secured {
+    /// The version of TLS, for the log: `TLSv1.3`.
+    pub version: &'static str,
+    /// Whether HTTP/2 was agreed upon.
+    pub http2: bool,
 }
 
 impl Connected {

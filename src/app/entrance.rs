@@ -34,6 +34,8 @@ pub(super) struct Asks<'a> {
     pub(super) from_here: bool,
     /// The port that it came to.
     pub(super) listening: Option<u16>,
+    /// Whether it came over TLS of the gate's own.
+    pub(super) secured: bool,
     /// The credentials that were right on its connection last.
     pub(super) proven: &'a Proven,
     /// Whether it asks for the catcher's socket: what the route says, not the fields alone.
@@ -46,7 +48,7 @@ impl<'a> Asks<'a> {
     }
 
     fn public(&self) -> Public {
-        Public::of(self.parts, self.client, self.listening)
+        Public::of(self.parts, self.client, self.secured, self.listening)
     }
 
     fn agent(&self) -> &[u8] {

@@ -81,6 +81,9 @@ pub(super) const KEYS: &[Key] = &[
     key("allowed_origins", Kind::List, "[]"),
     unset("state_dir", Kind::Text, r#""/var/lib/mailwarden" # $STATE_DIRECTORY, else this"#),
     unset("health_path", Kind::Text, r#""/healthz" # nothing is answered without credentials"#),
+    unset("tls.cert_file", Kind::Text, r#""/etc/mailwarden/tls/cert.pem" # no TLS"#),
+    unset("tls.key_file", Kind::Text, r#""/etc/mailwarden/tls/key.pem" # no TLS"#),
+    key("tls.min_version", Kind::Text, r#""1.2""#),
     key("upstream.url", Kind::Text, r#""http://127.0.0.1:1080""#).flag("upstream"),
     key("upstream.catcher", Kind::Text, r#""mailcatcher""#).flag("catcher"),
     unset("upstream.username", Kind::Text, r#""mailwarden" # the catcher has no login of its own"#),
@@ -120,6 +123,7 @@ pub(super) const KEYS: &[Key] = &[
     key("limits.read_ahead", Kind::Text, r#""64MiB""#),
     key("timeouts.proxy_header", Kind::Text, r#""5s""#),
     key("timeouts.keep_alive", Kind::Text, r#""75s""#),
+    key("timeouts.handshake", Kind::Text, r#""10s""#),
     key("timeouts.request_head", Kind::Text, r#""60s""#),
     key("timeouts.request_body", Kind::Text, r#""60s""#),
     key("timeouts.upstream_connect", Kind::Text, r#""10s""#),
@@ -137,11 +141,8 @@ pub(super) const KEYS: &[Key] = &[
 
 /// Keys and tables of capabilities that this version does not have, and what it does not do. To accept and ignore one
 /// would be to promise what does not happen.
-const NOT_YET: &[(&str, &str)] = &[
-    ("redirect", "this version does not redirect yet"),
-    ("site", "this version serves one catcher only yet"),
-    ("tls", "this version does not speak TLS yet"),
-];
+const NOT_YET: &[(&str, &str)] =
+    &[("redirect", "this version does not redirect yet"), ("site", "this version serves one catcher only yet")];
 
 /// What a path in the configuration is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -284,7 +285,7 @@ mod tests {
     #[test]
     fn paths_are_found_whole() {
         assert_eq!(find("upstream"), Known::Table);
-        assert_eq!(find("tls.acme.email"), Known::NotYet("this version does not speak TLS yet"));
+        assert_eq!(find("site.a.b"), Known::NotYet("this version serves one catcher only yet"));
         for path in ["", "upstream.", "upstream.url.x", "purger", "Listen", "sites"] {
             assert_eq!(find(path), Known::Unknown, "{path}");
         }

@@ -18,6 +18,7 @@ mod read;
 mod reader;
 mod secret;
 mod settings;
+mod tls;
 pub(crate) mod units;
 mod upstream;
 

@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-pub use super::address::{Listen, TrustedProxies};
+pub use super::address::{Listen, ListenAt, Scheme, TrustedProxies};
 pub use super::hosts::Hosts;
 pub use super::origins::AllowedOrigins;
 pub use super::purge::{ArchiveConfig, PurgeConfig};
 pub use super::secret::Secret;
+pub use super::tls::{CertificateFiles, TlsConfig, TlsVersion};
 pub use super::upstream::{Prefix, UpstreamConfig, UpstreamCredentials, UpstreamHost};
 use crate::permission::{Permission, PermissionSet};
 
@@ -84,6 +85,8 @@ pub struct Timeouts {
     pub proxy_header: Duration,
     /// How long a client's connection may stay open without a request.
     pub keep_alive: Duration,
+    /// How long a TLS handshake may take.
+    pub handshake: Duration,
     /// How long a request head may take from its first byte to its last.
     pub request_head: Duration,
     /// How long may pass between two reads of a request body.
@@ -196,6 +199,8 @@ pub struct LiveConfig {
     pub allowed_origins: AllowedOrigins,
     /// The path at which a load balancer is answered without credentials, if there is one; canonical.
     pub health_path: Option<String>,
+    /// What TLS is made of, if any is spoken.
+    pub tls: Option<TlsConfig>,
     /// Who is let in.
     pub auth: AuthConfig,
     /// What is added to the catcher's own page.
@@ -387,6 +392,6 @@ impl fmt::Display for RemoteContent {
     }
 }
 
-fn name_of<T: PartialEq>(names: &'static [(&'static str, T)], wanted: T) -> &'static str {
+pub(super) fn name_of<T: PartialEq>(names: &'static [(&'static str, T)], wanted: T) -> &'static str {
     names.iter().find(|(_, value)| *value == wanted).map_or("", |(name, _)| name)
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::address::{Listen, TrustedProxies, network};
+use super::address::{Listen, Scheme, TrustedProxies, network};
 use super::error::ConfigErrors;
 use super::model::{
     AllowedOrigins, AuthConfig, Config, Hosts, Limits, LiveConfig, LogConfig, LogFormat, LogLevel, PageConfig,
@@ -54,6 +54,7 @@ pub(super) fn config(mut raw: Raw) -> Result<Config, ConfigErrors> {
         reader.not_itself(start, live);
         reader.hides_nothing(live);
         reader.not_twice(start);
+        reader.tls_and_https(start, live);
         reader.binds_the_anonymous(live);
         reader.has_proxies(live);
     }
@@ -141,7 +142,7 @@ impl<'a> Reader<'a> {
         let mut noted = None;
         for (item, text) in &items {
             match Listen::parse(text) {
-                Ok(listen) if found.contains(&listen) => {
+                Ok(listen) if found.iter().any(|other| other.at == listen.at) => {
                     noted = Some(self.fault(item, PATH, format!("{text:?} is there twice; remove one")));
                 }
                 Ok(listen) => found.push(listen),
@@ -182,6 +183,7 @@ impl<'a> Reader<'a> {
     fn timeouts(&mut self) -> Read<Timeouts> {
         let proxy_header = self.duration("timeouts.proxy_header", LONGEST);
         let keep_alive = self.duration("timeouts.keep_alive", LONGEST);
+        let handshake = self.duration("timeouts.handshake", LONGEST);
         let request_head = self.duration("timeouts.request_head", LONGEST);
         let request_body = self.duration("timeouts.request_body", LONGEST);
         let upstream_connect = self.duration("timeouts.upstream_connect", LONGEST);
@@ -194,6 +196,7 @@ impl<'a> Reader<'a> {
         Ok(Timeouts {
             proxy_header: proxy_header?,
             keep_alive: keep_alive?,
+            handshake: handshake?,
             request_head: request_head?,
             request_body: request_body?,
             upstream_connect: upstream_connect?,
@@ -210,7 +213,10 @@ impl<'a> Reader<'a> {
         const PATH: &str = "status.listen";
         let listen = self.parsed(PATH, |text| match text {
             "off" => Ok(None),
-            _ => Listen::parse(text).map(Some),
+            _ => match Listen::parse(text)? {
+                Listen { scheme: Scheme::Https, .. } => Err("is https, which is not spoken there".to_owned()),
+                listen => Ok(Some(listen)),
+            },
         })?;
         Ok(listen.map(|listen| StatusConfig { listen, configured: !self.raw.is_default(PATH) }))
     }
@@ -239,6 +245,7 @@ impl<'a> Reader<'a> {
         let hosts = self.hosts();
         let allowed_origins = self.allowed_origins();
         let health_path = self.health_path();
+        let tls = self.tls();
         let auth = self.auth();
         let enhance = self.boolean("page.enhance");
         let site = self.site();
@@ -248,6 +255,7 @@ impl<'a> Reader<'a> {
             hosts: hosts?,
             allowed_origins: allowed_origins?,
             health_path: health_path?,
+            tls: tls?,
             auth: auth?,
             page: PageConfig { enhance: enhance? },
             site: site?,

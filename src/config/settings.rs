@@ -21,6 +21,7 @@ impl StartConfig {
             ("limits.read_ahead", format_size(limits.read_ahead as u64)),
             ("timeouts.proxy_header", format_duration(times.proxy_header)),
             ("timeouts.keep_alive", format_duration(times.keep_alive)),
+            ("timeouts.handshake", format_duration(times.handshake)),
             ("timeouts.request_head", format_duration(times.request_head)),
             ("timeouts.request_body", format_duration(times.request_body)),
             ("timeouts.upstream_connect", format_duration(times.upstream_connect)),
@@ -52,12 +53,13 @@ mod tests {
     use super::super::{Source, assemble};
 
     /// What a reload takes over. Every other key is named when it changes: none is passed over in silence.
-    const LIVE: [&str; 11] = [
+    const LIVE: [&str; 12] = [
         "trusted_proxies",
         "proxy_protocol",
         "hosts",
         "allowed_origins",
         "health_path",
+        "tls.",
         "upstream.",
         "auth.",
         "access.",

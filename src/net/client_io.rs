@@ -7,18 +7,17 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_rustls::server::TlsStream;
 
 use super::limits::Admitted;
+use super::socket::Socket;
 use crate::in_flight::Activity;
 
 /// What is written to a client whose head did not arrive in time, before the connection closes (RFC 9110 section 15.5.9).
@@ -29,61 +28,82 @@ const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n
 const LINGER: Duration = Duration::from_secs(5);
 const LINGER_BYTES: usize = 16 << 20;
 
-/// An accepted stream.
+/// What a client's bytes go through.
 #[derive(Debug)]
 pub enum Stream {
-    /// From an IPv4 or IPv6 listener.
-    Tcp(TcpStream),
-    /// From a Unix socket.
-    Unix(UnixStream),
+    /// Nothing: they are on the wire as they are.
+    Plain(Socket),
+    /// TLS.
+    Tls(Box<TlsStream<Socket>>),
 }
 
 impl Stream {
-    /// The address of this end, an IPv4 one in its own form, and its port.
-    #[must_use]
-    pub fn local_addr(&self) -> Option<SocketAddr> {
+    /// The socket below.
+    fn socket(&self) -> &Socket {
         match self {
-            Stream::Tcp(stream) => {
-                stream.local_addr().ok().map(|addr| SocketAddr::new(addr.ip().to_canonical(), addr.port()))
+            Stream::Plain(socket) => socket,
+            Stream::Tls(stream) => stream.get_ref().0,
+        }
+    }
+
+    /// Writes a few last bytes as far as that can be done at once, and over TLS its end behind them.
+    fn try_tell(&mut self, last: &[u8], cx: &mut Context<'_>) {
+        match self {
+            Stream::Plain(socket) => _ = socket.try_write(last),
+            Stream::Tls(stream) => {
+                let mut stream = Pin::new(stream);
+                if stream.as_mut().poll_write(cx, last).is_ready() {
+                    let _ = stream.poll_shutdown(cx);
+                }
             }
-            Stream::Unix(_) => None,
         }
     }
 }
 
-/// An accepted stream on its way to a worker.
-#[derive(Debug)]
-pub enum Handed {
-    /// It stays on the runtime that accepted it.
-    Here(Stream),
-    /// It goes to another runtime, and belongs to none meanwhile.
-    Tcp(std::net::TcpStream),
-    /// The same for a Unix socket.
-    Unix(std::os::unix::net::UnixStream),
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Stream::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
 }
 
-impl Handed {
-    /// Takes `stream` from the current runtime.
-    ///
-    /// # Errors
-    /// When the system's poller does not let go of it.
-    pub fn away(stream: Stream) -> io::Result<Self> {
-        Ok(match stream {
-            Stream::Tcp(stream) => Handed::Tcp(stream.into_std()?),
-            Stream::Unix(stream) => Handed::Unix(stream.into_std()?),
-        })
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut *self {
+            Stream::Plain(socket) => Pin::new(socket).poll_write(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
     }
 
-    /// Gives it to the current runtime.
-    ///
-    /// # Errors
-    /// When the system's poller is full.
-    pub fn settle(self) -> io::Result<Stream> {
-        Ok(match self {
-            Handed::Here(stream) => stream,
-            Handed::Tcp(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
-            Handed::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
-        })
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut *self {
+            Stream::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, bufs),
+            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Stream::Plain(socket) => Pin::new(socket).poll_flush(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Stream::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
     }
 }
 
@@ -177,10 +197,7 @@ impl ClientIo {
         let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + limit);
         ready!(poll_until(&mut self.read_timer, deadline, cx));
         if self.in_head {
-            let _ = match &self.stream {
-                Stream::Tcp(stream) => stream.try_write(TIMED_OUT),
-                Stream::Unix(stream) => stream.try_write(TIMED_OUT),
-            };
+            self.stream.try_tell(TIMED_OUT, cx);
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, HeadTimeout)));
         }
         // Nothing was begun: the connection just ends.
@@ -193,11 +210,7 @@ impl ClientIo {
         let mut sink = [0; 8 * 1024];
         loop {
             let mut sink = ReadBuf::new(&mut sink);
-            let read = match &mut self.stream {
-                Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut sink),
-                Stream::Unix(stream) => Pin::new(stream).poll_read(cx, &mut sink),
-            };
-            match read {
+            match Pin::new(&mut self.stream).poll_read(cx, &mut sink) {
                 Poll::Pending => return timer.as_mut().poll(cx),
                 Poll::Ready(Ok(())) if !sink.filled().is_empty() && *left > 0 => {
                     *left = left.saturating_sub(sink.filled().len());
@@ -225,10 +238,8 @@ impl ClientIo {
 impl Drop for ClientIo {
     fn drop(&mut self) {
         // An answer that broke off and has no other mark of its end: a reset instead of a clean end.
-        if self.activity.is_cut()
-            && let Stream::Tcp(stream) = &self.stream
-        {
-            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        if self.activity.is_cut() {
+            self.stream.socket().reset_on_close();
         }
     }
 }
@@ -252,10 +263,7 @@ impl AsyncRead for ClientIo {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buf.filled().len();
-        let result = match &mut this.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
-        };
+        let result = Pin::new(&mut this.stream).poll_read(cx, buf);
         this.look();
         match result {
             Poll::Pending => this.poll_wait(cx),
@@ -273,10 +281,7 @@ impl AsyncRead for ClientIo {
 
 impl AsyncWrite for ClientIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let result = match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
-        };
+        let result = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.written(result, cx)
     }
 
@@ -285,10 +290,7 @@ impl AsyncWrite for ClientIo {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let result = match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-        };
+        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.written(result, cx)
     }
 
@@ -300,10 +302,7 @@ impl AsyncWrite for ClientIo {
     /// again while it knows that there is nothing to read.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        ready!(match &mut this.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Unix(stream) => Pin::new(stream).poll_flush(cx),
-        })?;
+        ready!(Pin::new(&mut this.stream).poll_flush(cx))?;
         this.look();
         if this.deadline.is_none() && this.is_waiting_for_a_head() {
             // Ready only for a deadline that has passed already; reading will find that out.
@@ -314,10 +313,7 @@ impl AsyncWrite for ClientIo {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.lingering.is_none() {
-            ready!(match &mut self.stream {
-                Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-                Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-            })?;
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
             if self.activity.has_unread() {
                 self.lingering = Some((Box::pin(tokio::time::sleep(LINGER)), LINGER_BYTES));
             }

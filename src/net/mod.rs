@@ -6,5 +6,7 @@ pub mod inherited;
 pub mod limits;
 pub mod listener;
 pub mod proxy_header;
+pub mod socket;
+pub mod tls;
 pub mod turned_away;
 pub mod workers;

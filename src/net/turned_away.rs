@@ -3,10 +3,10 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::client_io::Stream;
 use super::limits::Telling;
+use super::socket::Socket;
 
 /// What it reads.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\n\
@@ -16,24 +16,18 @@ const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nr
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Says 503, and ends it.
-pub async fn tell(stream: Stream, telling: Telling) {
-    let _ = tokio::time::timeout(PATIENCE, async {
-        match stream {
-            Stream::Tcp(stream) => farewell(stream).await,
-            Stream::Unix(stream) => farewell(stream).await,
-        }
-    })
-    .await;
+pub async fn tell(socket: Socket, telling: Telling) {
+    let _ = tokio::time::timeout(PATIENCE, farewell(socket)).await;
     drop(telling);
 }
 
 /// Writes the refusal and reads what comes: a close with bytes unread would be a reset that overtakes it.
-async fn farewell(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
-    stream.write_all(FULL).await?;
-    stream.shutdown().await?;
+async fn farewell(mut socket: Socket) -> io::Result<()> {
+    socket.write_all(FULL).await?;
+    socket.shutdown().await?;
     let mut sink = [0; 1024];
     for _ in 0..64 {
-        if stream.read(&mut sink).await? == 0 {
+        if socket.read(&mut sink).await? == 0 {
             break;
         }
     }

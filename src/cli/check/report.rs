@@ -7,7 +7,9 @@ use serde::Serialize;
 use super::{LineProblem, UsersReport};
 use crate::auth::how_to_make;
 use crate::cli::Exit;
-use crate::config::model::{AccessConfig, CatcherKind, Config, Listen, PurgeConfig, RemoteContent, UsersFile};
+use crate::config::model::{
+    AccessConfig, CatcherKind, Config, Listen, ListenAt, PurgeConfig, RemoteContent, UsersFile,
+};
 use crate::config::{self, ConfigError, Place};
 use crate::page::script_path;
 use crate::permission::PermissionSet;
@@ -349,7 +351,7 @@ impl ListenPlan {
     fn new(listen: &Listen) -> Self {
         ListenPlan {
             address: listen.to_string(),
-            skipped_without_ipv6: matches!(listen, Listen::Tcp { optional: true, .. }),
+            skipped_without_ipv6: matches!(listen.at, ListenAt::Tcp { optional: true, .. }),
         }
     }
 }

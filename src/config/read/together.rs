@@ -1,6 +1,6 @@
 //! What is right by itself and wrong together with another key.
 
-use super::super::address::Listen;
+use super::super::address::{Listen, ListenAt, Scheme};
 use super::super::model::{CatcherKind, LiveConfig, SiteConfig, StartConfig, StatusConfig};
 use super::super::reader::Reader;
 use super::super::upstream::{UpstreamConfig, UpstreamHost};
@@ -36,8 +36,8 @@ impl Reader<'_> {
     pub(super) fn not_itself(&mut self, start: &StartConfig, live: &LiveConfig) {
         const PATH: &str = "upstream.url";
         let UpstreamConfig { host, port, .. } = &live.site.upstream;
-        let is_here = |listen: &Listen| match listen {
-            Listen::Tcp { addr, .. } if addr.port() == *port => match host {
+        let is_here = |listen: &Listen| match &listen.at {
+            ListenAt::Tcp { addr, .. } if addr.port() == *port => match host {
                 UpstreamHost::Ip(ip) => addr.ip() == *ip || (addr.ip().is_unspecified() && ip.is_loopback()),
                 UpstreamHost::Name(name) => {
                     name == "localhost" && (addr.ip().is_unspecified() || addr.ip().is_loopback())
@@ -63,6 +63,28 @@ impl Reader<'_> {
             && let Some(entry) = self.raw.get(PATH)
         {
             self.fault(entry, PATH, format!("\"{status}\" is taken by listen, \"{listen}\"; write another port"));
+        }
+    }
+
+    /// A certificate that is shown nowhere, and a place where one is to be shown and there is none.
+    pub(super) fn tls_and_https(&mut self, start: &StartConfig, live: &LiveConfig) {
+        const CERT: &str = "tls.cert_file";
+        const LISTEN: &str = "listen";
+        let https = start.listen.iter().find(|listen| listen.scheme == Scheme::Https);
+        match (https, &live.tls) {
+            (Some(https), None) => {
+                if let Some(entry) = self.raw.get(LISTEN) {
+                    let reason = format!("\"{https}\" needs a certificate: write {CERT} and tls.key_file");
+                    self.fault(entry, LISTEN, reason);
+                }
+            }
+            (None, Some(_)) => {
+                if let Some(entry) = self.raw.get(CERT) {
+                    let reason = "is there, and no entry of listen is https; write listen = [\"https://0.0.0.0:8443\"]";
+                    self.fault(entry, CERT, reason);
+                }
+            }
+            (Some(_), Some(_)) | (None, None) => {}
         }
     }
 

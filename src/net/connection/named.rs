@@ -9,9 +9,9 @@ use super::http1::NEXT_REQUEST;
 use crate::app::App;
 use crate::client_addr::Peer;
 use crate::config::units::format_duration;
-use crate::net::client_io::Stream;
 use crate::net::limits::Admitted;
 use crate::net::proxy_header::{self, Header, Unread};
+use crate::net::socket::Socket;
 use crate::net::turned_away;
 
 /// What is known before the first byte of the client.
@@ -25,38 +25,41 @@ pub(super) struct Named {
     pub(super) by_tls: bool,
 }
 
-/// Reads the PROXY header of a connection from `peer`, if it has to begin with one; none if there is nothing to go on with.
+/// Reads the PROXY header of a connection from `peer`, if it has to begin with one; none if there is nothing to go on
+/// with. `tls` is what is spoken behind it.
 pub(super) async fn of(
-    stream: Stream,
+    mut socket: Socket,
     peer: Peer,
     admitted: Admitted,
+    tls: bool,
     app: &App,
     stop: &CancellationToken,
-) -> Option<(Stream, Named)> {
+) -> Option<(Socket, Named)> {
     if !app.expects_header(peer) {
-        return Some((stream, Named { peer, admitted, by_tls: false }));
+        return Some((socket, Named { peer, admitted, by_tls: false }));
     }
-    let header = header(&stream, peer, app, stop).await?;
+    let header = header(&mut socket, peer, app, stop).await?;
     // Where the proxy names nobody, the connection is its own.
     let Some(client) = header.client else {
-        return Some((stream, Named { peer, admitted, by_tls: header.by_tls }));
+        return Some((socket, Named { peer, admitted, by_tls: header.by_tls }));
     };
     match admitted.turns_out(client, app.trusts(client)) {
-        Ok(admitted) => Some((stream, Named { peer: client, admitted, by_tls: header.by_tls })),
+        Ok(admitted) => Some((socket, Named { peer: client, admitted, by_tls: header.by_tls })),
         Err((full, telling)) => {
             app.unparsed(client, StatusCode::SERVICE_UNAVAILABLE, full.reason());
-            if let Some(telling) = telling {
-                turned_away::tell(stream, telling).await;
+            // Who speaks TLS could not read it.
+            if let Some(telling) = telling.filter(|_| !tls) {
+                turned_away::tell(socket, telling).await;
             }
             None
         }
     }
 }
 
-async fn header(stream: &Stream, peer: Peer, app: &App, stop: &CancellationToken) -> Option<Header> {
+async fn header(socket: &mut Socket, peer: Peer, app: &App, stop: &CancellationToken) -> Option<Header> {
     let limit = app.timeouts().proxy_header;
     let read = tokio::select! {
-        read = tokio::time::timeout(limit, proxy_header::read(stream)) => read,
+        read = tokio::time::timeout(limit, proxy_header::read(socket)) => read,
         () = stopped(stop, NEXT_REQUEST) => return None,
     };
     match read {

@@ -2,11 +2,10 @@
 
 use std::io;
 
-use rustix::net::{RecvFlags, recv};
-use tokio::io::Interest;
+use tokio::io::AsyncReadExt as _;
 
 use super::{Fault, Header, parse};
-use crate::net::client_io::Stream;
+use crate::net::socket::Socket;
 
 /// How much is looked at in one go: more than nearly every header.
 const LOOK: usize = 512;
@@ -22,17 +21,17 @@ pub enum Unread {
     Io(io::Error),
 }
 
-/// Reads the header that `stream` begins with.
+/// Reads the header that `socket` begins with.
 ///
 /// What has arrived is looked at first, and taken only as far as it belongs to the header.
 ///
 /// # Errors
 /// [`Unread`].
-pub async fn read(stream: &Stream) -> Result<Header, Unread> {
+pub async fn read(socket: &mut Socket) -> Result<Header, Unread> {
     let mut held = Vec::new();
     loop {
         let mut seen = [0; LOOK];
-        let count = receive(stream, &mut seen, RecvFlags::PEEK).await.map_err(Unread::Io)?;
+        let count = socket.peek(&mut seen).await.map_err(Unread::Io)?;
         let before = held.len();
         held.extend_from_slice(seen.get(..count).unwrap_or_default());
         let parsed = parse(&held).map_err(Unread::Fault)?;
@@ -43,29 +42,10 @@ pub async fn read(stream: &Stream) -> Result<Header, Unread> {
             None => count,
             Some(header) => header.length.saturating_sub(before),
         };
-        take(stream, seen.get_mut(..ours).unwrap_or_default()).await.map_err(Unread::Io)?;
+        socket.read_exact(seen.get_mut(..ours).unwrap_or_default()).await.map_err(Unread::Io)?;
         if let Some(header) = parsed {
             return Ok(header);
         }
-    }
-}
-
-/// Takes as many bytes as `seen` has, which are there.
-async fn take(stream: &Stream, seen: &mut [u8]) -> io::Result<()> {
-    let mut taken = 0;
-    while let Some(left) = seen.get_mut(taken..).filter(|left| !left.is_empty()) {
-        match receive(stream, left, RecvFlags::empty()).await? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            count => taken += count,
-        }
-    }
-    Ok(())
-}
-
-async fn receive(stream: &Stream, into: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
-    match stream {
-        Stream::Tcp(stream) => stream.async_io(Interest::READABLE, || Ok(recv(stream, &mut *into, flags)?.0)).await,
-        Stream::Unix(stream) => stream.async_io(Interest::READABLE, || Ok(recv(stream, &mut *into, flags)?.0)).await,
     }
 }
 
@@ -74,7 +54,7 @@ async fn receive(stream: &Stream, into: &mut [u8], flags: RecvFlags) -> io::Resu
 mod tests {
     use std::time::Duration;
 
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::io::AsyncWriteExt as _;
     use tokio::net::UnixStream;
 
     use super::*;
@@ -94,14 +74,13 @@ mod tests {
                 let (ours, mut theirs) = UnixStream::pair().unwrap();
                 let (first, second) = bytes.split_at(split);
                 theirs.write_all(first).await.unwrap();
-                let ours = Stream::Unix(ours);
-                let (header, ()) = tokio::join!(read(&ours), async {
+                let mut ours = Socket::Unix(ours);
+                let (header, ()) = tokio::join!(read(&mut ours), async {
                     tokio::task::yield_now().await;
                     theirs.write_all(second).await.unwrap();
                 });
                 let header = header.unwrap();
                 assert_eq!(header.client, Some(Peer::Tcp("192.0.2.7".parse().unwrap())));
-                let Stream::Unix(mut ours) = ours else { unreachable!() };
                 let mut rest = vec![0; bytes.len() - LINE.len()];
                 ours.read_exact(&mut rest).await.unwrap();
                 assert_eq!(rest, bytes[LINE.len()..], "{split}");
@@ -118,10 +97,9 @@ mod tests {
                 bytes.extend(u16::try_from(length).unwrap().to_be_bytes());
                 bytes.resize(16 + length, 7);
                 bytes.push(b'G');
-                let ours = Stream::Unix(ours);
-                let (header, ()) = tokio::join!(read(&ours), async { theirs.write_all(&bytes).await.unwrap() });
+                let mut ours = Socket::Unix(ours);
+                let (header, ()) = tokio::join!(read(&mut ours), async { theirs.write_all(&bytes).await.unwrap() });
                 assert_eq!(header.unwrap().length, 16 + length);
-                let Stream::Unix(mut ours) = ours else { unreachable!() };
                 assert_eq!(ours.read_u8().await.unwrap(), b'G');
             }
         });
@@ -132,13 +110,12 @@ mod tests {
         run(async {
             let (ours, mut theirs) = UnixStream::pair().unwrap();
             theirs.write_all(&LINE[..9]).await.unwrap();
-            let ours = Stream::Unix(ours);
-            let waited = tokio::time::timeout(Duration::from_millis(50), read(&ours)).await;
+            let mut ours = Socket::Unix(ours);
+            let waited = tokio::time::timeout(Duration::from_millis(50), read(&mut ours)).await;
             assert!(waited.is_err());
             // It has been taken: a look that found it again at once would never rest.
-            let Stream::Unix(ours) = ours else { unreachable!() };
-            let left = ours.try_read(&mut [0; 1]).map_err(|error| error.kind());
-            assert_eq!(left, Err(io::ErrorKind::WouldBlock));
+            let left = tokio::time::timeout(Duration::from_millis(50), ours.read_u8()).await;
+            assert!(left.is_err());
         });
     }
 
@@ -149,7 +126,7 @@ mod tests {
                 let (ours, mut theirs) = UnixStream::pair().unwrap();
                 theirs.write_all(sent).await.unwrap();
                 drop(theirs);
-                match read(&Stream::Unix(ours)).await.unwrap_err() {
+                match read(&mut Socket::Unix(ours)).await.unwrap_err() {
                     Unread::Nothing => assert!(nothing),
                     Unread::Fault(fault) => {
                         assert!(!nothing);

@@ -1,0 +1,70 @@
+//! The keys of TLS: which certificates are shown, and what is spoken at the least.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::model::name_of;
+use super::read::parse_path;
+use super::reader::{Read, Reader};
+
+/// What TLS is made of. The files have not been read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// At least one; the first is shown to who asks for a name that none of them has.
+    pub certificates: Vec<CertificateFiles>,
+    /// The oldest version that is spoken.
+    pub min_version: TlsVersion,
+}
+
+/// A certificate with its chain, and the key that fits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CertificateFiles {
+    /// The certificate, and behind it those that lead from it to an authority; PEM.
+    pub cert: PathBuf,
+    /// Its private key; PEM, not encrypted.
+    pub key: PathBuf,
+}
+
+/// A version of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// 1.2.
+    Tls12,
+    /// 1.3.
+    Tls13,
+}
+
+impl TlsVersion {
+    const NAMES: &[(&str, TlsVersion)] = &[("1.2", TlsVersion::Tls12), ("1.3", TlsVersion::Tls13)];
+}
+
+impl fmt::Display for TlsVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(name_of(TlsVersion::NAMES, *self))
+    }
+}
+
+const CERT: &str = "tls.cert_file";
+const KEY: &str = "tls.key_file";
+
+impl Reader<'_> {
+    pub(super) fn tls(&mut self) -> Read<Option<TlsConfig>> {
+        let min_version = self.named("tls.min_version", TlsVersion::NAMES);
+        let first = self.certificate();
+        let (min_version, Some(first)) = (min_version?, first?) else { return Ok(None) };
+        Ok(Some(TlsConfig { certificates: vec![first], min_version }))
+    }
+
+    /// The default certificate.
+    fn certificate(&mut self) -> Read<Option<CertificateFiles>> {
+        match (self.raw.get(CERT), self.raw.get(KEY)) {
+            (None, None) => Ok(None),
+            (Some(entry), None) => Err(self.fault(entry, CERT, format!("is there without {KEY}; give both or none"))),
+            (None, Some(entry)) => Err(self.fault(entry, KEY, format!("is there without {CERT}; give both or none"))),
+            (Some(_), Some(_)) => {
+                let (cert, key) = (self.parsed(CERT, parse_path), self.parsed(KEY, parse_path));
+                Ok(Some(CertificateFiles { cert: cert?, key: key? }))
+            }
+        }
+    }
+}
