@@ -35,7 +35,7 @@ use crate::forward::headers::Way;
 use crate::forward::relay::Pace;
 use crate::forward::tunnels::Tunnels;
 use crate::forward::{self, Forward};
-use crate::guard::origin::Origin;
+use crate::guard::origin::{self, Origin, Public};
 use crate::guard::{self, cors};
 use crate::metrics::Metrics;
 use crate::page;
@@ -64,6 +64,8 @@ pub struct App {
     read_ahead: Arc<ReadAhead>,
     limits: Limits,
     timeouts: Timeouts,
+    /// The port to which requests in clear text are sent, if they are.
+    redirect: Option<u16>,
     told_of_forwarder: AtomicBool,
     told_headerless: Seldom,
     faults: Seldom,
@@ -96,6 +98,7 @@ impl App {
             read_ahead: ReadAhead::new(start.limits.read_ahead),
             limits: start.limits.clone(),
             timeouts: start.timeouts.clone(),
+            redirect: start.redirect.map(|redirect| redirect.port),
             told_of_forwarder: AtomicBool::new(false),
             told_headerless: Seldom::default(),
             faults: Seldom::default(),
@@ -113,6 +116,10 @@ impl App {
         let (parts, mut body) = request.into_parts();
         let live = self.live.load_full();
         let reader = cors::reader(&parts.headers, &live.allowed_origins).cloned();
+        let hsts = live.hsts.clone().filter(|_| {
+            let peer = Client { addr: connected.peer, peer_is_trusted: self.trusts(connected.peer) };
+            origin::is_https(&parts.headers, peer, connected.is_secured())
+        });
         let mut response = match self.decide_and_forward(&live, parts, &mut body, connected, &mut record).await {
             Ok(response) => {
                 if let Some(record) = &mut record {
@@ -142,6 +149,9 @@ impl App {
         if !live.allowed_origins.is_empty() {
             cors::tell(response.headers_mut(), reader);
         }
+        if let Some(hsts) = hsts {
+            response.headers_mut().insert(http::header::STRICT_TRANSPORT_SECURITY, hsts);
+        }
         counted.status = response.status();
         match record {
             Some(record) => response.map(|body| body.recorded(record)),
@@ -166,6 +176,14 @@ impl App {
             return self.health(&parts.method);
         }
         guard::names(&live.hosts, &parts, client)?;
+        let listening = connected.local.map(|local| local.port());
+        let secured = connected.is_secured();
+        if let Some(port) = self.redirect
+            && let public = Public::of(&parts, client, secured, listening)
+            && !public.https
+        {
+            return Err(guard::redirect::to_https(&public, &parts, port));
+        }
         let handshake = forward::is_websocket(&parts);
 
         let site = &live.site;
@@ -179,9 +197,7 @@ impl App {
         let mut known = site.catcher.now().map(|catcher| (catcher, routed(catcher)));
 
         let socket = known.as_ref().is_some_and(|(_, action)| is_upgrade(action));
-        let listening = connected.local.map(|local| local.port());
         let (from_here, proven) = (connected.is_own(), &connected.proven);
-        let secured = connected.secured.is_some();
         let mut asks = Asks { parts: &parts, client, from_here, listening, secured, proven, socket };
         if cors::reader(&parts.headers, &live.allowed_origins).is_some()
             && let Some(answer) = cors::preflight(&parts)

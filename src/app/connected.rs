@@ -40,6 +40,11 @@ pub struct Secured {
 }
 
 impl Connected {
+    /// Whether it came by TLS: to the gate, or by the word of its PROXY header to a proxy in front.
+    pub(super) fn is_secured(&self) -> bool {
+        self.secured.is_some() || self.by_tls
+    }
+
     /// Whether it comes from this machine's own address, other than loopback: what hands connections on here, a container
     /// engine's forwarder say, has that address, and who is behind it could be anybody.
     pub(super) fn is_own(&self) -> bool {

@@ -28,6 +28,8 @@ pub struct Live {
     pub(super) hosts: Hosts,
     pub(super) allowed_origins: AllowedOrigins,
     pub(super) health_path: Option<String>,
+    /// What browsers that come by TLS are told of coming by nothing else (RFC 6797), if anything.
+    pub(super) hsts: Option<HeaderValue>,
     pub(super) realm: String,
     pub(super) challenge: HeaderValue,
     pub(super) login_page: bool,
@@ -84,6 +86,7 @@ impl Live {
             hosts: config.hosts.clone(),
             allowed_origins: config.allowed_origins.clone(),
             health_path: config.health_path.clone(),
+            hsts: config.hsts.and_then(|age| HeaderValue::try_from(format!("max-age={}", age.as_secs())).ok()),
             realm: config.auth.realm.clone(),
             challenge: challenge(&config.auth.realm),
             login_page: config.auth.login_page,

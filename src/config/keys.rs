@@ -77,6 +77,8 @@ pub(super) const KEYS: &[Key] = &[
     key("proxy_protocol", Kind::Bool, "false"),
     key("unix_socket_mode", Kind::Text, r#""0660""#),
     unset("workers", Kind::Integer, "4 # one a core"),
+    key("redirect", Kind::Bool, "false"),
+    unset("redirect_port", Kind::Integer, "443 # that of the first https entry of listen"),
     key("hosts", Kind::List, "[]"),
     key("allowed_origins", Kind::List, "[]"),
     unset("state_dir", Kind::Text, r#""/var/lib/mailwarden" # $STATE_DIRECTORY, else this"#),
@@ -84,6 +86,7 @@ pub(super) const KEYS: &[Key] = &[
     unset("tls.cert_file", Kind::Text, r#""/etc/mailwarden/tls/cert.pem" # no TLS"#),
     unset("tls.key_file", Kind::Text, r#""/etc/mailwarden/tls/key.pem" # no TLS"#),
     key("tls.min_version", Kind::Text, r#""1.2""#),
+    unset("tls.hsts", Kind::Text, r#""365d" # browsers may come back in clear text"#),
     key("upstream.url", Kind::Text, r#""http://127.0.0.1:1080""#).flag("upstream"),
     key("upstream.catcher", Kind::Text, r#""mailcatcher""#).flag("catcher"),
     unset("upstream.username", Kind::Text, r#""mailwarden" # the catcher has no login of its own"#),
@@ -141,8 +144,7 @@ pub(super) const KEYS: &[Key] = &[
 
 /// Keys and tables of capabilities that this version does not have, and what it does not do. To accept and ignore one
 /// would be to promise what does not happen.
-const NOT_YET: &[(&str, &str)] =
-    &[("redirect", "this version does not redirect yet"), ("site", "this version serves one catcher only yet")];
+const NOT_YET: &[(&str, &str)] = &[("site", "this version serves one catcher only yet")];
 
 /// What a path in the configuration is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

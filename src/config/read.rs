@@ -57,6 +57,7 @@ pub(super) fn config(mut raw: Raw) -> Result<Config, ConfigErrors> {
         reader.tls_and_https(start, live);
         reader.binds_the_anonymous(live);
         reader.has_proxies(live);
+        reader.has_tls(start, live);
     }
     match (start, live) {
         (Ok(start), Ok(live)) if reader.is_clean() => Ok(Config { start, live }),
@@ -98,6 +99,7 @@ impl<'a> Reader<'a> {
     fn start(&mut self) -> Read<StartConfig> {
         let listen = self.listen();
         let listen_is_default = self.raw.is_default("listen");
+        let redirect = self.redirect(listen.as_deref().unwrap_or_default());
         let unix_socket_mode = self.parsed("unix_socket_mode", parse_mode);
         let workers = self.workers();
         let limits = self.limits();
@@ -108,6 +110,7 @@ impl<'a> Reader<'a> {
         Ok(StartConfig {
             listen: listen?,
             listen_is_default,
+            redirect: redirect?,
             unix_socket_mode: unix_socket_mode?,
             workers: workers?,
             limits: limits?,
@@ -245,6 +248,7 @@ impl<'a> Reader<'a> {
         let hosts = self.hosts();
         let allowed_origins = self.allowed_origins();
         let health_path = self.health_path();
+        let hsts = self.hsts();
         let tls = self.tls();
         let auth = self.auth();
         let enhance = self.boolean("page.enhance");
@@ -255,6 +259,7 @@ impl<'a> Reader<'a> {
             hosts: hosts?,
             allowed_origins: allowed_origins?,
             health_path: health_path?,
+            hsts: hsts?,
             tls: tls?,
             auth: auth?,
             page: PageConfig { enhance: enhance? },

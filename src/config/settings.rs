@@ -9,8 +9,14 @@ impl StartConfig {
     pub fn settings(&self) -> Vec<(&'static str, String)> {
         let (limits, times, log) = (&self.limits, &self.timeouts, &self.log);
         let listen: Vec<String> = self.listen.iter().map(Listen::to_string).collect();
+        let redirect_port = self.redirect.filter(|redirect| redirect.configured).map(|redirect| redirect.port);
         vec![
             ("listen", listen.join(", ")),
+            ("redirect", self.redirect.is_some().to_string()),
+            (
+                "redirect_port",
+                redirect_port.map_or("that of the first https entry".to_owned(), |port| port.to_string()),
+            ),
             ("unix_socket_mode", format!("{:04o}", self.unix_socket_mode)),
             ("workers", self.workers.to_string()),
             ("state_dir", self.state_dir.display().to_string()),

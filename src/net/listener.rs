@@ -172,6 +172,15 @@ impl From<Passed> for BoundSocket {
 }
 
 impl Bound {
+    /// The port that it is on, if it has one.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        match &self.socket {
+            BoundSocket::Tcp(listener) => listener.local_addr().ok().map(|addr| addr.port()),
+            BoundSocket::Unix(..) => None,
+        }
+    }
+
     /// Gives it to the current runtime, which will accept from it.
     ///
     /// # Errors

@@ -190,6 +190,22 @@ fn each_mistake_is_answered_with_what_to_do() {
             "m.toml:1: proxy_protocol: needs trusted_proxies: write trusted_proxies = [\"10.0.0.5\"], with the address of the \
              proxy that sends it",
         ),
+        (
+            "redirect = true",
+            "m.toml:1: redirect: needs TLS: an entry such as \"https://0.0.0.0:8443\" in listen, or a proxy that speaks it in \
+             trusted_proxies",
+        ),
+        ("redirect_port = 443", "m.toml:1: redirect_port: means nothing without redirect = true"),
+        ("redirect = true\nredirect_port = 0", "m.toml:2: redirect_port: 0 is out of range; it goes from 1 to 65535"),
+        (
+            "tls.hsts = \"365d\"",
+            "m.toml:1: tls.hsts: needs TLS: an entry such as \"https://0.0.0.0:8443\" in listen, or a proxy that speaks it in \
+             trusted_proxies",
+        ),
+        (
+            "trusted_proxies = [\"unix\"]\ntls.hsts = \"1y\"",
+            "m.toml:2: tls.hsts: \"1y\" counts in \"y\", whose length is not fixed; write days, as in \"30d\"",
+        ),
         ("unix_socket_mode = \"rw\"", "m.toml:1: unix_socket_mode: \"rw\" is no mode; write one as \"0660\""),
         ("workers = 0", "m.toml:1: workers: 0 is out of range; it goes from 1 to 1024"),
         (
