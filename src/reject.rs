@@ -75,6 +75,8 @@ pub enum Reject {
     UpgradeRequired,
     /// A transfer coding other than `chunked` (RFC 9112 section 6.1).
     TransferCoding,
+    /// A tunnel for another protocol than a WebSocket (RFC 8441; RFC 9220 section 3 has the status).
+    Protocol,
     /// Too many passwords are being checked at this moment.
     Busy,
     /// Something in the gate failed that is nobody else's fault.
@@ -179,7 +181,7 @@ impl Reject {
             Reject::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Reject::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
             Reject::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
-            Reject::TransferCoding => StatusCode::NOT_IMPLEMENTED,
+            Reject::TransferCoding | Reject::Protocol => StatusCode::NOT_IMPLEMENTED,
             Reject::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Reject::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Reject::Upstream(UpstreamFault::ConnectTimeout(_) | UpstreamFault::AnswerTimeout(_)) => {
@@ -212,6 +214,7 @@ impl Reject {
             Reject::ExpectationFailed => "unknown expectation",
             Reject::UpgradeRequired => "websocket version",
             Reject::TransferCoding => "transfer coding",
+            Reject::Protocol => "no WebSocket",
             Reject::Busy => "verification busy",
             Reject::Upstream(fault) => fault.reason(),
             Reject::Unrecognised => "upstream unrecognised",

@@ -86,6 +86,7 @@ pub(super) const KEYS: &[Key] = &[
     unset("tls.cert_file", Kind::Text, r#""/etc/mailwarden/tls/cert.pem" # no TLS"#),
     unset("tls.key_file", Kind::Text, r#""/etc/mailwarden/tls/key.pem" # no TLS"#),
     key("tls.min_version", Kind::Text, r#""1.2""#),
+    key("tls.http2", Kind::Bool, "true"),
     unset("tls.hsts", Kind::Text, r#""365d" # browsers may come back in clear text"#),
     key("upstream.url", Kind::Text, r#""http://127.0.0.1:1080""#).flag("upstream"),
     key("upstream.catcher", Kind::Text, r#""mailcatcher""#).flag("catcher"),

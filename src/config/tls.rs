@@ -17,6 +17,8 @@ pub struct TlsConfig {
     pub certificates: Vec<CertificateFiles>,
     /// The oldest version that is spoken.
     pub min_version: TlsVersion,
+    /// Whether HTTP/2 is offered beside HTTP/1.1.
+    pub http2: bool,
 }
 
 /// A certificate with its chain, and the key that fits.
@@ -96,9 +98,10 @@ impl Reader<'_> {
 
     pub(super) fn tls(&mut self) -> Read<Option<TlsConfig>> {
         let min_version = self.named("tls.min_version", TlsVersion::NAMES);
+        let http2 = self.boolean("tls.http2");
         let first = self.certificate();
-        let (min_version, Some(first)) = (min_version?, first?) else { return Ok(None) };
-        Ok(Some(TlsConfig { certificates: vec![first], min_version }))
+        let (min_version, http2, Some(first)) = (min_version?, http2?, first?) else { return Ok(None) };
+        Ok(Some(TlsConfig { certificates: vec![first], min_version, http2 }))
     }
 
     /// The default certificate.

@@ -57,6 +57,9 @@ mod lists;
 // A catcher that is down, slow, gone in mid-answer, or back again.
 mod faults;
 
+// The same by HTTP/2, and what is HTTP/2's own.
+mod http2;
+
 // Bodies in both directions: framing, limits, back-pressure.
 mod bodies;
 
@@ -113,6 +116,9 @@ mod listen;
 
 // Whose connection it is, by the word of a proxy that hands on bytes.
 mod proxy_protocol;
+
+// Clear text beside TLS.
+mod secure_transport;
 
 // How much a client may send and open, and what becomes of a gate without descriptors.
 mod limits;

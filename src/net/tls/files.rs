@@ -19,6 +19,8 @@ pub struct Loaded {
     pub certificates: Certificates,
     /// The oldest version that is spoken.
     pub min_version: TlsVersion,
+    /// Whether HTTP/2 is offered.
+    pub http2: bool,
 }
 
 /// Why a file of TLS cannot be used.
@@ -57,7 +59,7 @@ impl ResolvesServerCert for Certificates {
 pub fn load(config: &TlsConfig) -> Result<Loaded, TlsFileError> {
     let mut keys = config.certificates.iter().map(pair).collect::<Result<Vec<_>, _>>()?;
     let default = Arc::new(keys.swap_remove(0));
-    Ok(Loaded { certificates: Certificates { default }, min_version: config.min_version })
+    Ok(Loaded { certificates: Certificates { default }, min_version: config.min_version, http2: config.http2 })
 }
 
 fn pair(files: &CertificateFiles) -> Result<CertifiedKey, TlsFileError> {

@@ -97,7 +97,10 @@ fn made(
         .with_protocol_versions(versions)?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(loaded.certificates));
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    if loaded.http2 {
+        config.alpn_protocols.push(b"h2".to_vec());
+    }
+    config.alpn_protocols.push(b"http/1.1".to_vec());
     config.ticketer = Arc::clone(tickets);
     config.session_storage = Arc::clone(sessions) as _;
     Ok(Arc::new(config))
