@@ -38,7 +38,8 @@ fn binary(client: &str) -> Vec<u8> {
 }
 
 fn get(fields: &str) -> String {
-    format!("GET /messages HTTP/1.1\r\nHost: dev.test\r\n{AS_ANNA}{fields}\r\n")
+    // Not the list, which may be asked for by the gate itself, for several.
+    format!("GET / HTTP/1.1\r\nHost: dev.test\r\n{AS_ANNA}{fields}\r\n")
 }
 
 fn forwarded_for(catcher: &Catcher) -> Option<String> {

@@ -8,7 +8,7 @@ use crate::support::patience::PATIENCE;
 use crate::support::raw::{Answer, Client};
 use crate::support::secure::Secure;
 
-const BOTH: &str = r#"["127.0.0.1:0", "https://127.0.0.1:0", "unix:DIR/gate.sock"]"#;
+const BOTH: &str = r#"["127.0.0.5:0", "https://127.0.0.1:0", "unix:DIR/gate.sock"]"#;
 
 /// A gate with both, whose first address is in clear text and whose second is not.
 fn both(catcher: &Catcher) -> Builder {

@@ -29,8 +29,8 @@ fn each_mistake_is_answered_with_what_to_do() {
         // Not built yet
         (
             "[tls]\ncert = \"x\"\nkey = \"24h\"",
-            "m.toml:2: tls.cert: this version does not speak TLS yet; remove the key\n\
-             m.toml:3: tls.key: this version does not speak TLS yet; remove the key",
+            "m.toml:2: tls.cert: unknown key; remove it\n\
+             m.toml:3: tls.key: unknown key; remove it",
         ),
         ("[tls]", "m.toml:1: tls: this version does not speak TLS yet; remove the table"),
         // Purge
@@ -296,7 +296,7 @@ fn all_mistakes_are_told_at_once_from_top_to_bottom() {
          m.toml:8: log.acess: unknown key; did you mean log.access?\n\
          environment MAILWARDEN_CONFIG: unknown variable; remove it\n\
          environment MAILWARDEN_LOG__FORMAT: \"xml\" is unknown; there are text, json, combined\n\
-         environment MAILWARDEN_TLS__CERT: this version does not speak TLS yet; remove the variable\n\
+         environment MAILWARDEN_TLS__CERT: unknown variable; remove it\n\
          --listen: \"8080\" has no address; write \"0.0.0.0:8080\" for all of IPv4, \
          \"127.0.0.1:8080\" for this machine only\n\
          --upstream: \"x\" is not a URL; write it as \"http://127.0.0.1:1080\""
