@@ -12,7 +12,7 @@ mod password;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use http::header::HeaderValue;
@@ -34,6 +34,7 @@ use crate::config::model::{Limits, StartConfig, Timeouts};
 use crate::forward::headers::Way;
 use crate::forward::relay::Pace;
 use crate::forward::tunnels::Tunnels;
+use crate::forward::upgrade::Extended;
 use crate::forward::{self, Forward};
 use crate::guard::origin::{self, Origin, Public};
 use crate::guard::{self, cors};
@@ -113,6 +114,7 @@ impl App {
         let form = Form::preferred(request.headers());
         // Who waits for 100 Continue has sent no body yet, and is not to be asked for it now.
         let expects = request.headers().contains_key(http::header::EXPECT);
+        let is_extended = request.extensions().get::<Extended>().is_some();
         let (parts, mut body) = request.into_parts();
         let live = self.live.load_full();
         let reader = cors::reader(&parts.headers, &live.allowed_origins).cloned();
@@ -120,7 +122,8 @@ impl App {
             let peer = Client { addr: connected.peer, peer_is_trusted: self.trusts(connected.peer) };
             origin::is_https(&parts.headers, peer, connected.is_secured())
         });
-        let mut response = match self.decide_and_forward(&live, parts, &mut body, connected, &mut record).await {
+        let answered = self.decide_and_forward(&live, parts, &mut body, connected, &mut record).await;
+        let mut response = match answered.and_then(|response| no_false_tunnel(response, is_extended)) {
             Ok(response) => {
                 if let Some(record) = &mut record {
                     record.answer(response.status(), "");
@@ -137,7 +140,7 @@ impl App {
                     // A small body is nearly always there already, and then the connection is good for another request.
                     let _ = tokio::time::timeout(A_MOMENT, body.drained(SMALL_BODY)).await;
                 }
-                if body.is_streamed() {
+                if body.is_streamed() || matches!(reject, Reject::Certificate) {
                     // What is left of the body would be read as the next request, so there is none.
                     response
                         .headers_mut()
@@ -172,6 +175,9 @@ impl App {
             record.client(client.addr);
         }
         guard::check(&parts)?;
+        if live.clients.is_some() {
+            live.check_certificate(connected, SystemTime::now())?;
+        }
         if live.health_path.as_deref() == Some(parts.uri.path()) {
             return self.health(&parts.method);
         }
@@ -198,7 +204,8 @@ impl App {
 
         let socket = known.as_ref().is_some_and(|(_, action)| is_upgrade(action));
         let (from_here, proven) = (connected.is_own(), &connected.proven);
-        let mut asks = Asks { parts: &parts, client, from_here, listening, secured, proven, socket };
+        let own_tls = connected.secured.as_ref();
+        let mut asks = Asks { parts: &parts, client, from_here, listening, secured, own_tls, proven, socket };
         if cors::reader(&parts.headers, &live.allowed_origins).is_some()
             && let Some(answer) = cors::preflight(&parts)
         {
@@ -324,6 +331,11 @@ impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.metrics.answered(self.status);
     }
+}
+
+/// An extended CONNECT is not to be told of success by anything but a tunnel: it would take what follows for one.
+fn no_false_tunnel(response: Response<Body>, is_extended: bool) -> Result<Response<Body>, Reject> {
+    if is_extended && response.status().is_success() { Err(Reject::NoSocket) } else { Ok(response) }
 }
 
 fn is_upgrade(action: &Result<Action, NoRoute>) -> bool {

@@ -32,7 +32,7 @@ use crate::net::tls::Tls;
 use crate::net::tls::files::{self, TlsFileError};
 use crate::net::workers::{self, Inbox, Lifetime, Workers};
 use crate::purge::task;
-use crate::reload::{self, Reloader};
+use crate::reload::{self, FilesRead, Reloader};
 use crate::session::{Seconds, Sessions};
 use crate::signals::{Request, Signals};
 use crate::status;
@@ -117,7 +117,10 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
     let manager = Manager::from_environment();
     let UsersRead { users, mark } = reload::read_users(&config.live.auth).map_err(StartError::Users)?;
     reload::announce(&config.live.auth, &users);
-    let tls = tls(&config)?;
+    let loaded = config.live.tls.as_ref().map(files::load).transpose().map_err(StartError::Tls)?;
+    if let Some(loaded) = &loaded {
+        reload::announce_certificates(&loaded.shown);
+    }
     let sockets = Sockets::bind(&config.start, inherited)?;
 
     let lifetime =
@@ -133,7 +136,8 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
         if config.live.auth.login_page {
             sessions.ready(Seconds::of(SystemTime::now())).map_err(system("ready the login page"))?;
         }
-        let live = Live::new(&config.live, users, &config.start);
+        let clients = loaded.as_ref().and_then(|loaded| loaded.clients.clone());
+        let live = Live::new(&config.live, Arc::new(users), clients, &config.start);
         let start = StartConfig { redirect: redirect(&config.start, &sockets.main), ..config.start.clone() };
         Arc::new(App::new(&start, live, auth, sessions, access_log, tunnels, metrics))
     };
@@ -145,13 +149,17 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
         .collect::<io::Result<Vec<_>>>()
         .map_err(system("start a worker"))?;
     let own = tokio::spawn(Inbox::serve(own, Arc::clone(&app), lifetime.clone()));
-    let accepting = accept(sockets.main, &app, workers, tls, &config.start)?;
+    let stamps = loaded.as_ref().map(|loaded| loaded.stamps.clone()).unwrap_or_default();
+    let tls = loaded.map(|loaded| Tls::new(loaded, config.start.timeouts.handshake, Arc::clone(app.metrics())));
+    let tls = tls.transpose().map_err(|error| system("draw a key for TLS")(io::Error::other(error)))?;
+    let accepting = accept(sockets.main, &app, workers, tls.clone(), &config.start)?;
     tracing::info!(upstream = %config.live.site.upstream, catcher = %config.live.site.catcher, "forwarding");
     app.vitals().serving();
     let status = sockets.status.map(|bound| status::start(bound, Arc::clone(&app), lifetime.end.clone()));
     let status = status.transpose().map_err(system("start the status listener"))?;
     let start = config.start.clone();
-    let reloader = Reloader::start(Arc::clone(&app), source, config, &mark, manager.clone());
+    let read = FilesRead { users: mark, tls, stamps };
+    let reloader = Reloader::start(Arc::clone(&app), source, config, read, manager.clone());
     let reloader = reloader.map_err(system("start the thread that reads files again"))?;
     let ends = task::Ends { stop: lifetime.stop.clone(), tasks: lifetime.tasks.clone(), end: lifetime.end.clone() };
     let purge =
@@ -260,14 +268,6 @@ impl Accepting {
             let _ = task.await;
         }
     }
-}
-
-/// What makes TLS of connections, where the configuration has some.
-fn tls(config: &Config) -> Result<Option<Arc<Tls>>, StartError> {
-    let Some(tls) = &config.live.tls else { return Ok(None) };
-    let loaded = files::load(tls).map_err(StartError::Tls)?;
-    let made = Tls::new(loaded, config.start.timeouts.handshake);
-    made.map(Some).map_err(|error| system("ready TLS")(io::Error::other(error)))
 }
 
 /// Starts accepting.

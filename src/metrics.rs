@@ -6,6 +6,7 @@
 mod elsewhere;
 mod maker;
 mod process;
+mod tls;
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -17,6 +18,7 @@ use prometheus::{Result, TextEncoder};
 use self::elsewhere::Elsewhere;
 pub use self::elsewhere::Now;
 use self::maker::{Maker, seconds};
+pub use self::tls::TlsMetrics;
 use crate::access_log::Auth;
 use crate::purge::history::State;
 
@@ -53,6 +55,8 @@ pub struct Metrics {
     last_purge: Gauge,
     tunnels_revoked: IntCounter,
     tunnels_ended: IntCounterVec,
+    /// Handshakes and certificates.
+    pub tls: TlsMetrics,
     elsewhere: Mutex<Elsewhere>,
 }
 
@@ -118,6 +122,7 @@ impl Metrics {
                 "purge_last_success_timestamp_seconds",
                 "When a scheduled purge last ended well; 0 if none has since the start.",
             )?,
+            tls: TlsMetrics::new(&make)?,
             elsewhere: Mutex::new(Elsewhere::new(&make, started_at)?),
             registry: make.0,
         };

@@ -49,6 +49,8 @@ pub enum Reject {
     ServiceWorker,
     /// The request is for a name that is not one of ours (RFC 9110 section 15.5.20).
     WrongHost,
+    /// The certificate that the connection began with is not taken any more.
+    Certificate,
     /// There is a form for that, at this place.
     LogIn(String),
     /// What was filled in there is refused; the form is shown once more.
@@ -75,6 +77,8 @@ pub enum Reject {
     UpgradeRequired,
     /// A transfer coding other than `chunked` (RFC 9112 section 6.1).
     TransferCoding,
+    /// What answers there opens no WebSocket, which over HTTP/2 only a refusal can say.
+    NoSocket,
     /// A tunnel for another protocol than a WebSocket (RFC 8441; RFC 9220 section 3 has the status).
     Protocol,
     /// Too many passwords are being checked at this moment.
@@ -170,10 +174,10 @@ impl Reject {
             Reject::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
             Reject::TooManyGuesses { .. } => StatusCode::TOO_MANY_REQUESTS,
             Reject::Forbidden { .. } | Reject::CrossSite(_) | Reject::ServiceWorker => StatusCode::FORBIDDEN,
-            Reject::WrongHost => StatusCode::MISDIRECTED_REQUEST,
+            Reject::WrongHost | Reject::Certificate => StatusCode::MISDIRECTED_REQUEST,
             Reject::LogIn(_) => StatusCode::SEE_OTHER,
             Reject::LoginAgain(again) => again.why.status(),
-            Reject::NotFound => StatusCode::NOT_FOUND,
+            Reject::NotFound | Reject::NoSocket => StatusCode::NOT_FOUND,
             Reject::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Reject::Elsewhere(_) => StatusCode::FOUND,
             Reject::ByTls(_) => StatusCode::PERMANENT_REDIRECT,
@@ -201,6 +205,7 @@ impl Reject {
             Reject::CrossSite(_) => "another site",
             Reject::ServiceWorker => "service worker",
             Reject::WrongHost => "another host",
+            Reject::Certificate => "client certificate",
             Reject::LogIn(_) => "no credentials",
             Reject::LoginAgain(again) => again.why.reason(),
             Reject::NotFound => "no such route",
@@ -214,7 +219,8 @@ impl Reject {
             Reject::ExpectationFailed => "unknown expectation",
             Reject::UpgradeRequired => "websocket version",
             Reject::TransferCoding => "transfer coding",
-            Reject::Protocol => "no WebSocket",
+            Reject::NoSocket => "no socket there",
+            Reject::Protocol => "not a WebSocket",
             Reject::Busy => "verification busy",
             Reject::Upstream(fault) => fault.reason(),
             Reject::Unrecognised => "upstream unrecognised",

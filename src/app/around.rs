@@ -140,6 +140,7 @@ impl App {
 pub(super) fn rule(live: &Arc<Live>, sessions: &Arc<Sessions>) -> Rule {
     let (live, sessions) = (Arc::clone(live), Arc::clone(sessions));
     Arc::new(move |user, permission| {
-        live.allows(user, permission) && sessions.goes_on(user, Seconds::of(SystemTime::now()))
+        let now = SystemTime::now();
+        live.allows(user, permission, now) && sessions.goes_on(user, Seconds::of(now))
     })
 }

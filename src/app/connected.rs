@@ -1,11 +1,12 @@
 //! What requests on one connection have in common.
 
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::HeaderValue;
 
 use crate::auth::Proven;
+use crate::auth::certificate::Certificate;
 use crate::client_addr::Peer;
 use crate::session::Given;
 
@@ -31,12 +32,14 @@ pub struct Connected {
 }
 
 /// What TLS says of a connection.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Secured {
     /// The version of TLS, for the log: `TLSv1.3`.
     pub version: &'static str,
     /// Whether HTTP/2 was agreed upon.
     pub http2: bool,
+    /// The client's certificate, if he was asked for one and showed it.
+    pub certificate: Option<Arc<Certificate>>,
 }
 
 impl Connected {

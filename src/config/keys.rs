@@ -20,6 +20,10 @@ pub(super) enum Kind {
     UserTable,
     /// A table from group names to lists; the same.
     GroupTable,
+    /// A list of tables, each of a certificate and its key; the same.
+    Certificates,
+    /// A table from names of certificates to user names; the same.
+    CertificateTable,
 }
 
 impl fmt::Display for Kind {
@@ -31,6 +35,8 @@ impl fmt::Display for Kind {
             Kind::Bool => "true or false",
             Kind::UserTable => "a table of users",
             Kind::GroupTable => "a table of groups",
+            Kind::Certificates => "a list of certificates",
+            Kind::CertificateTable => "a table of certificates and users",
         })
     }
 }
@@ -63,6 +69,19 @@ const fn unset(path: &'static str, kind: Kind, example: &'static str) -> Key {
     Key { path, kind, default: Default::Unset(example), flag: None }
 }
 
+impl Kind {
+    /// Why a variable or a flag cannot hold it, if that is so.
+    pub(super) fn only_in_a_file(self) -> Option<&'static str> {
+        match self {
+            Kind::UserTable | Kind::GroupTable | Kind::CertificateTable => {
+                Some("is a table, which only the file can hold")
+            }
+            Kind::Certificates => Some("is a list of tables, which only the file can hold"),
+            Kind::Text | Kind::List | Kind::Integer | Kind::Bool => None,
+        }
+    }
+}
+
 impl Key {
     const fn flag(mut self, name: &'static str) -> Self {
         self.flag = Some(name);
@@ -85,9 +104,13 @@ pub(super) const KEYS: &[Key] = &[
     unset("health_path", Kind::Text, r#""/healthz" # nothing is answered without credentials"#),
     unset("tls.cert_file", Kind::Text, r#""/etc/mailwarden/tls/cert.pem" # no TLS"#),
     unset("tls.key_file", Kind::Text, r#""/etc/mailwarden/tls/key.pem" # no TLS"#),
+    key("tls.certificates", Kind::Certificates, "[]"),
     key("tls.min_version", Kind::Text, r#""1.2""#),
     key("tls.http2", Kind::Bool, "true"),
     unset("tls.hsts", Kind::Text, r#""365d" # browsers may come back in clear text"#),
+    unset("tls.client_ca_file", Kind::Text, r#""/etc/mailwarden/tls/clients.pem" # nobody is asked for a certificate"#),
+    key("tls.client_auth", Kind::Text, r#""required""#),
+    key("tls.client_users", Kind::CertificateTable, "{}"),
     key("upstream.url", Kind::Text, r#""http://127.0.0.1:1080""#).flag("upstream"),
     key("upstream.catcher", Kind::Text, r#""mailcatcher""#).flag("catcher"),
     unset("upstream.username", Kind::Text, r#""mailwarden" # the catcher has no login of its own"#),

@@ -17,7 +17,7 @@ pub use super::hosts::Hosts;
 pub use super::origins::AllowedOrigins;
 pub use super::purge::{ArchiveConfig, PurgeConfig};
 pub use super::secret::Secret;
-pub use super::tls::{CertificateFiles, TlsConfig, TlsVersion};
+pub use super::tls::{CertificateFiles, ClientsConfig, TlsConfig, TlsVersion};
 pub use super::upstream::{Prefix, UpstreamConfig, UpstreamCredentials, UpstreamHost};
 use crate::permission::{Permission, PermissionSet};
 

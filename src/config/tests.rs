@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::keys::{Default, KEYS, Kind};
+use super::keys::{Default, KEYS};
 use super::model::*;
 use super::*;
 use crate::permission::{Permission, PermissionSet};
@@ -77,8 +77,8 @@ fn nothing_written_is_the_default() {
         start.timeouts,
         Timeouts {
             proxy_header: Duration::from_secs(5),
-            handshake: Duration::from_secs(10),
             keep_alive: Duration::from_secs(75),
+            handshake: Duration::from_secs(10),
             request_head: Duration::from_secs(60),
             request_body: Duration::from_secs(60),
             upstream_connect: Duration::from_secs(10),

@@ -1,14 +1,18 @@
-//! The keys of TLS: which certificates are shown, and what is spoken at the least.
+//! The keys of TLS: which certificates are shown, what is spoken at the least, and whose certificates are taken.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::{Listen, ListenAt, Scheme};
+use super::keys;
 use super::model::{RedirectConfig, name_of};
+use super::raw::{Entry, Value};
 use super::read::parse_path;
 use super::reader::{Read, Reader};
 use super::units::{format_duration, parse_duration};
+use crate::auth::certificate;
 
 /// What TLS is made of. The files have not been read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +23,8 @@ pub struct TlsConfig {
     pub min_version: TlsVersion,
     /// Whether HTTP/2 is offered beside HTTP/1.1.
     pub http2: bool,
+    /// Whose certificates are asked for, if anybody's.
+    pub clients: Option<ClientsConfig>,
 }
 
 /// A certificate with its chain, and the key that fits.
@@ -28,6 +34,26 @@ pub struct CertificateFiles {
     pub cert: PathBuf,
     /// Its private key; PEM, not encrypted.
     pub key: PathBuf,
+}
+
+/// Certificates of clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientsConfig {
+    /// The certificates of the authorities that vouch for them; PEM.
+    pub ca: PathBuf,
+    /// Whether nobody gets in without one.
+    pub required: bool,
+    /// Users by the name of a certificate that stands for their password; the names are in the spelling of
+    /// [`certificate::parse_name`].
+    pub users: BTreeMap<String, Vec<u8>>,
+}
+
+impl TlsConfig {
+    /// Every file that it is made of.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let pairs = self.certificates.iter().flat_map(|pair| [&pair.cert, &pair.key]);
+        pairs.chain(self.clients.iter().map(|clients| &clients.ca))
+    }
 }
 
 /// A version of TLS.
@@ -51,11 +77,16 @@ impl fmt::Display for TlsVersion {
 
 const CERT: &str = "tls.cert_file";
 const KEY: &str = "tls.key_file";
+const CERTIFICATES: &str = "tls.certificates";
+const CLIENT_CA: &str = "tls.client_ca_file";
+const CLIENT_AUTH: &str = "tls.client_auth";
+const CLIENT_USERS: &str = "tls.client_users";
+const REQUIRED: &[(&str, bool)] = &[("required", true), ("optional", false)];
 
 /// Ten years: what no browser would notice the end of.
 const LONGEST_HSTS: Duration = Duration::from_secs(3_650 * 24 * 60 * 60);
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     /// Where requests in clear text are sent. The port is that of an entry of `listen`, where nobody names one.
     pub(super) fn redirect(&mut self, listen: &[Listen]) -> Read<Option<RedirectConfig>> {
         const PORT: &str = "redirect_port";
@@ -99,13 +130,25 @@ impl Reader<'_> {
     pub(super) fn tls(&mut self) -> Read<Option<TlsConfig>> {
         let min_version = self.named("tls.min_version", TlsVersion::NAMES);
         let http2 = self.boolean("tls.http2");
-        let first = self.certificate();
-        let (min_version, http2, Some(first)) = (min_version?, http2?, first?) else { return Ok(None) };
-        Ok(Some(TlsConfig { certificates: vec![first], min_version, http2 }))
+        let first = self.default_certificate();
+        let further = self.further_certificates();
+        let clients = self.clients();
+        let (min_version, http2) = (min_version?, http2?);
+        let (first, further, clients) = (first?, further?, clients?);
+        let Some(first) = first else {
+            let useless = [(CERTIFICATES, !further.is_empty()), (CLIENT_CA, clients.is_some())];
+            let mut noted = None;
+            for (path, _) in useless.into_iter().filter(|(_, is_there)| *is_there) {
+                let entry = self.required(path)?;
+                noted = Some(self.fault(entry, path, format!("needs a default certificate: write {CERT} and {KEY}")));
+            }
+            return noted.map_or(Ok(None), Err);
+        };
+        let certificates = [first].into_iter().chain(further).collect();
+        Ok(Some(TlsConfig { certificates, min_version, http2, clients }))
     }
 
-    /// The default certificate.
-    fn certificate(&mut self) -> Read<Option<CertificateFiles>> {
+    fn default_certificate(&mut self) -> Read<Option<CertificateFiles>> {
         match (self.raw.get(CERT), self.raw.get(KEY)) {
             (None, None) => Ok(None),
             (Some(entry), None) => Err(self.fault(entry, CERT, format!("is there without {KEY}; give both or none"))),
@@ -115,5 +158,92 @@ impl Reader<'_> {
                 Ok(Some(CertificateFiles { cert: cert?, key: key? }))
             }
         }
+    }
+
+    fn further_certificates(&mut self) -> Read<Vec<CertificateFiles>> {
+        let entry = self.required(CERTIFICATES)?;
+        let Value::List(items) = &entry.value else { return Err(self.no_certificates(entry)) };
+        let mut found = Vec::with_capacity(items.len());
+        let mut noted = None;
+        for item in items {
+            match self.further_certificate(item) {
+                Ok(files) => found.push(files),
+                Err(one) => noted = Some(one),
+            }
+        }
+        noted.map_or(Ok(found), Err)
+    }
+
+    fn further_certificate(&mut self, item: &'a Entry) -> Read<CertificateFiles> {
+        let Value::Table(table) = &item.value else { return Err(self.no_certificates(item)) };
+        if let Some((name, entry)) = table.iter().find(|(name, _)| !matches!(name.as_str(), "cert_file" | "key_file")) {
+            let reason = format!("{name:?} is unknown; there are cert_file and key_file");
+            return Err(self.fault(entry, CERTIFICATES, reason));
+        }
+        let mut file = |name: &str| match table.get(name) {
+            Some(entry) => match &entry.value {
+                Value::Text(text) => parse_path(text)
+                    .map_err(|reason| self.fault(entry, CERTIFICATES, format!("{name}: {text:?} {reason}"))),
+                _ => Err(self.mismatch(entry, CERTIFICATES, format!("a path in quotes for {name}"))),
+            },
+            None => Err(self.fault(item, CERTIFICATES, format!("has an entry without {name}"))),
+        };
+        let (cert, key) = (file("cert_file"), file("key_file"));
+        Ok(CertificateFiles { cert: cert?, key: key? })
+    }
+
+    fn no_certificates(&mut self, entry: &Entry) -> super::reader::Noted {
+        let form = "a list such as [{ cert_file = \"/srv/b.pem\", key_file = \"/srv/b.key\" }]";
+        self.mismatch(entry, CERTIFICATES, form)
+    }
+
+    fn clients(&mut self) -> Read<Option<ClientsConfig>> {
+        let required = self.named(CLIENT_AUTH, REQUIRED);
+        let users = self.client_users();
+        if self.raw.get(CLIENT_CA).is_none() {
+            let mut noted = None;
+            for path in [CLIENT_AUTH, CLIENT_USERS] {
+                if !self.raw.is_written(path) {
+                    continue;
+                }
+                let entry = self.required(path)?;
+                let reason = format!("needs {CLIENT_CA}: the certificates of who vouches for clients");
+                noted = Some(self.fault(entry, path, reason));
+            }
+            return noted.map_or(Ok(None), Err);
+        }
+        let ca = self.parsed(CLIENT_CA, parse_path);
+        Ok(Some(ClientsConfig { ca: ca?, required: required?, users: users? }))
+    }
+
+    fn client_users(&mut self) -> Read<BTreeMap<String, Vec<u8>>> {
+        let entry = self.required(CLIENT_USERS)?;
+        let Value::Table(table) = &entry.value else {
+            let form = "a table such as { \"CN=anna,O=Example\" = \"anna\" }";
+            return Err(self.mismatch(entry, CLIENT_USERS, form));
+        };
+        let mut users = BTreeMap::new();
+        let mut noted = None;
+        for (name, entry) in table {
+            let path = format!("{CLIENT_USERS}.{}", keys::written(name));
+            let user = match &entry.value {
+                Value::Text(user) if user.is_empty() || user.contains(':') => {
+                    Err(self.fault(entry, &path, format!("{user:?} is no user name")))
+                }
+                Value::Text(user) => Ok(user.clone().into_bytes()),
+                _ => Err(self.mismatch(entry, &path, "the name of a user in quotes")),
+            };
+            let name = certificate::parse_name(name)
+                .map_err(|reason| self.fault(entry, &path, format!("the name on its left {reason}")));
+            match (name, user) {
+                (Ok(name), Ok(user)) => {
+                    if users.insert(name, user).is_some() {
+                        noted = Some(self.fault(entry, &path, "is there twice, in two spellings; remove one"));
+                    }
+                }
+                (Err(one), _) | (_, Err(one)) => noted = Some(one),
+            }
+        }
+        noted.map_or(Ok(users), Err)
     }
 }

@@ -46,6 +46,11 @@ impl Stream {
         }
     }
 
+    /// Whether it takes bytes that it cannot pass on yet, so that to flush it, or to end it, can take as long as to write.
+    fn holds_back(&self) -> bool {
+        matches!(self, Stream::Tls(_))
+    }
+
     /// Writes a few last bytes as far as that can be done at once, and over TLS its end behind them.
     fn try_tell(&mut self, last: &[u8], cx: &mut Context<'_>) {
         match self {
@@ -231,7 +236,8 @@ impl ClientIo {
         }
     }
 
-    fn written(&mut self, result: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    /// Something was to go to the client: how long it may wait for him, if it has to.
+    fn sent<T>(&mut self, result: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if result.is_ready() {
             if self.blocked_until.take().is_some() {
                 // The client took something: it was not idle until now.
@@ -282,6 +288,12 @@ impl AsyncRead for ClientIo {
                 this.activity.hears();
                 Poll::Ready(done)
             }
+            // Between requests there is nothing that could be cut off, and many clients end TLS without saying so.
+            Poll::Ready(Err(error))
+                if error.kind() == io::ErrorKind::UnexpectedEof && !this.in_head && this.is_waiting_for_a_head() =>
+            {
+                Poll::Ready(Ok(()))
+            }
             Poll::Ready(done) => {
                 if buf.filled().len() > before && !this.in_head && this.is_waiting_for_a_head() {
                     this.in_head = true;
@@ -297,7 +309,7 @@ impl AsyncRead for ClientIo {
 impl AsyncWrite for ClientIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.written(result, cx)
+        self.sent(result, cx)
     }
 
     fn poll_write_vectored(
@@ -306,7 +318,7 @@ impl AsyncWrite for ClientIo {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.written(result, cx)
+        self.sent(result, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -317,7 +329,12 @@ impl AsyncWrite for ClientIo {
     /// again while it knows that there is nothing to read.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        ready!(Pin::new(&mut this.stream).poll_flush(cx))?;
+        let flushed = Pin::new(&mut this.stream).poll_flush(cx);
+        if this.stream.holds_back() {
+            ready!(this.sent(flushed, cx))?;
+        } else {
+            ready!(flushed)?;
+        }
         this.look();
         if this.deadline.is_none() && this.is_waiting_for_a_head() {
             // Ready only for a deadline that has passed already; reading will find that out.
@@ -328,7 +345,12 @@ impl AsyncWrite for ClientIo {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.lingering.is_none() {
-            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            if self.activity.is_cut() && self.stream.holds_back() {
+                // Said over TLS, an orderly end would make the answer look whole.
+                return Poll::Ready(Ok(()));
+            }
+            let ended = Pin::new(&mut self.stream).poll_shutdown(cx);
+            ready!(self.sent(ended, cx))?;
             if self.activity.has_unread() {
                 self.lingering = Some((Box::pin(tokio::time::sleep(LINGER)), LINGER_BYTES));
             }

@@ -122,6 +122,12 @@ impl Admitted {
     pub fn turns_out(self, peer: Peer, trusted: bool) -> Result<Self, (Full, Option<Telling>)> {
         self.connections.admit(peer, trusted).map_err(|full| (full, self.connections.telling()))
     }
+
+    /// The address that counts against the limits, if any does.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
 }
 
 impl Drop for Admitted {

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 /// An accepted stream, of bytes as they are on the wire.
@@ -117,6 +117,23 @@ impl AsyncWrite for Socket {
             Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
+}
+
+/// Writes a last `text` and reads what comes: a close with bytes unread would be a reset that overtakes it. Whoever calls it
+/// bounds its time.
+///
+/// # Errors
+/// What the system says.
+pub(super) async fn farewell(mut socket: Socket, text: &[u8]) -> io::Result<()> {
+    socket.write_all(text).await?;
+    socket.shutdown().await?;
+    let mut sink = [0; 1024];
+    for _ in 0..64 {
+        if socket.read(&mut sink).await? == 0 {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// An accepted stream on its way to a worker.

@@ -1,12 +1,9 @@
 //! What a connection over the limits is told, without letting it hold anything for long.
 
-use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
 use super::limits::Telling;
-use super::socket::Socket;
+use super::socket::{Socket, farewell};
 
 /// What it reads.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\n\
@@ -17,19 +14,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Says 503, and ends it.
 pub async fn tell(socket: Socket, telling: Telling) {
-    let _ = tokio::time::timeout(PATIENCE, farewell(socket)).await;
+    let _ = tokio::time::timeout(PATIENCE, farewell(socket, FULL)).await;
     drop(telling);
-}
-
-/// Writes the refusal and reads what comes: a close with bytes unread would be a reset that overtakes it.
-async fn farewell(mut socket: Socket) -> io::Result<()> {
-    socket.write_all(FULL).await?;
-    socket.shutdown().await?;
-    let mut sink = [0; 1024];
-    for _ in 0..64 {
-        if socket.read(&mut sink).await? == 0 {
-            break;
-        }
-    }
-    Ok(())
 }

@@ -43,6 +43,12 @@ impl Reject {
                 s("This server is not known by the name that you asked for."),
                 s("Whoever runs it can add the name to \"hosts\" in Mailwarden's configuration."),
             ),
+            Reject::Certificate => (
+                s("The certificate that this connection began with is not taken here any more."),
+                s(
+                    "Connect again, with one that is: close the browser's window, or have the program open a new connection.",
+                ),
+            ),
             Reject::LogIn(_) => (s("Log in first."), s("There is a page for that.")),
             Reject::LoginAgain(again) => again.why.text(),
             Reject::NotFound => (s("There is nothing at this address."), s("The inbox is at the top of this site.")),
@@ -77,6 +83,7 @@ impl Reject {
             Reject::UpgradeRequired => {
                 (s("This WebSocket version is not spoken here."), s("Version 13 is (RFC 6455)."))
             }
+            Reject::NoSocket => (s("There is no WebSocket at this address."), s("It takes ordinary requests.")),
             Reject::Protocol => {
                 (s("The gate opens tunnels for WebSockets only."), s("Other protocols have to take another way."))
             }

@@ -39,6 +39,10 @@ mod crypt;
 
 // The users file, kept by the program itself.
 mod user;
+
+// Certificates for a development server.
+mod cert;
+
 // What lets in without a password in the request: the socket ticket, the login page's session, the network.
 mod session;
 

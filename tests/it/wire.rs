@@ -78,7 +78,7 @@ fn app(dir: &Path, upstream: SocketAddr, config: &str, prefix: &str) -> Arc<App>
     let tunnels = Tunnels::new(TaskTracker::new(), CancellationToken::new(), Arc::clone(&metrics));
     Arc::new(App::new(
         &config.start,
-        Live::new(&config.live, users, &config.start),
+        Live::new(&config.live, Arc::new(users), None, &config.start),
         Authenticator::new(&AuthLimits::default()).unwrap(),
         Sessions::new(&config.start.state_dir).unwrap(),
         AccessLog::off(),

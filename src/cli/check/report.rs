@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::tls::TlsPlan;
 use super::{LineProblem, UsersReport};
 use crate::auth::how_to_make;
 use crate::cli::Exit;
@@ -35,6 +36,8 @@ pub(super) struct Plan {
     pub(super) listen: Vec<ListenPlan>,
     /// Where it tells how it is; none if that is off.
     pub(super) status: Option<String>,
+    /// What is spoken and shown at the https entries of `listen`.
+    pub(super) tls: Option<TlsPlan>,
     /// What is answered without credentials on the main port.
     pub(super) health_path: Option<String>,
     /// The networks whose forwarding headers are believed, and `unix`.
@@ -307,13 +310,14 @@ impl Report {
 }
 
 impl Plan {
-    pub(super) fn new(config: &Config, users: UsersReport) -> Self {
+    pub(super) fn new(config: &Config, users: UsersReport, tls: Option<TlsPlan>) -> Self {
         let live = &config.live;
         let settings = settings(config);
         let usual = config::defaults().map(|config| self::settings(&config)).unwrap_or_default();
         Plan {
             listen: config.start.listen.iter().map(ListenPlan::new).collect(),
             status: config.start.status.as_ref().map(|status| status.listen.to_string()),
+            tls,
             health_path: live.health_path.clone(),
             proxy_protocol: live.proxy_protocol,
             trusted_proxies: live
@@ -374,6 +378,6 @@ fn names(set: PermissionSet) -> Vec<&'static str> {
 }
 
 /// A user's name without what would act on a terminal.
-fn shown(name: &[u8]) -> String {
+pub(super) fn shown(name: &[u8]) -> String {
     String::from_utf8_lossy(name).chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -30,6 +30,13 @@ pub(super) const NEXT_REQUEST: Duration = Duration::from_millis(250);
 /// How long a head that has begun may take then.
 const WHOLE_HEAD: Duration = Duration::from_secs(1);
 
+/// How much is read, or written, at one time: what hyper does by itself, and over TLS, which cuts it into records anyway,
+/// as much as makes no difference there.
+const BUFFER: usize = 8192 + 4096 * 100;
+const BUFFER_OVER_TLS: usize = 64 << 10;
+/// The head has to go into it.
+const BUFFER_BESIDE_HEAD: usize = 16 << 10;
+
 /// Serves it until it ends, or until `stop` is called and its current request has been answered.
 pub(super) async fn serve(
     stream: Stream,
@@ -39,6 +46,10 @@ pub(super) async fn serve(
     stop: CancellationToken,
 ) {
     let peer = connected.peer;
+    let buffer = match &connected.secured {
+        Some(_) => BUFFER_OVER_TLS.max(app.limits().head + BUFFER_BESIDE_HEAD),
+        None => BUFFER,
+    };
     let activity = Arc::new(Activity::default());
     let io = TokioIo::new(ClientIo::new(stream, limits(&app), Arc::clone(&activity), admitted));
 
@@ -71,6 +82,7 @@ pub(super) async fn serve(
     let connection = http1::Builder::new()
         .header_read_timeout(None) // ClientIo has it, and the time between requests apart from it
         .max_header_size(app.limits().head)
+        .max_buf_size(buffer)
         .serve_connection(io, service)
         .with_upgrades();
     tokio::pin!(connection);

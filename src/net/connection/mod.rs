@@ -4,8 +4,12 @@ pub mod http1;
 pub mod http2;
 mod named;
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use http::StatusCode;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -13,11 +17,14 @@ use self::named::Named;
 use super::client_io::{Limits, Stream};
 use super::limits::Admitted;
 use super::socket::{Handed, Socket};
-use super::tls::{self, Failed, Tls};
+use super::tls::{Failed, Tls};
 use crate::app::{App, Connected, Secured};
 use crate::auth::Proven;
 use crate::client_addr::Peer;
 use crate::forward::headers::address_value;
+
+/// How long, when the gate stops, a handshake may take that has begun.
+const LAST_HANDSHAKE: Duration = Duration::from_secs(1);
 
 /// An accepted connection on its way to the worker that serves it.
 #[derive(Debug)]
@@ -46,11 +53,19 @@ pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: Cance
     let Some((socket, Named { peer, admitted, by_tls })) = named else { return };
     let (stream, secured) = match tls {
         None => (Stream::Plain(socket), None),
-        // Apart, so that its memory goes when it is done.
-        Some(tls) => match Box::pin(handshake(&tls, socket, peer, &stop)).await {
-            Some((stream, secured)) => (stream, Some(secured)),
-            None => return,
-        },
+        Some(tls) => {
+            // Apart, so that its memory goes when it is done.
+            match Box::pin(handshake(&tls, socket, admitted.address(), &stop)).await {
+                Ok((stream, secured)) => (Stream::Tls(stream), Some(secured)),
+                Err(Failed::Plain) => {
+                    return app.unparsed(peer, StatusCode::BAD_REQUEST, "plain HTTP at an https port");
+                }
+                Err(error) => {
+                    let reason = error.reason();
+                    return tracing::debug!(%peer, reason, %error, "a TLS handshake failed");
+                }
+            }
+        }
     };
     let peer_value = address_value(peer);
     let (given, proven) = (Mutex::default(), Proven::default());
@@ -63,25 +78,18 @@ pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: Cance
     }
 }
 
-/// Makes TLS of a connection; none if that failed, or if the gate stops meanwhile.
-async fn handshake(tls: &Tls, socket: Socket, peer: Peer, stop: &CancellationToken) -> Option<(Stream, Secured)> {
-    let accepted = tokio::select! {
-        accepted = tls.accept(socket) => accepted,
-        () = stop.cancelled() => return None,
-    };
-    match accepted {
-        Ok(stream) => {
-            let secured = tls::secured(&stream);
-            Some((Stream::Tls(stream), secured))
-        }
-        Err(Failed::Late) => {
-            tracing::debug!(%peer, "a TLS handshake took too long");
-            None
-        }
-        Err(Failed::Broken(error)) => {
-            tracing::debug!(%peer, %error, "a TLS handshake failed");
-            None
-        }
+/// Makes TLS of a connection. When the gate stops, one that has begun may still become a request.
+async fn handshake(
+    tls: &Tls,
+    socket: Socket,
+    address: Option<IpAddr>,
+    stop: &CancellationToken,
+) -> Result<(Box<TlsStream<Socket>>, Secured), Failed> {
+    let accepting = tls.accept(socket, address);
+    tokio::pin!(accepting);
+    tokio::select! {
+        accepted = accepting.as_mut() => accepted,
+        () = stop.cancelled() => tokio::time::timeout(LAST_HANDSHAKE, accepting).await.unwrap_or(Err(Failed::Late)),
     }
 }
 

@@ -23,11 +23,17 @@ fn streams_in_flight_end_well_and_new_ones_are_not_taken() {
     // A request that was on its way meanwhile is answered as well; then the last is named.
     assert_eq!((&first.payload[..4], first.code()), (&[0x7f, 0xff, 0xff, 0xff][..], NO_ERROR));
     client.head(3, &frames::get("/favicon.ico", &[]), true);
+    let last = client.until("a second GOAWAY", |frame| frame.kind == GOAWAY);
+    assert_eq!((&last.payload[..4], last.code()), (&[0, 0, 0, 3][..], NO_ERROR));
+    client.head(5, &frames::get("/favicon.ico", &[]), true);
     assert_eq!(client.status(3), 200);
     assert!(gate.is_running());
     hold.open();
     assert_eq!(client.status(1), 200);
-    assert_eq!(client.farewell(), NO_ERROR);
+    while let Some(frame) = client.next() {
+        assert_ne!((frame.kind, frame.stream), (frames::HEADERS, 5), "it came too late");
+    }
+    drop(client);
     assert_eq!(gate.wait().code(), Some(0));
 }
 

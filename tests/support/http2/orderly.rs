@@ -28,6 +28,7 @@ pub(crate) struct Client {
     runtime: Runtime,
     requests: SendRequest<Bytes>,
     connection: tokio::task::JoinHandle<Result<(), h2::Error>>,
+    ping: h2::PingPong,
 }
 
 /// A request that was sent, but for a part of its body.
@@ -53,12 +54,13 @@ impl Client {
     /// Connects with settings of its own.
     pub(crate) fn with(gate: &Gate, settings: &h2::client::Builder) -> Client {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (requests, connection) = runtime.block_on(async {
+        let (requests, connection, ping) = runtime.block_on(async {
             let stream = secure::connect(gate.addr(), &["h2"]).await;
-            let (requests, connection) = settings.handshake(stream).await.unwrap();
-            (requests.ready().await.unwrap(), tokio::spawn(connection))
+            let (requests, mut connection) = settings.handshake(stream).await.unwrap();
+            let ping = connection.ping_pong().unwrap();
+            (requests.ready().await.unwrap(), tokio::spawn(connection), ping)
         });
-        Client { runtime, requests, connection }
+        Client { runtime, requests, connection, ping }
     }
 
     /// Sends a request (`GET /messages` and header lines, each with its CRLF) and reads the answer.
@@ -144,13 +146,24 @@ impl Client {
     }
 
     /// Sends bytes on a socket; whether all were taken.
-    pub(crate) fn say(&self, socket: &mut Socket, bytes: &[u8]) -> bool {
-        self.wait(push(&mut socket.to, bytes, false))
+    pub(crate) fn say(&mut self, socket: &mut Socket, bytes: &[u8]) -> bool {
+        let taken = self.wait(push(&mut socket.to, bytes, false));
+        self.there_and_back();
+        taken
     }
 
     /// Ends our side of a socket.
-    pub(crate) fn finish(&self, socket: &mut Socket) {
+    pub(crate) fn finish(&mut self, socket: &mut Socket) {
         self.wait(async { socket.to.send_data(Bytes::new(), true).unwrap() });
+        self.there_and_back();
+    }
+
+    /// Waits for a pong: what was sent before has arrived. The connection may have ended instead.
+    pub(crate) fn there_and_back(&mut self) {
+        let ping = &mut self.ping;
+        let _ = self.runtime.block_on(async {
+            tokio::time::timeout(PATIENCE, ping.ping(h2::Ping::opaque())).await.expect("a pong, in time")
+        });
     }
 
     /// Reads exactly so many bytes; fewer if it ends.

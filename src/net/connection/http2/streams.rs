@@ -59,7 +59,10 @@ impl Streams {
         {
             let mut open = self.open();
             open.count += 1;
-            open.any = true;
+            if !std::mem::replace(&mut open.any, true) {
+                // Another limit holds from now on.
+                self.changed.notify_one();
+            }
         }
         let turn = Arc::new(Turn {
             streams: Arc::clone(self),
@@ -98,7 +101,10 @@ impl Streams {
             };
             match until {
                 Some(until) if until <= Instant::now() => return,
-                Some(until) => sleep_until(until).await,
+                Some(until) => tokio::select! {
+                    () = sleep_until(until) => {}
+                    () = self.changed.notified() => {}
+                },
                 None => self.changed.notified().await,
             }
         }
