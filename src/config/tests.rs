@@ -76,6 +76,7 @@ fn nothing_written_is_the_default() {
     assert_eq!(
         start.timeouts,
         Timeouts {
+            proxy_header: Duration::from_secs(5),
             keep_alive: Duration::from_secs(75),
             handshake: Duration::from_secs(10),
             request_head: Duration::from_secs(60),
@@ -90,7 +91,7 @@ fn nothing_written_is_the_default() {
         }
     );
     assert_eq!(start.log, LogConfig { level: LogLevel::Info, access: true, format: LogFormat::Text });
-    assert!(live.trusted_proxies.is_empty());
+    assert!(live.trusted_proxies.is_empty() && !live.proxy_protocol);
     assert_eq!(live.auth.realm, "Restricted");
     assert_eq!(live.auth.users_file, UsersFile { path: "/etc/mailwarden/htpasswd".into(), configured: false });
     assert!(!live.auth.allow_plaintext);
