@@ -12,14 +12,14 @@ mod password;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use http::header::HeaderValue;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 
-pub use self::connected::Connected;
+pub use self::connected::{Connected, Secured};
 use self::entrance::Asks;
 pub use self::health::NotReady;
 pub use self::live::{Live, Site};
@@ -34,8 +34,9 @@ use crate::config::model::{Limits, StartConfig, Timeouts};
 use crate::forward::headers::Way;
 use crate::forward::relay::Pace;
 use crate::forward::tunnels::Tunnels;
+use crate::forward::upgrade::Extended;
 use crate::forward::{self, Forward};
-use crate::guard::origin::Origin;
+use crate::guard::origin::{self, Origin, Public};
 use crate::guard::{self, cors};
 use crate::metrics::Metrics;
 use crate::page;
@@ -64,7 +65,10 @@ pub struct App {
     read_ahead: Arc<ReadAhead>,
     limits: Limits,
     timeouts: Timeouts,
+    /// The port to which requests in clear text are sent, if they are.
+    redirect: Option<u16>,
     told_of_forwarder: AtomicBool,
+    told_headerless: Seldom,
     faults: Seldom,
     looked: Seldom,
 }
@@ -95,7 +99,9 @@ impl App {
             read_ahead: ReadAhead::new(start.limits.read_ahead),
             limits: start.limits.clone(),
             timeouts: start.timeouts.clone(),
+            redirect: start.redirect.map(|redirect| redirect.port),
             told_of_forwarder: AtomicBool::new(false),
+            told_headerless: Seldom::default(),
             faults: Seldom::default(),
             looked: Seldom::default(),
         }
@@ -108,10 +114,16 @@ impl App {
         let form = Form::preferred(request.headers());
         // Who waits for 100 Continue has sent no body yet, and is not to be asked for it now.
         let expects = request.headers().contains_key(http::header::EXPECT);
+        let is_extended = request.extensions().get::<Extended>().is_some();
         let (parts, mut body) = request.into_parts();
         let live = self.live.load_full();
         let reader = cors::reader(&parts.headers, &live.allowed_origins).cloned();
-        let mut response = match self.decide_and_forward(&live, parts, &mut body, connected, &mut record).await {
+        let hsts = live.hsts.clone().filter(|_| {
+            let peer = Client { addr: connected.peer, peer_is_trusted: self.trusts(connected.peer) };
+            origin::is_https(&parts.headers, peer, connected.is_secured())
+        });
+        let answered = self.decide_and_forward(&live, parts, &mut body, connected, &mut record).await;
+        let mut response = match answered.and_then(|response| no_false_tunnel(response, is_extended)) {
             Ok(response) => {
                 if let Some(record) = &mut record {
                     record.answer(response.status(), "");
@@ -128,7 +140,7 @@ impl App {
                     // A small body is nearly always there already, and then the connection is good for another request.
                     let _ = tokio::time::timeout(A_MOMENT, body.drained(SMALL_BODY)).await;
                 }
-                if body.is_streamed() {
+                if body.is_streamed() || matches!(reject, Reject::Certificate) {
                     // What is left of the body would be read as the next request, so there is none.
                     response
                         .headers_mut()
@@ -139,6 +151,9 @@ impl App {
         };
         if !live.allowed_origins.is_empty() {
             cors::tell(response.headers_mut(), reader);
+        }
+        if let Some(hsts) = hsts {
+            response.headers_mut().insert(http::header::STRICT_TRANSPORT_SECURITY, hsts);
         }
         counted.status = response.status();
         match record {
@@ -160,10 +175,21 @@ impl App {
             record.client(client.addr);
         }
         guard::check(&parts)?;
+        if live.clients.is_some() {
+            live.check_certificate(connected, SystemTime::now())?;
+        }
         if live.health_path.as_deref() == Some(parts.uri.path()) {
             return self.health(&parts.method);
         }
         guard::names(&live.hosts, &parts, client)?;
+        let listening = connected.local.map(|local| local.port());
+        let secured = connected.is_secured();
+        if let Some(port) = self.redirect
+            && let public = Public::of(&parts, client, secured, listening)
+            && !public.https
+        {
+            return Err(guard::redirect::to_https(&public, &parts, port));
+        }
         let handshake = forward::is_websocket(&parts);
 
         let site = &live.site;
@@ -177,9 +203,9 @@ impl App {
         let mut known = site.catcher.now().map(|catcher| (catcher, routed(catcher)));
 
         let socket = known.as_ref().is_some_and(|(_, action)| is_upgrade(action));
-        let listening = connected.local.map(|local| local.port());
         let (from_here, proven) = (connected.is_own(), &connected.proven);
-        let mut asks = Asks { parts: &parts, client, from_here, listening, proven, socket };
+        let own_tls = connected.secured.as_ref();
+        let mut asks = Asks { parts: &parts, client, from_here, listening, secured, own_tls, proven, socket };
         if cors::reader(&parts.headers, &live.allowed_origins).is_some()
             && let Some(answer) = cors::preflight(&parts)
         {
@@ -231,7 +257,8 @@ impl App {
         let no_stream = permit.action().operation == Operation::Other && asks.origin(live) == Origin::Other;
         let no_stream = no_stream.then(|| asks.cross_site());
         let host = guard::host(&parts);
-        let way = Way { peer: connected.peer, peer_value: connected.peer_value.as_ref(), client, host: host.as_ref() };
+        let peer_value = connected.peer_value.as_ref();
+        let way = Way { peer: connected.peer, peer_value, client, host: host.as_ref(), secured };
         let forward = Forward {
             upstream: &site.upstream,
             catcher,
@@ -304,6 +331,11 @@ impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.metrics.answered(self.status);
     }
+}
+
+/// An extended CONNECT is not to be told of success by anything but a tunnel: it would take what follows for one.
+fn no_false_tunnel(response: Response<Body>, is_extended: bool) -> Result<Response<Body>, Reject> {
+    if is_extended && response.status().is_success() { Err(Reject::NoSocket) } else { Ok(response) }
 }
 
 fn is_upgrade(action: &Result<Action, NoRoute>) -> bool {

@@ -16,13 +16,16 @@ pub enum Condition {
     Reload,
     /// What had to go is gone.
     Purge,
+    /// No certificate that is shown expires soon.
+    Certificate,
     /// Nobody reaches the catcher around the gate, as far as the daemon can see.
     Isolation,
 }
 
 impl Condition {
     /// Every condition, in the order in which they are told.
-    pub const ALL: [Condition; 4] = [Condition::Reload, Condition::Upstream, Condition::Purge, Condition::Isolation];
+    pub const ALL: [Condition; 5] =
+        [Condition::Reload, Condition::Upstream, Condition::Purge, Condition::Isolation, Condition::Certificate];
 
     /// Its name for scripts: in `/readyz` and as a label.
     #[must_use]
@@ -32,6 +35,7 @@ impl Condition {
             Condition::Reload => "reload",
             Condition::Purge => "purge",
             Condition::Isolation => "isolation",
+            Condition::Certificate => "certificate",
         }
     }
 
@@ -41,6 +45,7 @@ impl Condition {
             Condition::Reload => "the reload failed, and what held before goes on",
             Condition::Purge => "the purge failed",
             Condition::Isolation => "the catcher may be reached around the gate",
+            Condition::Certificate => "a certificate expires",
         }
     }
 
@@ -50,6 +55,7 @@ impl Condition {
             Condition::Reload => "a reload succeeded again",
             Condition::Purge => "a purge succeeded again",
             Condition::Isolation => "no way around the gate is seen any more",
+            Condition::Certificate => "no certificate expires soon any more",
         }
     }
 }
@@ -71,6 +77,7 @@ pub struct Conditions {
     reload: State,
     purge: State,
     isolation: State,
+    certificate: State,
 }
 
 #[derive(Debug, Default)]
@@ -126,6 +133,7 @@ impl Conditions {
             Condition::Reload => &self.reload,
             Condition::Purge => &self.purge,
             Condition::Isolation => &self.isolation,
+            Condition::Certificate => &self.certificate,
         }
     }
 }

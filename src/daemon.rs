@@ -19,7 +19,7 @@ use crate::access_log::AccessLog;
 use crate::app::{App, Live};
 use crate::auth::{AuthLimits, Authenticator, UsersFileError, UsersRead};
 use crate::conditions::Condition;
-use crate::config::model::{Listen, StartConfig, StatusConfig};
+use crate::config::model::{Listen, ListenAt, RedirectConfig, Scheme, StartConfig, StatusConfig};
 use crate::config::{Config, Source};
 use crate::forward::tunnels::Tunnels;
 use crate::isolation::facts;
@@ -28,9 +28,11 @@ use crate::metrics::Metrics;
 use crate::net::inherited::Inherited;
 use crate::net::limits::Connections;
 use crate::net::listener::{self, Acceptor, BindError, Bound, Listener};
+use crate::net::tls::Tls;
+use crate::net::tls::files::{self, TlsFileError};
 use crate::net::workers::{self, Inbox, Lifetime, Workers};
 use crate::purge::task;
-use crate::reload::{self, Reloader};
+use crate::reload::{self, FilesRead, Reloader};
 use crate::session::{Seconds, Sessions};
 use crate::signals::{Request, Signals};
 use crate::status;
@@ -47,6 +49,8 @@ const INTERVAL: Duration = Duration::from_secs(5);
 pub enum StartError {
     /// There is no users file to read.
     Users(UsersFileError),
+    /// A certificate cannot be used.
+    Tls(TlsFileError),
     /// An address is taken or not ours.
     Bind(BindError),
     /// The system refused something that a process needs.
@@ -57,6 +61,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Users(error) => write!(f, "auth.users_file: {error}"),
+            StartError::Tls(error) => write!(f, "tls: {error}"),
             StartError::Bind(error) => error.fmt(f),
             StartError::System(what, error) => write!(f, "cannot {what}: {error}"),
         }
@@ -67,6 +72,7 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             StartError::Users(error) => Some(error),
+            StartError::Tls(error) => Some(error),
             StartError::Bind(error) => Some(error),
             StartError::System(_, error) => Some(error),
         }
@@ -111,6 +117,10 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
     let manager = Manager::from_environment();
     let UsersRead { users, mark } = reload::read_users(&config.live.auth).map_err(StartError::Users)?;
     reload::announce(&config.live.auth, &users);
+    let loaded = config.live.tls.as_ref().map(files::load).transpose().map_err(StartError::Tls)?;
+    if let Some(loaded) = &loaded {
+        reload::announce_certificates(&loaded.shown);
+    }
     let sockets = Sockets::bind(&config.start, inherited)?;
 
     let lifetime =
@@ -126,8 +136,10 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
         if config.live.auth.login_page {
             sessions.ready(Seconds::of(SystemTime::now())).map_err(system("ready the login page"))?;
         }
-        let live = Live::new(&config.live, users, &config.start);
-        Arc::new(App::new(&config.start, live, auth, sessions, access_log, tunnels, metrics))
+        let clients = loaded.as_ref().and_then(|loaded| loaded.clients.clone());
+        let live = Live::new(&config.live, Arc::new(users), clients, &config.start);
+        let start = StartConfig { redirect: redirect(&config.start, &sockets.main), ..config.start.clone() };
+        Arc::new(App::new(&start, live, auth, sessions, access_log, tunnels, metrics))
     };
     let (workers, mut inboxes) = Workers::new(config.start.workers, lifetime.tasks.clone());
     let own = inboxes.remove(0);
@@ -137,13 +149,17 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
         .collect::<io::Result<Vec<_>>>()
         .map_err(system("start a worker"))?;
     let own = tokio::spawn(Inbox::serve(own, Arc::clone(&app), lifetime.clone()));
-    let accepting = accept(sockets.main, &app, workers, &config.start)?;
+    let stamps = loaded.as_ref().map(|loaded| loaded.stamps.clone()).unwrap_or_default();
+    let tls = loaded.map(|loaded| Tls::new(loaded, config.start.timeouts.handshake, Arc::clone(app.metrics())));
+    let tls = tls.transpose().map_err(|error| system("draw a key for TLS")(io::Error::other(error)))?;
+    let accepting = accept(sockets.main, &app, workers, tls.clone(), &config.start)?;
     tracing::info!(upstream = %config.live.site.upstream, catcher = %config.live.site.catcher, "forwarding");
     app.vitals().serving();
     let status = sockets.status.map(|bound| status::start(bound, Arc::clone(&app), lifetime.end.clone()));
     let status = status.transpose().map_err(system("start the status listener"))?;
     let start = config.start.clone();
-    let reloader = Reloader::start(Arc::clone(&app), source, config, &mark, manager.clone());
+    let read = FilesRead { users: mark, tls, stamps };
+    let reloader = Reloader::start(Arc::clone(&app), source, config, read, manager.clone());
     let reloader = reloader.map_err(system("start the thread that reads files again"))?;
     let ends = task::Ends { stop: lifetime.stop.clone(), tasks: lifetime.tasks.clone(), end: lifetime.end.clone() };
     let purge =
@@ -170,6 +186,16 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
     Ok(())
 }
 
+/// Where requests in clear text are sent: only what is bound says which port the system or the service manager chose.
+fn redirect(start: &StartConfig, bound: &[Bound]) -> Option<RedirectConfig> {
+    let redirect = start.redirect?;
+    let https = bound.iter().filter(|bound| bound.scheme == Scheme::Https).find_map(Bound::port);
+    Some(match https {
+        Some(port) if !redirect.configured => RedirectConfig { port, ..redirect },
+        _ => redirect,
+    })
+}
+
 /// A thread that panicked has said so by itself.
 fn join(threads: impl Iterator<Item = JoinHandle<()>>) {
     for thread in threads {
@@ -189,13 +215,13 @@ impl Sockets {
         let bind = |listen: &[Listen], inherited: &mut Inherited| listener::bind(listen, mode, inherited);
         // A socket that is passed for it first, so that "systemd" without a name takes what is left.
         let mut status = match &start.status {
-            Some(StatusConfig { listen: listen @ Listen::Systemd(_), .. }) => {
+            Some(StatusConfig { listen: listen @ Listen { at: ListenAt::Systemd(_), .. }, .. }) => {
                 Some(bind(std::slice::from_ref(listen), &mut inherited).map_err(StartError::Bind)?)
             }
             _ => None,
         };
         let inherited_before = inherited.addresses();
-        let from_the_manager = [Listen::Systemd(None)];
+        let from_the_manager = [Listen { scheme: Scheme::Http, at: ListenAt::Systemd(None) }];
         let listen: &[Listen] =
             if start.listen_is_default && !inherited.is_empty() { &from_the_manager } else { &start.listen };
         let main = bind(listen, &mut inherited).inspect_err(|_| {
@@ -245,20 +271,34 @@ impl Accepting {
 }
 
 /// Starts accepting.
-fn accept(bound: Vec<Bound>, app: &Arc<App>, workers: Workers, start: &StartConfig) -> Result<Accepting, StartError> {
+fn accept(
+    bound: Vec<Bound>,
+    app: &Arc<App>,
+    workers: Workers,
+    tls: Option<Arc<Tls>>,
+    start: &StartConfig,
+) -> Result<Accepting, StartError> {
     let (in_all, per_address) = (start.limits.connections, start.limits.connections_per_address);
     let acceptor = Acceptor {
         workers,
         connections: Connections::new(in_all, per_address, app.metrics().connections.clone()),
         app: Arc::clone(app),
         stop: CancellationToken::new(),
-        told: Arc::default(),
+        tls: None,
     };
     let mut accepting = Accepting { stop: acceptor.stop.clone(), tasks: Vec::new() };
-    let listeners = bound.into_iter().map(Bound::settle).collect::<io::Result<Vec<Listener>>>();
-    for listener in listeners.map_err(system("listen"))? {
-        tracing::info!(addr = %listener, "listening");
-        accepting.tasks.push(tokio::spawn(acceptor.clone().run(listener)));
+    let listeners = bound.into_iter().map(|bound| Ok((bound.scheme, bound.settle()?)));
+    let listeners = listeners.collect::<io::Result<Vec<(Scheme, Listener)>>>();
+    for (scheme, listener) in listeners.map_err(system("listen"))? {
+        let acceptor = match scheme {
+            Scheme::Http => acceptor.clone(),
+            Scheme::Https => Acceptor { tls: tls.clone(), ..acceptor.clone() },
+        };
+        match scheme {
+            Scheme::Http => tracing::info!(addr = %listener, "listening"),
+            Scheme::Https => tracing::info!(addr = %listener, "listening, with TLS"),
+        }
+        accepting.tasks.push(tokio::spawn(acceptor.run(listener)));
     }
     Ok(accepting)
 }

@@ -39,7 +39,7 @@
 //!   any Err(Reject) -> reject -> response
 //! ```
 //!
-//! A row uses only the rows below it: `main cli` / `daemon signals` / `reload status systemd isolation purge::task` / `net` / `app` /
+//! A row uses only the rows below it: `main cli` / `cert` / `daemon signals` / `reload status systemd isolation purge::task` / `net` / `app` /
 //! `purge` / `guard auth session access forward page catcher client_addr` / `reject body access_log metrics conditions
 //! vitals in_flight sink state_dir path permission authority config::model purge::schedule purge::retention
 //! purge::history`.
@@ -166,5 +166,6 @@ pub mod cli;
 pub mod config;
 pub mod logging;
 
-// What people had before, as a configuration; the daemon knows nothing of it.
+// What people had before, as a configuration; and certificates for a development server. The daemon knows nothing of them.
+pub mod cert;
 pub mod convert;

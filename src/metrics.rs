@@ -6,6 +6,7 @@
 mod elsewhere;
 mod maker;
 mod process;
+mod tls;
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -17,6 +18,7 @@ use prometheus::{Result, TextEncoder};
 use self::elsewhere::Elsewhere;
 pub use self::elsewhere::Now;
 use self::maker::{Maker, seconds};
+pub use self::tls::TlsMetrics;
 use crate::access_log::Auth;
 use crate::purge::history::State;
 
@@ -42,6 +44,8 @@ pub struct Metrics {
     pub accepted: IntCounter,
     /// Connections among them from trusted proxies.
     pub accepted_from_proxies: IntCounter,
+    /// Connections of trusted proxies that were closed, since they did not begin with a right PROXY header.
+    pub bad_proxy_headers: IntCounter,
     isolation: IntGaugeVec,
     reloads: [IntCounter; 2],
     last_reload: Gauge,
@@ -51,6 +55,8 @@ pub struct Metrics {
     last_purge: Gauge,
     tunnels_revoked: IntCounter,
     tunnels_ended: IntCounterVec,
+    /// Handshakes and certificates.
+    pub tls: TlsMetrics,
     elsewhere: Mutex<Elsewhere>,
 }
 
@@ -90,6 +96,10 @@ impl Metrics {
             accepted: make.counter("connections_accepted_total", "Connections of clients that were accepted.")?,
             accepted_from_proxies: make
                 .counter("connections_from_trusted_proxies_total", "Connections of those that trusted_proxies names.")?,
+            bad_proxy_headers: make.counter(
+                "bad_proxy_headers_total",
+                "Connections of trusted proxies that did not begin with a right PROXY header, and were closed.",
+            )?,
             isolation: make.gauges(
                 "isolation_findings",
                 "What the daemon's look for ways around the gate found, by severity.",
@@ -112,6 +122,7 @@ impl Metrics {
                 "purge_last_success_timestamp_seconds",
                 "When a scheduled purge last ended well; 0 if none has since the start.",
             )?,
+            tls: TlsMetrics::new(&make)?,
             elsewhere: Mutex::new(Elsewhere::new(&make, started_at)?),
             registry: make.0,
         };

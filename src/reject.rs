@@ -49,6 +49,8 @@ pub enum Reject {
     ServiceWorker,
     /// The request is for a name that is not one of ours (RFC 9110 section 15.5.20).
     WrongHost,
+    /// The certificate that the connection began with is not taken any more.
+    Certificate,
     /// There is a form for that, at this place.
     LogIn(String),
     /// What was filled in there is refused; the form is shown once more.
@@ -59,6 +61,8 @@ pub enum Reject {
     MethodNotAllowed(&'static str),
     /// The catcher lives elsewhere: not a refusal, but an answer from here.
     Elsewhere(String),
+    /// The request came in clear text, and there is this address by TLS.
+    ByTls(String),
     /// The catcher cannot list its messages, because of this one if it was found.
     BrokenList(Option<u64>),
     /// The body did not arrive in time.
@@ -73,6 +77,10 @@ pub enum Reject {
     UpgradeRequired,
     /// A transfer coding other than `chunked` (RFC 9112 section 6.1).
     TransferCoding,
+    /// What answers there opens no WebSocket, which over HTTP/2 only a refusal can say.
+    NoSocket,
+    /// A tunnel for another protocol than a WebSocket (RFC 8441; RFC 9220 section 3 has the status).
+    Protocol,
     /// Too many passwords are being checked at this moment.
     Busy,
     /// Something in the gate failed that is nobody else's fault.
@@ -166,17 +174,18 @@ impl Reject {
             Reject::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
             Reject::TooManyGuesses { .. } => StatusCode::TOO_MANY_REQUESTS,
             Reject::Forbidden { .. } | Reject::CrossSite(_) | Reject::ServiceWorker => StatusCode::FORBIDDEN,
-            Reject::WrongHost => StatusCode::MISDIRECTED_REQUEST,
+            Reject::WrongHost | Reject::Certificate => StatusCode::MISDIRECTED_REQUEST,
             Reject::LogIn(_) => StatusCode::SEE_OTHER,
             Reject::LoginAgain(again) => again.why.status(),
-            Reject::NotFound => StatusCode::NOT_FOUND,
+            Reject::NotFound | Reject::NoSocket => StatusCode::NOT_FOUND,
             Reject::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Reject::Elsewhere(_) => StatusCode::FOUND,
+            Reject::ByTls(_) => StatusCode::PERMANENT_REDIRECT,
             Reject::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Reject::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Reject::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
             Reject::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
-            Reject::TransferCoding => StatusCode::NOT_IMPLEMENTED,
+            Reject::TransferCoding | Reject::Protocol => StatusCode::NOT_IMPLEMENTED,
             Reject::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Reject::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Reject::Upstream(UpstreamFault::ConnectTimeout(_) | UpstreamFault::AnswerTimeout(_)) => {
@@ -196,11 +205,13 @@ impl Reject {
             Reject::CrossSite(_) => "another site",
             Reject::ServiceWorker => "service worker",
             Reject::WrongHost => "another host",
+            Reject::Certificate => "client certificate",
             Reject::LogIn(_) => "no credentials",
             Reject::LoginAgain(again) => again.why.reason(),
             Reject::NotFound => "no such route",
             Reject::MethodNotAllowed(_) => "method not allowed",
             Reject::Elsewhere(_) => "outside the prefix",
+            Reject::ByTls(_) => "not by TLS",
             Reject::BrokenList(_) => "broken list",
             Reject::BodyTimeout => "body timeout",
             Reject::BodyBroken => "body broken",
@@ -208,6 +219,8 @@ impl Reject {
             Reject::ExpectationFailed => "unknown expectation",
             Reject::UpgradeRequired => "websocket version",
             Reject::TransferCoding => "transfer coding",
+            Reject::NoSocket => "no socket there",
+            Reject::Protocol => "not a WebSocket",
             Reject::Busy => "verification busy",
             Reject::Upstream(fault) => fault.reason(),
             Reject::Unrecognised => "upstream unrecognised",

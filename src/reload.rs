@@ -4,8 +4,12 @@
 //! as a whole or not at all: with a mistake in it, what held before goes on, and the log, `/readyz` and a metric say so.
 //! Connections are not touched, but for the tunnels of users who may not have them any more.
 //!
+//! Certificates are watched in the same way, and one that has been renewed is shown from the next handshake on.
+//!
 //! A configuration that is good in itself, but whose users cannot be read yet, waits for them. The users file that holds
 //! is watched all the same: whoever is removed from it goes, whatever else is wrong.
+
+mod certificates;
 
 use std::io;
 use std::sync::Arc;
@@ -13,11 +17,16 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
+pub use self::certificates::announce as announce_certificates;
+use self::certificates::{Expiry, Files};
 use crate::app::App;
+use crate::auth::certificate::Clients;
 use crate::auth::{Mark, Stamp, Users, UsersFileError, UsersRead, Watch, how_to_make};
 use crate::conditions::Condition;
 use crate::config::model::{AuthConfig, LiveConfig, StartConfig};
 use crate::config::{self, Config, ConfigErrors, Source};
+use crate::net::tls::Tls;
+use crate::net::tls::files::{self, Loaded, TlsFileError};
 use crate::session::Seconds;
 use crate::systemd::Manager;
 
@@ -58,6 +67,17 @@ pub fn announce(auth: &AuthConfig, users: &Users) {
     tracing::info!(users = users.len(), "read {path}");
 }
 
+/// What was read when the daemon started.
+#[derive(Debug)]
+pub struct FilesRead {
+    /// What the users file was like.
+    pub users: Mark,
+    /// What was made of the files of TLS, if any is spoken.
+    pub tls: Option<Arc<Tls>>,
+    /// What those files were like.
+    pub stamps: Vec<Stamp>,
+}
+
 /// Asks the thread to read again. Dropping it ends the thread, as soon as it is not reading.
 #[derive(Debug)]
 pub struct Reloader {
@@ -66,16 +86,19 @@ pub struct Reloader {
 }
 
 impl Reloader {
-    /// Starts the thread. `config` and the file that was read as `users` says are what `app` runs with, and `source` is
+    /// Starts the thread. `config`, and the files that were read as `read` says, are what `app` runs with, and `source` is
     /// where they came from.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(app: Arc<App>, source: Source, config: Config, users: &Mark, manager: Manager) -> io::Result<Self> {
+    pub fn start(app: Arc<App>, source: Source, config: Config, read: FilesRead, manager: Manager) -> io::Result<Self> {
         let (asked, asks) = mpsc::channel();
         let Config { start, live } = config;
-        let holds = Held { watch: users.watch(), digest: users.digest(), failed: None, live };
-        let reload = Reload { app, source, start, manager, holds, waits: None, config: Written::Good, has_news: false };
+        let FilesRead { users, tls, stamps } = read;
+        let files = live.tls.clone().map(|config| Files::new(config, stamps));
+        let holds = Held { watch: users.watch(), digest: users.digest(), failed: None, files, live };
+        let (config, expiry) = (Written::Good, Expiry::default());
+        let reload = Reload { app, source, start, tls, manager, holds, waits: None, config, has_news: false, expiry };
         let thread = std::thread::Builder::new().name("reload".to_owned()).spawn(move || reload.run(&asks))?;
         Ok(Self { asked, thread })
     }
@@ -98,6 +121,8 @@ struct Reload {
     source: Source,
     /// What runs, whatever was written since.
     start: StartConfig,
+    /// What new certificates are given to, where TLS is spoken.
+    tls: Option<Arc<Tls>>,
     manager: Manager,
     holds: Held,
     /// What was written later, good in itself, until its users have been read.
@@ -105,16 +130,28 @@ struct Reload {
     config: Written,
     /// Something was put in the place of what held since this was last judged.
     has_news: bool,
+    expiry: Expiry,
 }
 
-/// A configuration and the users file that it names.
+/// A configuration and the files that it names.
 struct Held {
     live: LiveConfig,
+    /// Of TLS, if it is spoken and they have been read.
+    files: Option<Files>,
     watch: Watch,
     /// Of the file's content as it was read last.
     digest: Option<[u8; 32]>,
-    /// Why the file could not be read last time.
-    failed: Option<String>,
+    /// Why it, or what else was to be read with it, could not be read last time: for anybody, and for the log.
+    failed: Option<(&'static str, String)>,
+}
+
+const NO_USERS: &str = "the users file cannot be read; the log says why";
+const NO_CERTIFICATE: &str = "a certificate or its key cannot be used; the log says why";
+
+/// Why what is to be read together could not be.
+enum Unread {
+    Users(UsersFileError),
+    Tls(TlsFileError),
 }
 
 /// How the configuration was when it was read last.
@@ -129,6 +166,7 @@ enum Written {
 
 impl Reload {
     fn run(mut self, asks: &Receiver<()>) {
+        self.dates();
         let mut next_look = Instant::now() + TICK;
         loop {
             // Whoever asks again and again does not put off the looking.
@@ -155,15 +193,30 @@ impl Reload {
         read(self);
         self.app.vitals().reading(false);
         self.judge();
+        self.dates();
     }
 
-    /// Looks at the users file, and reads it if it has changed; and at the one that a later configuration waits for.
+    /// Looks at the dates of what is shown.
+    fn dates(&mut self) {
+        if let Some(tls) = &self.tls {
+            self.expiry.look(&tls.shown(), self.app.conditions(), SystemTime::now());
+        }
+    }
+
+    /// Looks at the files, and reads what has changed; and at the one that a later configuration waits for.
     fn look(&mut self) {
         if matches!(self.config, Written::Unread(_)) {
             self.everything(false);
         }
         if self.holds.look() {
             self.users();
+        }
+        // What waits for a certificate reads them by itself.
+        let waits_for_one = self.waits.as_ref().and_then(|waits| waits.failed.as_ref());
+        if waits_for_one.is_none_or(|(why, _)| *why != NO_CERTIFICATE)
+            && self.holds.files.as_mut().is_some_and(Files::look)
+        {
+            self.certificates();
         }
         if self.waits.as_mut().is_some_and(Held::look) {
             self.take_what_waits(false);
@@ -187,7 +240,8 @@ impl Reload {
         let is_known = *users == self.holds.live.auth.users_file.path && self.holds.watch.has_read(stamp);
         let stands_still = is_known || !stamp.is_fresh(SystemTime::now());
         // It replaces what waited, be it that somebody took back what he had written.
-        self.waits = Some(Held { live: config.live, watch: Watch::unread(stamp), digest: None, failed: None });
+        let watch = Watch::unread(stamp);
+        self.waits = Some(Held { live: config.live, files: None, watch, digest: None, failed: None });
         if stands_still {
             self.take_what_waits(asked);
         }
@@ -217,21 +271,72 @@ impl Reload {
             Ok(Some(read)) if read.mark.digest() == self.holds.digest && self.holds.failed.is_none() => {
                 self.holds.watch = read.mark.watch();
             }
-            Ok(Some(read)) => self.replace(self.holds.live.clone(), read),
+            Ok(Some(read)) => {
+                let clients = self.app.live().clients().cloned();
+                let files = self.holds.files.take();
+                self.replace(self.holds.live.clone(), read, clients, files);
+            }
             Err(error) => {
-                if self.holds.could_not_read(&error, false) {
+                if self.holds.could_not_read(&Unread::Users(error), false) {
                     self.app.metrics().reloaded(false);
                 }
             }
         }
     }
 
+    /// Reads the certificates of what holds.
+    fn certificates(&mut self) {
+        let (Some(tls), Some(files)) = (&self.tls, &mut self.holds.files) else { return };
+        let had_failed = files.failed.is_some();
+        match files.load() {
+            Ok(None) => {}
+            // Touched, or looked at twice to be sure.
+            Ok(Some(loaded)) if loaded.digest == tls.digest() && !had_failed => {}
+            Ok(Some(loaded)) => {
+                let shown = loaded.shown.clone();
+                let clients = loaded.clients.clone();
+                if let Err(error) = tls.replace(loaded) {
+                    return tracing::error!(%error, "the certificates cannot be taken over");
+                }
+                announce_certificates(&shown);
+                let revoked = if clients.is_some() {
+                    let live = self.app.live();
+                    let users = Arc::clone(live.users());
+                    self.app.replace(live.followed_by(&self.holds.live, users, clients, &self.start))
+                } else {
+                    0
+                };
+                self.has_news = true;
+                self.app.metrics().reloaded(true);
+                tracing::info!(tunnels_ended = revoked, "reloaded the certificates");
+            }
+            Err(error) => {
+                if files.could_not_use(&error) {
+                    tracing::error!("{error}; what was shown before is shown still");
+                    self.app.metrics().reloaded(false);
+                }
+            }
+        }
+    }
+
+    /// The certificates of a configuration; none where TLS is not spoken, and that takes a restart to change.
+    fn read_tls(&self, live: &LiveConfig) -> Result<Option<(Files, Loaded)>, TlsFileError> {
+        let (Some(_), Some(config)) = (&self.tls, &live.tls) else { return Ok(None) };
+        let loaded = files::load(config)?;
+        Ok(Some((Files::new(config.clone(), loaded.stamps.clone()), loaded)))
+    }
+
     /// Puts what waits in the place of what holds, if its users can be read.
     fn take_what_waits(&mut self, asked: bool) {
         let Some(mut waits) = self.waits.take() else { return };
-        match self.read(&waits.live) {
+        let read = self.read(&waits.live).map_err(Unread::Users);
+        let read = read.and_then(|read| match read {
+            Some(read) => Ok(Some((read, self.read_tls(&waits.live).map_err(Unread::Tls)?))),
+            None => Ok(None),
+        });
+        match read {
             Ok(None) => self.waits = Some(waits),
-            Ok(Some(read)) => self.replace(waits.live, read),
+            Ok(Some((read, tls))) => self.take(waits.live, read, tls),
             Err(error) => {
                 if waits.could_not_read(&error, asked) {
                     self.app.metrics().reloaded(false);
@@ -250,7 +355,27 @@ impl Reload {
         Ok(Some(read).filter(|read| read.mark.holds_for(&live.auth.users_file.path)))
     }
 
-    fn replace(&mut self, live: LiveConfig, read: UsersRead) {
+    /// Takes over a configuration whose files have been read.
+    fn take(&mut self, live: LiveConfig, read: UsersRead, tls: Option<(Files, Loaded)>) {
+        let (clients, files) = match (&self.tls, tls) {
+            (Some(tls), Some((files, loaded))) => {
+                let (is_other, shown, clients) =
+                    (loaded.digest != tls.digest(), loaded.shown.clone(), loaded.clients.clone());
+                if let Err(error) = tls.replace(loaded) {
+                    tracing::error!(%error, "the certificates cannot be taken over");
+                }
+                if is_other {
+                    announce_certificates(&shown);
+                }
+                (clients, Some(files))
+            }
+            // What is listened on stays as it is until a restart, and so does what that takes.
+            _ => (self.app.live().clients().cloned(), self.holds.files.take()),
+        };
+        self.replace(live, read, clients, files);
+    }
+
+    fn replace(&mut self, live: LiveConfig, read: UsersRead, clients: Option<Clients>, files: Option<Files>) {
         let UsersRead { users, mark } = read;
         announce(&live.auth, &users);
         let count = users.len();
@@ -261,9 +386,9 @@ impl Reload {
             tracing::error!(%error, "the login page cannot be readied");
         }
         self.app.keep_mimics(&users, &self.start.state_dir);
-        let next = self.app.live().followed_by(&live, users, &self.start);
+        let next = self.app.live().followed_by(&live, Arc::new(users), clients, &self.start);
         let revoked = self.app.replace(next);
-        self.holds = Held { live, watch: mark.watch(), digest: mark.digest(), failed: None };
+        self.holds = Held { live, files, watch: mark.watch(), digest: mark.digest(), failed: None };
         self.has_news = true;
         self.app.metrics().reloaded(true);
         tracing::info!(users = count, tunnels_ended = revoked, "reloaded");
@@ -273,13 +398,15 @@ impl Reload {
     fn judge(&mut self) {
         let held = [Some(&self.holds), self.waits.as_ref()].into_iter().flatten();
         let unread = held.filter_map(|held| held.failed.as_ref()).next();
+        let unusable = self.holds.files.as_ref().and_then(|files| files.failed.as_ref());
+        let unread = unread.map(|(why, reason)| (*why, reason)).or(unusable.map(|reason| (NO_CERTIFICATE, reason)));
         let (why, detail) = match (&self.config, unread) {
             (Written::Bad(count), _) => (
                 "the configuration has mistakes; the log names them",
                 format!("{count} mistake{} in the configuration", if *count == 1 { "" } else { "s" }),
             ),
             (Written::Unread(reason), _) => ("the configuration cannot be read; the log says why", reason.clone()),
-            (Written::Good, Some(reason)) => ("the users file cannot be read; the log says why", reason.clone()),
+            (Written::Good, Some((why, reason))) => (why, reason.clone()),
             // Whether what waits will do is not known yet.
             (Written::Good, None) if self.waits.is_some() => return,
             (Written::Good, None) => {
@@ -301,14 +428,18 @@ impl Held {
 
     /// Notes that the file could not be read, and whether that was worth saying: the first time, and when it is `asked`.
     /// It is tried again at each look, for the reason may leave no trace on the file: a lack of descriptors, say.
-    fn could_not_read(&mut self, error: &UsersFileError, asked: bool) -> bool {
+    fn could_not_read(&mut self, error: &Unread, asked: bool) -> bool {
         self.watch.could_not_read();
-        let reason = error.to_string();
-        let is_news = asked || self.failed.as_ref() != Some(&reason);
-        if is_news {
-            tracing::error!("{reason}; the users who could log in still can");
+        let (why, reason, still) = match error {
+            Unread::Users(error) => (NO_USERS, error.to_string(), "the users who could log in still can"),
+            Unread::Tls(error) => (NO_CERTIFICATE, error.to_string(), "what held before goes on"),
+        };
+        let failed = Some((why, reason));
+        let is_news = asked || self.failed != failed;
+        if let (true, Some((_, reason))) = (is_news, &failed) {
+            tracing::error!("{reason}; {still}");
         }
-        self.failed = Some(reason);
+        self.failed = failed;
         is_news
     }
 }

@@ -27,8 +27,8 @@ use crate::body::Body;
 use crate::conditions::Condition;
 use crate::guard;
 use crate::metrics;
-use crate::net::client_io::Stream;
 use crate::net::listener::{self, Bound};
+use crate::net::socket::Socket;
 use crate::net::workers;
 
 /// Connections at one time. For one more the oldest goes: who asks rightly is done in a moment.
@@ -71,8 +71,8 @@ pub fn start(bound: Vec<Bound>, app: Arc<App>, end: CancellationToken) -> io::Re
                         }
                         let app = Arc::clone(&app);
                         asking.push_back(match stream {
-                            Stream::Tcp(stream) => tokio::spawn(serve(stream, app)),
-                            Stream::Unix(stream) => tokio::spawn(serve(stream, app)),
+                            Socket::Tcp(stream) => tokio::spawn(serve(stream, app)),
+                            Socket::Unix(stream) => tokio::spawn(serve(stream, app)),
                         });
                     })
                     .await;

@@ -34,6 +34,8 @@ pub enum Auth {
     Session,
     /// A ticket for the socket that somebody was given with it.
     Ticket,
+    /// The client's certificate, which stands for a user.
+    Certificate,
     /// None, from a network that is let in without.
     Anonymous,
     /// None were sent: a browser's first request, not a failure.
@@ -54,11 +56,12 @@ pub enum Auth {
 
 impl Auth {
     /// Every one.
-    pub const ALL: [Auth; 12] = [
+    pub const ALL: [Auth; 13] = [
         Auth::NotAsked,
         Auth::Ok,
         Auth::Session,
         Auth::Ticket,
+        Auth::Certificate,
         Auth::Anonymous,
         Auth::NoCredentials,
         Auth::Malformed,
@@ -77,6 +80,7 @@ impl Auth {
             Auth::Ok => "ok",
             Auth::Session => "session",
             Auth::Ticket => "ticket",
+            Auth::Certificate => "certificate",
             Auth::Anonymous => "anonymous",
             Auth::NoCredentials => "no-credentials",
             Auth::Malformed => "malformed",

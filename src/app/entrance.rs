@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 
 use super::password::Shown;
-use super::{App, Connected, Live, password};
+use super::{App, Connected, Live, Secured, password};
 use crate::access_log::{Auth, Record};
 use crate::auth::{AuthFailure, By, Identity, Proven, User};
 use crate::body::{Body, Unread};
@@ -34,6 +34,10 @@ pub(super) struct Asks<'a> {
     pub(super) from_here: bool,
     /// The port that it came to.
     pub(super) listening: Option<u16>,
+    /// Whether it came by TLS, to the gate or by the word of its PROXY header.
+    pub(super) secured: bool,
+    /// What TLS of the gate's own says of its connection, if it came by that.
+    pub(super) own_tls: Option<&'a Secured>,
     /// The credentials that were right on its connection last.
     pub(super) proven: &'a Proven,
     /// Whether it asks for the catcher's socket: what the route says, not the fields alone.
@@ -46,7 +50,7 @@ impl<'a> Asks<'a> {
     }
 
     fn public(&self) -> Public {
-        Public::of(self.parts, self.client, self.listening)
+        Public::of(self.parts, self.client, self.secured, self.listening)
     }
 
     fn agent(&self) -> &[u8] {
@@ -100,6 +104,7 @@ impl App {
                 By::Password => Auth::Ok,
                 By::Session(_) => Auth::Session,
                 By::Ticket => Auth::Ticket,
+                By::Certificate => Auth::Certificate,
                 By::Network => Auth::Anonymous,
             };
             self.metrics.authenticated(event);
@@ -123,6 +128,11 @@ impl App {
                 Origin::Other | Origin::Unsaid if asks.is_dangerous() => Err(asks.cross_site()),
                 _ => Ok(Some(identity)),
             };
+        }
+        if let Some(certificate) = asks.own_tls.and_then(|secured| secured.certificate.as_ref())
+            && let Some(user) = live.certified(certificate, SystemTime::now())
+        {
+            return Ok(Some(Identity::of_certificate(user, certificate)));
         }
         if has_cookies
             && asks.socket

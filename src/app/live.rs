@@ -1,11 +1,14 @@
 //! What a reload replaces, whole: the users, and what the configuration says of people and of the catcher.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use http::header::HeaderValue;
 
+use super::Connected;
 use crate::access::Access;
-use crate::auth::{Anonymous, By, Identity, Users, anonymous};
+use crate::auth::certificate::{Certificate, Clients};
+use crate::auth::{Anonymous, By, Identity, User, Users, anonymous};
 use crate::catcher;
 use crate::config::model::{
     AllowedOrigins, CatcherKind, Hosts, LiveConfig, PurgeConfig, RemoteContent, SiteConfig, StartConfig, Timeouts,
@@ -22,11 +25,16 @@ use crate::reject::Reject;
 /// What a reload replaces, whole. A request takes it once and sees one generation of it.
 #[derive(Debug)]
 pub struct Live {
-    pub(super) users: Users,
+    pub(super) users: Arc<Users>,
+    /// Whose certificates are taken, and whom they stand for.
+    pub(super) clients: Option<Clients>,
     pub(super) trusted_proxies: TrustedProxies,
+    pub(super) proxy_protocol: bool,
     pub(super) hosts: Hosts,
     pub(super) allowed_origins: AllowedOrigins,
     pub(super) health_path: Option<String>,
+    /// What browsers that come by TLS are told of coming by nothing else (RFC 6797), if anything.
+    pub(super) hsts: Option<HeaderValue>,
     pub(super) realm: String,
     pub(super) challenge: HeaderValue,
     pub(super) login_page: bool,
@@ -57,13 +65,19 @@ pub struct Site {
 impl Live {
     /// What `config` says, with the users that its file held.
     #[must_use]
-    pub fn new(config: &LiveConfig, users: Users, start: &StartConfig) -> Self {
-        Self::made(config, users, Site::new(&config.site, start))
+    pub fn new(config: &LiveConfig, users: Arc<Users>, clients: Option<Clients>, start: &StartConfig) -> Self {
+        Self::made(config, users, clients, Site::new(&config.site, start))
     }
 
     /// The same in the place of this one, whose connections to the catcher it takes over if it is the same catcher.
     #[must_use]
-    pub fn followed_by(&self, config: &LiveConfig, users: Users, start: &StartConfig) -> Self {
+    pub fn followed_by(
+        &self,
+        config: &LiveConfig,
+        users: Arc<Users>,
+        clients: Option<Clients>,
+        start: &StartConfig,
+    ) -> Self {
         let mut site = Site::new(&config.site, start);
         if self.site.made_of == site.made_of {
             site.upstream = Arc::clone(&self.site.upstream);
@@ -72,16 +86,19 @@ impl Live {
                 site.catcher = Arc::clone(&self.site.catcher);
             }
         }
-        Self::made(config, users, site)
+        Self::made(config, users, clients, site)
     }
 
-    fn made(config: &LiveConfig, users: Users, site: Site) -> Self {
+    fn made(config: &LiveConfig, users: Arc<Users>, clients: Option<Clients>, site: Site) -> Self {
         Self {
             users,
+            clients,
             trusted_proxies: config.trusted_proxies.clone(),
+            proxy_protocol: config.proxy_protocol,
             hosts: config.hosts.clone(),
             allowed_origins: config.allowed_origins.clone(),
             health_path: config.health_path.clone(),
+            hsts: config.hsts.and_then(|age| HeaderValue::try_from(format!("max-age={}", age.as_secs())).ok()),
             realm: config.auth.realm.clone(),
             challenge: challenge(&config.auth.realm),
             login_page: config.auth.login_page,
@@ -94,13 +111,37 @@ impl Live {
 
     /// Whether `user` may still do what takes `permission`: he is there, with the password that he logged in with, or
     /// where people come without one.
-    pub(super) fn allows(&self, user: &Identity, permission: Permission) -> bool {
+    pub(super) fn allows(&self, user: &Identity, permission: Permission, now: SystemTime) -> bool {
         let is_let_in = match (user.by(), user.anonymous_addr()) {
+            (By::Certificate, None) => {
+                let certified = user.certificate().and_then(|certificate| self.certified(certificate, now));
+                certified.is_some_and(|now| user.name() == Some(now.name()))
+            }
             (_, Some(addr)) => self.anonymous.as_ref().is_some_and(|anonymous| anonymous.contains(addr)),
             (By::Session(_), None) => self.login_page && user.is_among(&self.users),
             (_, None) => user.is_among(&self.users),
         };
         is_let_in && self.site.access.of(user).contains(permission)
+    }
+
+    /// The user whom a certificate stands for.
+    pub(super) fn certified(&self, certificate: &Certificate, now: SystemTime) -> Option<&Arc<User>> {
+        let clients = &self.clients.as_ref()?.certificates;
+        let user = self.users.get(clients.user_of(certificate)?)?;
+        clients.vouch_for(certificate, now).then_some(user)
+    }
+
+    /// Refuses a connection over TLS that began with a certificate that is not taken any more, or with none before one was
+    /// asked for.
+    pub(super) fn check_certificate(&self, connected: &Connected, now: SystemTime) -> Result<(), Reject> {
+        let (Some(Clients { certificates, required: true, .. }), Some(secured)) = (&self.clients, &connected.secured)
+        else {
+            return Ok(());
+        };
+        match &secured.certificate {
+            Some(certificate) if certificates.vouch_for(certificate, now) => Ok(()),
+            _ => Err(Reject::Certificate),
+        }
     }
 
     pub(super) fn unauthorized(&self, reason: &'static str) -> Reject {
@@ -155,8 +196,14 @@ impl Live {
 
     /// Who can log in.
     #[must_use]
-    pub fn users(&self) -> &Users {
+    pub fn users(&self) -> &Arc<Users> {
         &self.users
+    }
+
+    /// Whose certificates are taken.
+    #[must_use]
+    pub fn clients(&self) -> Option<&Clients> {
+        self.clients.as_ref()
     }
 }
 

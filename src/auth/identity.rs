@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
+use super::certificate::Certificate;
 use super::users::{User, UserName, Users};
 use crate::session::SessionId;
 
@@ -21,6 +22,8 @@ pub struct Identity {
 #[derive(Debug, Clone)]
 enum Who {
     User(Arc<User>),
+    /// With the certificate that stands for the user.
+    Certified(Arc<(Arc<User>, Arc<Certificate>)>),
     Anonymous(IpAddr),
 }
 
@@ -33,6 +36,8 @@ pub enum By {
     Session(SessionId),
     /// A ticket for a socket, given to somebody with the password.
     Ticket,
+    /// The certificate that the connection began with.
+    Certificate,
     /// The network.
     Network,
 }
@@ -45,6 +50,11 @@ impl Identity {
     /// A user whose cookie is right.
     pub(crate) fn of_cookie(user: &Arc<User>, by: By) -> Self {
         Self { who: Who::User(user.clone()), by }
+    }
+
+    /// A user whom a certificate stands for.
+    pub(crate) fn of_certificate(user: &Arc<User>, certificate: &Arc<Certificate>) -> Self {
+        Self { who: Who::Certified(Arc::new((user.clone(), certificate.clone()))), by: By::Certificate }
     }
 
     /// Whoever is at that address.
@@ -63,7 +73,17 @@ impl Identity {
     pub fn user(&self) -> Option<&User> {
         match &self.who {
             Who::User(user) => Some(user),
+            Who::Certified(both) => Some(&both.0),
             Who::Anonymous(_) => None,
+        }
+    }
+
+    /// The certificate that stands for the user, if he was let in by one.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&Certificate> {
+        match &self.who {
+            Who::Certified(both) => Some(&both.1),
+            Who::User(_) | Who::Anonymous(_) => None,
         }
     }
 
@@ -77,7 +97,7 @@ impl Identity {
     #[must_use]
     pub fn anonymous_addr(&self) -> Option<IpAddr> {
         match self.who {
-            Who::User(_) => None,
+            Who::User(_) | Who::Certified(_) => None,
             Who::Anonymous(addr) => Some(addr),
         }
     }
@@ -110,6 +130,7 @@ impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.who {
             Who::User(user) => user.name().fmt(f),
+            Who::Certified(both) => both.0.name().fmt(f),
             Who::Anonymous(addr) => write!(f, "anonymous at {addr}"),
         }
     }

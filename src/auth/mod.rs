@@ -24,6 +24,7 @@ pub mod users;
 
 // Who needs none.
 pub mod anonymous;
+pub mod certificate;
 
 // What is made of the two.
 mod authenticator;

@@ -23,7 +23,7 @@ use super::text::Escaped;
 pub use file::{Mark, UsersFileError, UsersRead, how_to_make};
 pub use stamp::{Stamp, Watch};
 pub use unreadable::Unreadable;
-pub(crate) use unreadable::shell_word;
+pub(crate) use unreadable::{group_number, ownership, shell_word};
 
 /// The longest line that is read, in bytes. The longest hash has under 300.
 const MAX_LINE: usize = 8 * 1024;

@@ -1,9 +1,11 @@
 //! `mailwarden check`: loads what the daemon would load, and says what it will do with it.
 
 mod report;
+mod tls;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -200,7 +202,8 @@ fn report(source: &Source, users_report: impl Fn(&AuthConfig) -> UsersReport) ->
             report.judge_users(&config.live.auth.users_file, &users);
             report.judge(&config);
             report.judge_names(&config, &users);
-            report.plan = Some(Plan::new(&config, users));
+            let tls = report.judge_tls(&config, &users, SystemTime::now());
+            report.plan = Some(Plan::new(&config, users, tls));
         }
         Err(errors) => report.errors = errors.iter().map(Fault::from).collect(),
     }

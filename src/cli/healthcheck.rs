@@ -12,7 +12,7 @@ use clap::Args;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::{Exit, out};
-use crate::config::model::Listen;
+use crate::config::model::{Listen, ListenAt};
 use crate::config::{self, Flag, Source};
 
 const EXAMPLE: &str = "\
@@ -93,10 +93,10 @@ fn fetch(source: &Source, path: &str) -> Result<(Listen, Vec<u8>), String> {
     };
     let listen = &status.listen;
     let until = Instant::now() + PATIENCE;
-    let answer = match listen {
-        Listen::Tcp { addr, .. } => over_tcp(reachable(*addr), path, until),
-        Listen::Unix(socket) => over_unix(socket, path, until),
-        Listen::Systemd(_) => {
+    let answer = match &listen.at {
+        ListenAt::Tcp { addr, .. } => over_tcp(reachable(*addr), path, until),
+        ListenAt::Unix(socket) => over_unix(socket, path, until),
+        ListenAt::Systemd(_) => {
             return Err(format!(
                 "status.listen is \"{listen}\", whose address only the service manager knows; name it with --status-listen"
             ));

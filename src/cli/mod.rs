@@ -1,5 +1,6 @@
 //! The command line: from arguments to an exit code, one file a command.
 
+pub mod cert;
 pub mod check;
 pub mod convert;
 pub mod doctor;
@@ -80,6 +81,8 @@ enum Command {
     Check(check::Flags),
     /// Keep the users file: add, passwd, remove, list, verify
     User(user::Flags),
+    /// Make certificates for a development server: new, renew, show
+    Cert(cert::Flags),
     /// Delete old mail now, or list what would go
     Purge(purge::Flags),
     /// Tell when the next purges are, or how the past ones went
@@ -116,6 +119,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             check::run(&Source::of_process(cli.config, keys), form)
         }
         Command::User(flags) => user::run(cli.config, flags),
+        Command::Cert(flags) => cert::run(flags),
         Command::Purge(mut flags) => {
             let keys = flags.take_keys();
             purge::run(&Source::of_process(cli.config, keys), &flags)

@@ -108,7 +108,7 @@ fn serve(source: Source, config: Config, inherited: Inherited) -> Exit {
         Ok(()) => Exit::Success,
         Err(error) => {
             tracing::error!("{error}");
-            if matches!(error, StartError::Users(_)) { Exit::Config } else { Exit::Problem }
+            if matches!(error, StartError::Users(_) | StartError::Tls(_)) { Exit::Config } else { Exit::Problem }
         }
     }
 }

@@ -9,9 +9,27 @@ use ipnet::{IpNet, Ipv4Net};
 /// The longest path that a Unix socket address can hold, in bytes.
 const UNIX_PATH_MAX: usize = 107;
 
-/// One place where connections are accepted.
+/// One place where connections are accepted, and what is spoken there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Listen {
+pub struct Listen {
+    /// Whether by TLS.
+    pub scheme: Scheme,
+    /// Where.
+    pub at: ListenAt,
+}
+
+/// What is spoken at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// HTTP in clear text.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+/// A place where connections are accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ListenAt {
     /// A TCP address. An IPv6 address is IPv6 only.
     Tcp {
         /// The address; port 0 lets the system choose.
@@ -26,19 +44,73 @@ pub enum Listen {
 }
 
 impl Listen {
-    /// Reads `ADDRESS:PORT`, `[IPV6]:PORT`, `unix:/PATH`, `systemd` or `systemd:NAME`.
+    /// Reads `ADDRESS:PORT`, `[IPV6]:PORT`, `unix:/PATH`, `systemd` or `systemd:NAME`, behind `http://`, `https://` or
+    /// nothing, which is http.
     ///
     /// # Errors
     /// Why the text is none of them, and what to write.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let (scheme, place) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+            (Some(place), _) => (Scheme::Https, place),
+            (None, Some(place)) => (Scheme::Http, place),
+            (None, None) => (Scheme::Http, text),
+        };
+        match place.strip_suffix('/') {
+            Some(bare) if place != text && !bare.starts_with("unix:") => {
+                Err(format!("has a path; write \"{}{bare}\"", scheme.prefix()))
+            }
+            _ => ListenAt::parse(place).map(|at| Self { scheme, at }),
+        }
+    }
+
+    /// Whether both are one place. A port that the system chooses is another one for each scheme.
+    pub(super) fn is_also(&self, other: &Self) -> bool {
+        let chosen = matches!(self.at, ListenAt::Tcp { addr, .. } if addr.port() == 0);
+        self.at == other.at && (self.scheme == other.scheme || !chosen)
+    }
+
+    /// Whether both cannot be listened on at one time.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        match (&self.at, &other.at) {
+            (ListenAt::Tcp { addr, .. }, ListenAt::Tcp { addr: other, .. }) => {
+                let same_ip = addr.ip() == other.ip();
+                let one_is_all = addr.ip().is_unspecified() || other.ip().is_unspecified();
+                let meet = same_ip || (one_is_all && addr.is_ipv4() == other.is_ipv4());
+                addr.port() == other.port() && addr.port() != 0 && meet
+            }
+            _ => self.at == other.at,
+        }
+    }
+
+    /// The same place, but not missed where the machine has no IPv6.
+    pub(super) fn optional_if_ipv6(self) -> Self {
+        match self.at {
+            ListenAt::Tcp { addr, .. } => Self { at: ListenAt::Tcp { addr, optional: addr.is_ipv6() }, ..self },
+            ListenAt::Unix(_) | ListenAt::Systemd(_) => self,
+        }
+    }
+}
+
+impl Scheme {
+    /// What stands before a place; nothing for http, as ever.
+    fn prefix(self) -> &'static str {
+        match self {
+            Scheme::Http => "",
+            Scheme::Https => "https://",
+        }
+    }
+}
+
+impl ListenAt {
+    fn parse(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
-            return unix_path(path).map(Listen::Unix);
+            return unix_path(path).map(ListenAt::Unix);
         }
         if text == "systemd" {
-            return Ok(Listen::Systemd(None));
+            return Ok(ListenAt::Systemd(None));
         }
         if let Some(name) = text.strip_prefix("systemd:") {
-            return socket_name(name).map(|name| Listen::Systemd(Some(name)));
+            return socket_name(name).map(|name| ListenAt::Systemd(Some(name)));
         }
         let addr: SocketAddr = text.parse().map_err(|_| tcp_hint(text))?;
         match addr.ip() {
@@ -47,28 +119,7 @@ impl Listen {
                 addr.ip().to_canonical(),
                 addr.port()
             )),
-            _ => Ok(Listen::Tcp { addr, optional: false }),
-        }
-    }
-
-    /// Whether both cannot be listened on at one time.
-    pub(super) fn overlaps(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Listen::Tcp { addr, .. }, Listen::Tcp { addr: other, .. }) => {
-                let same_ip = addr.ip() == other.ip();
-                let one_is_all = addr.ip().is_unspecified() || other.ip().is_unspecified();
-                let meet = same_ip || (one_is_all && addr.is_ipv4() == other.is_ipv4());
-                addr.port() == other.port() && addr.port() != 0 && meet
-            }
-            _ => self == other,
-        }
-    }
-
-    /// The same place, but not missed where the machine has no IPv6.
-    pub(super) fn optional_if_ipv6(self) -> Self {
-        match self {
-            Listen::Tcp { addr, .. } => Listen::Tcp { addr, optional: addr.is_ipv6() },
-            other @ (Listen::Unix(_) | Listen::Systemd(_)) => other,
+            _ => Ok(ListenAt::Tcp { addr, optional: false }),
         }
     }
 }
@@ -76,11 +127,12 @@ impl Listen {
 /// As the configuration writes it.
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Listen::Tcp { addr, .. } => write!(f, "{addr}"),
-            Listen::Unix(path) => write!(f, "unix:{}", path.display()),
-            Listen::Systemd(None) => f.write_str("systemd"),
-            Listen::Systemd(Some(name)) => write!(f, "systemd:{name}"),
+        f.write_str(self.scheme.prefix())?;
+        match &self.at {
+            ListenAt::Tcp { addr, .. } => write!(f, "{addr}"),
+            ListenAt::Unix(path) => write!(f, "unix:{}", path.display()),
+            ListenAt::Systemd(None) => f.write_str("systemd"),
+            ListenAt::Systemd(Some(name)) => write!(f, "systemd:{name}"),
         }
     }
 }
@@ -196,7 +248,11 @@ mod tests {
     fn listen_takes_addresses_unix_paths_and_the_service_managers_sockets() {
         let addresses = ["0.0.0.0:8080", "127.0.0.1:0", "[::]:8080", "[::1]:65535"];
         for text in addresses.into_iter().chain(["unix:/run/mailwarden/http.sock", "systemd", "systemd:web"]) {
-            assert_eq!(Listen::parse(text).map(|listen| listen.to_string()), Ok(text.to_owned()));
+            let parsed = |text: &str| Listen::parse(text).map(|listen| (listen.scheme, listen.to_string()));
+            assert_eq!(parsed(text), Ok((Scheme::Http, text.to_owned())));
+            assert_eq!(parsed(&format!("http://{text}")), Ok((Scheme::Http, text.to_owned())));
+            let https = format!("https://{text}");
+            assert_eq!(parsed(&https), Ok((Scheme::Https, https)));
         }
     }
 
@@ -222,12 +278,15 @@ mod tests {
             ("unix:http.sock", "has a path that does not begin with /"),
             ("unix:@mailwarden", "has a path that does not begin with /"),
             ("unix:/run/", "is not the path of a file"),
+            ("https://unix:/run/", "is not the path of a file"),
+            ("https://0.0.0.0:8443/", "has a path; write \"https://0.0.0.0:8443\""),
             (&long, "has a path over 107 bytes, which no Unix socket can have"),
         ];
         for (text, reason) in table {
             assert_eq!(Listen::parse(text), Err(reason.to_owned()), "{text}");
         }
-        for text in ["", "x", "99999", "1.2.3.4:99999", "[::1]", "http://127.0.0.1:80", "a:b:c"] {
+        for text in ["", "x", "99999", "1.2.3.4:99999", "[::1]", "HTTPS://127.0.0.1:80", "https:127.0.0.1:80", "a:b:c"]
+        {
             let reason = Listen::parse(text).expect_err(text);
             assert!(reason.starts_with("is not an address with its port"), "{text}: {reason}");
         }
@@ -246,6 +305,8 @@ mod tests {
             ("[::]:1", "[::1]:1"),
             ("unix:/a", "unix:/a"),
             ("systemd:a", "systemd:a"),
+            ("https://0.0.0.0:1", "127.0.0.1:1"),
+            ("https://unix:/a", "unix:/a"),
         ] {
             assert!(overlap(one, other), "{one} {other}");
         }
@@ -264,8 +325,8 @@ mod tests {
     #[test]
     fn only_an_ipv6_address_can_be_missed() {
         let optional = |text: &str| Listen::parse(text).map(Listen::optional_if_ipv6);
-        assert!(matches!(optional("[::]:8080"), Ok(Listen::Tcp { optional: true, .. })));
-        assert!(matches!(optional("0.0.0.0:8080"), Ok(Listen::Tcp { optional: false, .. })));
+        assert!(matches!(optional("[::]:8080"), Ok(Listen { at: ListenAt::Tcp { optional: true, .. }, .. })));
+        assert!(matches!(optional("0.0.0.0:8080"), Ok(Listen { at: ListenAt::Tcp { optional: false, .. }, .. })));
     }
 
     fn trusted(entries: &[&str]) -> TrustedProxies {

@@ -20,6 +20,10 @@ pub(super) enum Kind {
     UserTable,
     /// A table from group names to lists; the same.
     GroupTable,
+    /// A list of tables, each of a certificate and its key; the same.
+    Certificates,
+    /// A table from names of certificates to user names; the same.
+    CertificateTable,
 }
 
 impl fmt::Display for Kind {
@@ -31,6 +35,8 @@ impl fmt::Display for Kind {
             Kind::Bool => "true or false",
             Kind::UserTable => "a table of users",
             Kind::GroupTable => "a table of groups",
+            Kind::Certificates => "a list of certificates",
+            Kind::CertificateTable => "a table of certificates and users",
         })
     }
 }
@@ -63,6 +69,19 @@ const fn unset(path: &'static str, kind: Kind, example: &'static str) -> Key {
     Key { path, kind, default: Default::Unset(example), flag: None }
 }
 
+impl Kind {
+    /// Why a variable or a flag cannot hold it, if that is so.
+    pub(super) fn only_in_a_file(self) -> Option<&'static str> {
+        match self {
+            Kind::UserTable | Kind::GroupTable | Kind::CertificateTable => {
+                Some("is a table, which only the file can hold")
+            }
+            Kind::Certificates => Some("is a list of tables, which only the file can hold"),
+            Kind::Text | Kind::List | Kind::Integer | Kind::Bool => None,
+        }
+    }
+}
+
 impl Key {
     const fn flag(mut self, name: &'static str) -> Self {
         self.flag = Some(name);
@@ -74,12 +93,24 @@ impl Key {
 pub(super) const KEYS: &[Key] = &[
     key("listen", Kind::List, r#"["0.0.0.0:8080", "[::]:8080"]"#).flag("listen"),
     key("trusted_proxies", Kind::List, "[]"),
+    key("proxy_protocol", Kind::Bool, "false"),
     key("unix_socket_mode", Kind::Text, r#""0660""#),
     unset("workers", Kind::Integer, "4 # one a core"),
+    key("redirect", Kind::Bool, "false"),
+    unset("redirect_port", Kind::Integer, "443 # that of the first https entry of listen"),
     key("hosts", Kind::List, "[]"),
     key("allowed_origins", Kind::List, "[]"),
     unset("state_dir", Kind::Text, r#""/var/lib/mailwarden" # $STATE_DIRECTORY, else this"#),
     unset("health_path", Kind::Text, r#""/healthz" # nothing is answered without credentials"#),
+    unset("tls.cert_file", Kind::Text, r#""/etc/mailwarden/tls/cert.pem" # no TLS"#),
+    unset("tls.key_file", Kind::Text, r#""/etc/mailwarden/tls/key.pem" # no TLS"#),
+    key("tls.certificates", Kind::Certificates, "[]"),
+    key("tls.min_version", Kind::Text, r#""1.2""#),
+    key("tls.http2", Kind::Bool, "true"),
+    unset("tls.hsts", Kind::Text, r#""365d" # browsers may come back in clear text"#),
+    unset("tls.client_ca_file", Kind::Text, r#""/etc/mailwarden/tls/clients.pem" # nobody is asked for a certificate"#),
+    key("tls.client_auth", Kind::Text, r#""required""#),
+    key("tls.client_users", Kind::CertificateTable, "{}"),
     key("upstream.url", Kind::Text, r#""http://127.0.0.1:1080""#).flag("upstream"),
     key("upstream.catcher", Kind::Text, r#""mailcatcher""#).flag("catcher"),
     unset("upstream.username", Kind::Text, r#""mailwarden" # the catcher has no login of its own"#),
@@ -117,7 +148,9 @@ pub(super) const KEYS: &[Key] = &[
     key("limits.connections", Kind::Integer, "4096"),
     key("limits.connections_per_address", Kind::Integer, "512"),
     key("limits.read_ahead", Kind::Text, r#""64MiB""#),
+    key("timeouts.proxy_header", Kind::Text, r#""5s""#),
     key("timeouts.keep_alive", Kind::Text, r#""75s""#),
+    key("timeouts.handshake", Kind::Text, r#""10s""#),
     key("timeouts.request_head", Kind::Text, r#""60s""#),
     key("timeouts.request_body", Kind::Text, r#""60s""#),
     key("timeouts.upstream_connect", Kind::Text, r#""10s""#),
@@ -135,11 +168,7 @@ pub(super) const KEYS: &[Key] = &[
 
 /// Keys and tables of capabilities that this version does not have, and what it does not do. To accept and ignore one
 /// would be to promise what does not happen.
-const NOT_YET: &[(&str, &str)] = &[
-    ("redirect", "this version does not redirect yet"),
-    ("site", "this version serves one catcher only yet"),
-    ("tls", "this version does not speak TLS yet"),
-];
+const NOT_YET: &[(&str, &str)] = &[("site", "this version serves one catcher only yet")];
 
 /// What a path in the configuration is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -282,7 +311,7 @@ mod tests {
     #[test]
     fn paths_are_found_whole() {
         assert_eq!(find("upstream"), Known::Table);
-        assert_eq!(find("tls.acme.email"), Known::NotYet("this version does not speak TLS yet"));
+        assert_eq!(find("site.a.b"), Known::NotYet("this version serves one catcher only yet"));
         for path in ["", "upstream.", "upstream.url.x", "purger", "Listen", "sites"] {
             assert_eq!(find(path), Known::Unknown, "{path}");
         }

@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-pub use super::address::{Listen, TrustedProxies};
+pub use super::address::{Listen, ListenAt, Scheme, TrustedProxies};
 pub use super::hosts::Hosts;
 pub use super::origins::AllowedOrigins;
 pub use super::purge::{ArchiveConfig, PurgeConfig};
 pub use super::secret::Secret;
+pub use super::tls::{CertificateFiles, ClientsConfig, TlsConfig, TlsVersion};
 pub use super::upstream::{Prefix, UpstreamConfig, UpstreamCredentials, UpstreamHost};
 use crate::permission::{Permission, PermissionSet};
 
@@ -36,6 +37,8 @@ pub struct StartConfig {
     pub listen: Vec<Listen>,
     /// Whether nobody said where: then the service manager's sockets are taken instead, if it passed any.
     pub listen_is_default: bool,
+    /// Where requests in clear text are sent, if they are: the port of the address by TLS.
+    pub redirect: Option<RedirectConfig>,
     /// The permission bits of Unix sockets that are made, at most 0o777.
     pub unix_socket_mode: u32,
     /// How many runtimes serve, each on a thread of its own.
@@ -50,6 +53,15 @@ pub struct StartConfig {
     pub status: Option<StatusConfig>,
     /// What is logged and how.
     pub log: LogConfig,
+}
+
+/// Where requests in clear text are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RedirectConfig {
+    /// The port that the configuration names, or what it can tell of one: that of an https entry, else https's own.
+    pub port: u16,
+    /// Whether it names it.
+    pub configured: bool,
 }
 
 /// Where the daemon tells how it is.
@@ -80,8 +92,12 @@ pub struct Limits {
 /// How long each step may take. None is zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeouts {
+    /// How long a trusted proxy's PROXY header may take, from the connection's beginning to its last byte.
+    pub proxy_header: Duration,
     /// How long a client's connection may stay open without a request.
     pub keep_alive: Duration,
+    /// How long a TLS handshake may take.
+    pub handshake: Duration,
     /// How long a request head may take from its first byte to its last.
     pub request_head: Duration,
     /// How long may pass between two reads of a request body.
@@ -186,12 +202,18 @@ impl fmt::Display for LogFormat {
 pub struct LiveConfig {
     /// Whose forwarding headers are believed.
     pub trusted_proxies: TrustedProxies,
+    /// Whether each connection from one of them begins with a header of the PROXY protocol; then there are some.
+    pub proxy_protocol: bool,
     /// The names under which the gate may be asked.
     pub hosts: Hosts,
     /// The other sites whose pages may use it.
     pub allowed_origins: AllowedOrigins,
     /// The path at which a load balancer is answered without credentials, if there is one; canonical.
     pub health_path: Option<String>,
+    /// For how long a browser that came by TLS is to come by nothing else, if it is told so; zero takes that back.
+    pub hsts: Option<Duration>,
+    /// What TLS is made of, if any is spoken.
+    pub tls: Option<TlsConfig>,
     /// Who is let in.
     pub auth: AuthConfig,
     /// What is added to the catcher's own page.
@@ -383,6 +405,6 @@ impl fmt::Display for RemoteContent {
     }
 }
 
-fn name_of<T: PartialEq>(names: &'static [(&'static str, T)], wanted: T) -> &'static str {
+pub(super) fn name_of<T: PartialEq>(names: &'static [(&'static str, T)], wanted: T) -> &'static str {
     names.iter().find(|(_, value)| *value == wanted).map_or("", |(name, _)| name)
 }

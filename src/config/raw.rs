@@ -171,12 +171,12 @@ impl Raw {
             // A user's own list, or a group: the table's name is what there is to say something about.
             Known::Unknown if path.starts_with("access.users.") => keys::find("access.users"),
             Known::Unknown if path.starts_with("access.groups.") => keys::find("access.groups"),
+            Known::Unknown if path.starts_with("tls.client_users.") => keys::find("tls.client_users"),
             known => known,
         });
         let reason = match known {
-            Known::Key(Key { kind: Kind::UserTable | Kind::GroupTable, .. }) | Known::Table => {
-                "is a table, which only the file can hold".to_owned()
-            }
+            Known::Table => "is a table, which only the file can hold".to_owned(),
+            Known::Key(Key { kind, .. }) if let Some(reason) = kind.only_in_a_file() => reason.to_owned(),
             Known::Key(key) => match value.to_str() {
                 Some(text) => {
                     let value = Value::from_variable(text, key.kind, &place);
@@ -260,9 +260,12 @@ impl Value {
         };
         match kind {
             Kind::Text => Value::Text(text.to_owned()),
-            Kind::Integer | Kind::Bool | Kind::UserTable | Kind::GroupTable => {
-                toml().unwrap_or_else(|| Value::Text(text.to_owned()))
-            }
+            Kind::Integer
+            | Kind::Bool
+            | Kind::UserTable
+            | Kind::GroupTable
+            | Kind::Certificates
+            | Kind::CertificateTable => toml().unwrap_or_else(|| Value::Text(text.to_owned())),
             // Not by the bracket alone: `[::]:8080,[::1]:8081` begins and could end with one.
             Kind::List => toml().filter(|value| matches!(value, Value::List(_))).unwrap_or_else(|| {
                 let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());

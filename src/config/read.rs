@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::address::{Listen, TrustedProxies, network};
+use super::address::{Listen, Scheme, TrustedProxies, network};
 use super::error::ConfigErrors;
 use super::model::{
     AllowedOrigins, AuthConfig, Config, Hosts, Limits, LiveConfig, LogConfig, LogFormat, LogLevel, PageConfig,
@@ -54,7 +54,10 @@ pub(super) fn config(mut raw: Raw) -> Result<Config, ConfigErrors> {
         reader.not_itself(start, live);
         reader.hides_nothing(live);
         reader.not_twice(start);
+        reader.tls_and_https(start, live);
         reader.binds_the_anonymous(live);
+        reader.has_proxies(live);
+        reader.has_tls(start, live);
     }
     match (start, live) {
         (Ok(start), Ok(live)) if reader.is_clean() => Ok(Config { start, live }),
@@ -96,6 +99,7 @@ impl<'a> Reader<'a> {
     fn start(&mut self) -> Read<StartConfig> {
         let listen = self.listen();
         let listen_is_default = self.raw.is_default("listen");
+        let redirect = self.redirect(listen.as_deref().unwrap_or_default());
         let unix_socket_mode = self.parsed("unix_socket_mode", parse_mode);
         let workers = self.workers();
         let limits = self.limits();
@@ -106,6 +110,7 @@ impl<'a> Reader<'a> {
         Ok(StartConfig {
             listen: listen?,
             listen_is_default,
+            redirect: redirect?,
             unix_socket_mode: unix_socket_mode?,
             workers: workers?,
             limits: limits?,
@@ -140,7 +145,7 @@ impl<'a> Reader<'a> {
         let mut noted = None;
         for (item, text) in &items {
             match Listen::parse(text) {
-                Ok(listen) if found.contains(&listen) => {
+                Ok(listen) if found.iter().any(|other| other.is_also(&listen)) => {
                     noted = Some(self.fault(item, PATH, format!("{text:?} is there twice; remove one")));
                 }
                 Ok(listen) => found.push(listen),
@@ -179,7 +184,9 @@ impl<'a> Reader<'a> {
     }
 
     fn timeouts(&mut self) -> Read<Timeouts> {
+        let proxy_header = self.duration("timeouts.proxy_header", LONGEST);
         let keep_alive = self.duration("timeouts.keep_alive", LONGEST);
+        let handshake = self.duration("timeouts.handshake", LONGEST);
         let request_head = self.duration("timeouts.request_head", LONGEST);
         let request_body = self.duration("timeouts.request_body", LONGEST);
         let upstream_connect = self.duration("timeouts.upstream_connect", LONGEST);
@@ -190,7 +197,9 @@ impl<'a> Reader<'a> {
         let send = self.duration("timeouts.send", LONGEST);
         let stop = self.duration("timeouts.stop", LONGEST);
         Ok(Timeouts {
+            proxy_header: proxy_header?,
             keep_alive: keep_alive?,
+            handshake: handshake?,
             request_head: request_head?,
             request_body: request_body?,
             upstream_connect: upstream_connect?,
@@ -207,7 +216,10 @@ impl<'a> Reader<'a> {
         const PATH: &str = "status.listen";
         let listen = self.parsed(PATH, |text| match text {
             "off" => Ok(None),
-            _ => Listen::parse(text).map(Some),
+            _ => match Listen::parse(text)? {
+                Listen { scheme: Scheme::Https, .. } => Err("is https, which is not spoken there".to_owned()),
+                listen => Ok(Some(listen)),
+            },
         })?;
         Ok(listen.map(|listen| StatusConfig { listen, configured: !self.raw.is_default(PATH) }))
     }
@@ -232,17 +244,23 @@ impl<'a> Reader<'a> {
 
     fn live(&mut self) -> Read<LiveConfig> {
         let trusted_proxies = self.trusted_proxies();
+        let proxy_protocol = self.boolean("proxy_protocol");
         let hosts = self.hosts();
         let allowed_origins = self.allowed_origins();
         let health_path = self.health_path();
+        let hsts = self.hsts();
+        let tls = self.tls();
         let auth = self.auth();
         let enhance = self.boolean("page.enhance");
         let site = self.site();
         Ok(LiveConfig {
             trusted_proxies: trusted_proxies?,
+            proxy_protocol: proxy_protocol?,
             hosts: hosts?,
             allowed_origins: allowed_origins?,
             health_path: health_path?,
+            hsts: hsts?,
+            tls: tls?,
             auth: auth?,
             page: PageConfig { enhance: enhance? },
             site: site?,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::keys::{Default, KEYS, Kind};
+use super::keys::{Default, KEYS};
 use super::model::*;
 use super::*;
 use crate::permission::{Permission, PermissionSet};
@@ -42,8 +42,12 @@ fn errors_of(toml: &str) -> String {
     errors_with(toml, &[], &[])
 }
 
+fn unix(path: &str) -> Listen {
+    Listen { scheme: Scheme::Http, at: ListenAt::Unix(path.into()) }
+}
+
 fn tcp(addr: &str, optional: bool) -> Listen {
-    Listen::Tcp { addr: addr.parse().unwrap(), optional }
+    Listen { scheme: Scheme::Http, at: ListenAt::Tcp { addr: addr.parse().unwrap(), optional } }
 }
 
 fn set(permissions: &[Permission]) -> PermissionSet {
@@ -72,7 +76,9 @@ fn nothing_written_is_the_default() {
     assert_eq!(
         start.timeouts,
         Timeouts {
+            proxy_header: Duration::from_secs(5),
             keep_alive: Duration::from_secs(75),
+            handshake: Duration::from_secs(10),
             request_head: Duration::from_secs(60),
             request_body: Duration::from_secs(60),
             upstream_connect: Duration::from_secs(10),
@@ -85,7 +91,7 @@ fn nothing_written_is_the_default() {
         }
     );
     assert_eq!(start.log, LogConfig { level: LogLevel::Info, access: true, format: LogFormat::Text });
-    assert!(live.trusted_proxies.is_empty());
+    assert!(live.trusted_proxies.is_empty() && !live.proxy_protocol);
     assert_eq!(live.auth.realm, "Restricted");
     assert_eq!(live.auth.users_file, UsersFile { path: "/etc/mailwarden/htpasswd".into(), configured: false });
     assert!(!live.auth.allow_plaintext);
@@ -291,7 +297,7 @@ fn every_key_reaches_the_model() {
         "#
     ));
     let Config { start, live } = config;
-    assert_eq!(start.listen, [tcp("127.0.0.1:81", false), Listen::Unix("/run/m.sock".into()), tcp("[::]:8080", false)]);
+    assert_eq!(start.listen, [tcp("127.0.0.1:81", false), unix("/run/m.sock"), tcp("[::]:8080", false)]);
     assert_eq!((start.unix_socket_mode, start.workers.get()), (0o600, 3));
     let Limits { body, head, connections, connections_per_address, read_ahead } = start.limits;
     assert_eq!((body, head, connections, connections_per_address, read_ahead), (2 << 20, 32 << 10, 10, 5, 0));
@@ -312,7 +318,7 @@ fn every_key_reaches_the_model() {
     assert_eq!(seconds, [1, 2, 3, 4, 5, 6, 7, 10, 8, 9]);
     assert_eq!(start.log, LogConfig { level: LogLevel::Debug, access: false, format: LogFormat::Combined });
     assert!(!start.listen_is_default);
-    assert_eq!(start.status, Some(StatusConfig { listen: Listen::Unix("/run/status.sock".into()), configured: true }));
+    assert_eq!(start.status, Some(StatusConfig { listen: unix("/run/status.sock"), configured: true }));
     assert_eq!(live.health_path.as_deref(), Some("/.mailwarden/health"));
     assert!(live.trusted_proxies.unix && live.trusted_proxies.nets.len() == 1);
     assert_eq!(live.auth.realm, "Mail \"dev\"");

@@ -141,6 +141,8 @@ pub struct Way<'a> {
     pub client: Client,
     /// The request's own `Host`, as it came; none in HTTP/1.0, or if it is empty.
     pub host: Option<&'a HeaderValue>,
+    /// Whether it came over TLS of the gate's own.
+    pub secured: bool,
 }
 
 /// What a trusted peer said, taken aside before claims are stripped.
@@ -194,11 +196,16 @@ pub fn add_ours(headers: &mut HeaderMap, way: &Way<'_>, believed: Believed, user
     let client_value =
         if way.client.addr == way.peer { way.peer_value.cloned() } else { address_value(way.client.addr) };
     let forwarded_for = appended(&believed.forwarded_for, way.peer_value);
+    let proto = match believed.proto {
+        _ if way.secured => const { HeaderValue::from_static("https") },
+        Some(proto) => proto,
+        None => const { HeaderValue::from_static("http") },
+    };
     for (name, value) in [
         (X_REAL_IP, client_value),
         (X_FORWARDED_FOR, forwarded_for),
         (X_FORWARDED_HOST, believed.host.or_else(|| way.host.cloned())),
-        (X_FORWARDED_PROTO, Some(believed.proto.unwrap_or(const { HeaderValue::from_static("http") }))),
+        (X_FORWARDED_PROTO, Some(proto)),
         (X_FORWARDED_USER, user),
     ] {
         if let Some(value) = value {

@@ -41,14 +41,11 @@ pub enum Origin {
 }
 
 impl Public {
-    /// What a request says of it that came to the port `listening`.
+    /// What a request says of it that came to the port `listening`, over TLS of ours if it is `secured`.
     #[must_use]
-    pub fn of(parts: &Parts, client: Client, listening: Option<u16>) -> Self {
-        let (host, proto) = match client.peer_is_trusted {
-            true => (forwarded_host(&parts.headers), first(&parts.headers, &X_FORWARDED_PROTO)),
-            false => (None, None),
-        };
-        let https = proto.is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
+    pub fn of(parts: &Parts, client: Client, secured: bool, listening: Option<u16>) -> Self {
+        let host = if client.peer_is_trusted { forwarded_host(&parts.headers) } else { None };
+        let https = is_https(&parts.headers, client, secured);
         Self { host: host.or_else(|| super::host(parts)), https, listening }
     }
 
@@ -96,6 +93,15 @@ impl Public {
         let origin = fields.get(header::ORIGIN).map(|origin| shown(origin.as_bytes()));
         Foreign { origin, host: self.host.as_ref().map(|host| shown(host.as_bytes())) }
     }
+}
+
+/// Whether the browser reaches the gate by TLS: our own, or a trusted proxy's. Such a proxy does not make our own look like
+/// none. Everything that asks this asks here.
+#[must_use]
+pub fn is_https(fields: &HeaderMap, client: Client, secured: bool) -> bool {
+    secured
+        || client.peer_is_trusted
+            && first(fields, &X_FORWARDED_PROTO).is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
 }
 
 /// Whether `origin` is the site at `host`.
@@ -148,7 +154,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let parts = request.body(()).unwrap().into_parts().0;
-        Public::of(&parts, client(false), None).origin(&parts.headers, &AllowedOrigins::default())
+        Public::of(&parts, client(false), false, None).origin(&parts.headers, &AllowedOrigins::default())
     }
 
     fn client(peer_is_trusted: bool) -> Client {
@@ -239,7 +245,7 @@ mod tests {
     #[test]
     fn of_several_forwarded_hosts_the_browsers_is_the_first() {
         let parts = Request::get("/").header("x-forwarded-host", "mail.example, inner:8080").body(()).unwrap();
-        let public = Public::of(&parts.into_parts().0, client(true), None);
+        let public = Public::of(&parts.into_parts().0, client(true), false, None);
         assert_eq!(public.host.unwrap(), "mail.example");
     }
 
@@ -253,12 +259,12 @@ mod tests {
             .unwrap()
             .into_parts()
             .0;
-        let public = Public::of(&parts, client(true), None);
+        let public = Public::of(&parts, client(true), false, None);
         assert_eq!(
             (public.host.as_ref().unwrap(), public.https, public.port()),
             (&"mail.example:8443".parse().unwrap(), true, 8443)
         );
-        let public = Public::of(&parts, client(false), None);
+        let public = Public::of(&parts, client(false), false, None);
         assert_eq!(
             (public.host.as_ref().unwrap(), public.https, public.port()),
             (&"127.0.0.1:8080".parse().unwrap(), false, 8080)
@@ -276,7 +282,7 @@ mod tests {
             .unwrap()
             .into_parts()
             .0;
-        let public = Public::of(&parts, client(true), Some(8080));
+        let public = Public::of(&parts, client(true), false, Some(8080));
         assert_eq!((public.https, public.port()), (true, 8443));
         assert_eq!(public.origin(&parts.headers, &AllowedOrigins::default()), Origin::Same);
         let inner = Public { host: Some(HeaderValue::from_static("inner:8081")), ..public };
@@ -286,7 +292,7 @@ mod tests {
     #[test]
     fn without_a_host_the_port_is_the_one_that_is_listened_on() {
         let parts = Request::get("/").header("host", "").body(()).unwrap().into_parts().0;
-        assert_eq!(Public::of(&parts, client(false), Some(8080)).port(), 8080);
-        assert_eq!(Public::of(&parts, client(false), None).port(), 80, "a Unix socket has none");
+        assert_eq!(Public::of(&parts, client(false), false, Some(8080)).port(), 8080);
+        assert_eq!(Public::of(&parts, client(false), false, None).port(), 80, "a Unix socket has none");
     }
 }

@@ -10,7 +10,7 @@ use super::owner::Process;
 use super::rules::Cover;
 use super::sockets::Listener;
 use crate::config::Config;
-use crate::config::model::{CatcherKind, Listen};
+use crate::config::model::{CatcherKind, Listen, ListenAt};
 
 /// The port on which catchers of this kind take mail, unless somebody says otherwise.
 pub const SMTP_PORT: u16 = 1025;
@@ -72,9 +72,9 @@ impl Setup {
 /// The addresses among the places to listen at; the others are no network's.
 #[must_use]
 pub fn gate(listen: &[Listen]) -> Vec<SocketAddr> {
-    let addr = |listen: &Listen| match listen {
-        Listen::Tcp { addr, .. } => Some(*addr),
-        Listen::Unix(_) | Listen::Systemd(_) => None,
+    let addr = |listen: &Listen| match listen.at {
+        ListenAt::Tcp { addr, .. } => Some(addr),
+        ListenAt::Unix(_) | ListenAt::Systemd(_) => None,
     };
     listen.iter().filter_map(addr).collect()
 }

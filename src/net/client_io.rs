@@ -7,83 +7,111 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_rustls::server::TlsStream;
 
 use super::limits::Admitted;
+use super::socket::Socket;
 use crate::in_flight::Activity;
 
 /// What is written to a client whose head did not arrive in time, before the connection closes (RFC 9110 section 15.5.9).
 const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// What a connection of TLS begins with (RFC 8446 section 5.1), and none of HTTP.
+const TLS_HANDSHAKE: u8 = 0x16;
 
 /// For how long, and for how many bytes, what a client still sends is read after the last answer: a connection that is
 /// closed with bytes unread is reset, and the reset overtakes the answer (RFC 9112 section 9.6).
 const LINGER: Duration = Duration::from_secs(5);
 const LINGER_BYTES: usize = 16 << 20;
 
-/// An accepted stream.
+/// What a client's bytes go through.
 #[derive(Debug)]
 pub enum Stream {
-    /// From an IPv4 or IPv6 listener.
-    Tcp(TcpStream),
-    /// From a Unix socket.
-    Unix(UnixStream),
+    /// Nothing: they are on the wire as they are.
+    Plain(Socket),
+    /// TLS.
+    Tls(Box<TlsStream<Socket>>),
 }
 
 impl Stream {
-    /// The address of this end, an IPv4 one in its own form, and its port.
-    #[must_use]
-    pub fn local_addr(&self) -> Option<SocketAddr> {
+    /// The socket below.
+    fn socket(&self) -> &Socket {
         match self {
-            Stream::Tcp(stream) => {
-                stream.local_addr().ok().map(|addr| SocketAddr::new(addr.ip().to_canonical(), addr.port()))
+            Stream::Plain(socket) => socket,
+            Stream::Tls(stream) => stream.get_ref().0,
+        }
+    }
+
+    /// Whether it takes bytes that it cannot pass on yet, so that to flush it, or to end it, can take as long as to write.
+    fn holds_back(&self) -> bool {
+        matches!(self, Stream::Tls(_))
+    }
+
+    /// Writes a few last bytes as far as that can be done at once, and over TLS its end behind them.
+    fn try_tell(&mut self, last: &[u8], cx: &mut Context<'_>) {
+        match self {
+            Stream::Plain(socket) => _ = socket.try_write(last),
+            Stream::Tls(stream) => {
+                let mut stream = Pin::new(stream);
+                if stream.as_mut().poll_write(cx, last).is_ready() {
+                    let _ = stream.poll_shutdown(cx);
+                }
             }
-            Stream::Unix(_) => None,
         }
     }
 }
 
-/// An accepted stream on its way to a worker.
-#[derive(Debug)]
-pub enum Handed {
-    /// It stays on the runtime that accepted it.
-    Here(Stream),
-    /// It goes to another runtime, and belongs to none meanwhile.
-    Tcp(std::net::TcpStream),
-    /// The same for a Unix socket.
-    Unix(std::os::unix::net::UnixStream),
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Stream::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
 }
 
-impl Handed {
-    /// Takes `stream` from the current runtime.
-    ///
-    /// # Errors
-    /// When the system's poller does not let go of it.
-    pub fn away(stream: Stream) -> io::Result<Self> {
-        Ok(match stream {
-            Stream::Tcp(stream) => Handed::Tcp(stream.into_std()?),
-            Stream::Unix(stream) => Handed::Unix(stream.into_std()?),
-        })
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut *self {
+            Stream::Plain(socket) => Pin::new(socket).poll_write(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
     }
 
-    /// Gives it to the current runtime.
-    ///
-    /// # Errors
-    /// When the system's poller is full.
-    pub fn settle(self) -> io::Result<Stream> {
-        Ok(match self {
-            Handed::Here(stream) => stream,
-            Handed::Tcp(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
-            Handed::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
-        })
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut *self {
+            Stream::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, bufs),
+            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Stream::Plain(socket) => Pin::new(socket).poll_flush(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Stream::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
     }
 }
 
@@ -118,6 +146,8 @@ pub struct ClientIo {
     activity: Arc<Activity>,
     /// The number of requests that had begun when the current wait began.
     begun: u32,
+    /// Whether what is read are heads, with time between them: HTTP/2 has frames, and clocks elsewhere.
+    of_heads: bool,
     /// Whether a part of the next head has been read.
     in_head: bool,
     /// When the current wait ends; none while a request is answered.
@@ -141,6 +171,7 @@ impl ClientIo {
             limits,
             activity,
             begun: 0,
+            of_heads: true,
             in_head: false,
             deadline: None,
             read_timer: None,
@@ -149,6 +180,14 @@ impl ClientIo {
             lingering: None,
             _admitted: admitted,
         }
+    }
+
+    /// The same for a connection on which anything may come at any time: of `limits`, only that for sending holds.
+    #[must_use]
+    pub fn of_frames(stream: Stream, limits: Limits, activity: Arc<Activity>, admitted: Admitted) -> Self {
+        let mut io = Self::new(stream, limits, activity, admitted);
+        io.of_heads = false;
+        io
     }
 
     /// Begins a new wait if a request has begun since the last look.
@@ -163,7 +202,7 @@ impl ClientIo {
     }
 
     fn is_waiting_for_a_head(&self) -> bool {
-        self.activity.is_idle() && self.blocked_until.is_none()
+        self.of_heads && self.activity.is_idle() && self.blocked_until.is_none()
     }
 
     /// There is nothing to read: pending, the end of the stream, or an error when it took too long.
@@ -177,10 +216,7 @@ impl ClientIo {
         let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + limit);
         ready!(poll_until(&mut self.read_timer, deadline, cx));
         if self.in_head {
-            let _ = match &self.stream {
-                Stream::Tcp(stream) => stream.try_write(TIMED_OUT),
-                Stream::Unix(stream) => stream.try_write(TIMED_OUT),
-            };
+            self.stream.try_tell(TIMED_OUT, cx);
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, HeadTimeout)));
         }
         // Nothing was begun: the connection just ends.
@@ -193,11 +229,7 @@ impl ClientIo {
         let mut sink = [0; 8 * 1024];
         loop {
             let mut sink = ReadBuf::new(&mut sink);
-            let read = match &mut self.stream {
-                Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut sink),
-                Stream::Unix(stream) => Pin::new(stream).poll_read(cx, &mut sink),
-            };
-            match read {
+            match Pin::new(&mut self.stream).poll_read(cx, &mut sink) {
                 Poll::Pending => return timer.as_mut().poll(cx),
                 Poll::Ready(Ok(())) if !sink.filled().is_empty() && *left > 0 => {
                     *left = left.saturating_sub(sink.filled().len());
@@ -207,7 +239,8 @@ impl ClientIo {
         }
     }
 
-    fn written(&mut self, result: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    /// Something was to go to the client: how long it may wait for him, if it has to.
+    fn sent<T>(&mut self, result: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if result.is_ready() {
             if self.blocked_until.take().is_some() {
                 // The client took something: it was not idle until now.
@@ -225,16 +258,14 @@ impl ClientIo {
 impl Drop for ClientIo {
     fn drop(&mut self) {
         // An answer that broke off and has no other mark of its end: a reset instead of a clean end.
-        if self.activity.is_cut()
-            && let Stream::Tcp(stream) = &self.stream
-        {
-            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        if self.activity.is_cut() {
+            self.stream.socket().reset_on_close();
         }
     }
 }
 
 /// Waits until `deadline` with a timer that is moved only when it has run out or would be late.
-fn poll_until(timer: &mut Option<Pin<Box<Sleep>>>, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
+pub(super) fn poll_until(timer: &mut Option<Pin<Box<Sleep>>>, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
     let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
     if timer.deadline() > deadline {
         timer.as_mut().reset(deadline);
@@ -252,15 +283,25 @@ impl AsyncRead for ClientIo {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buf.filled().len();
-        let result = match &mut this.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
-        };
+        let result = Pin::new(&mut this.stream).poll_read(cx, buf);
         this.look();
         match result {
             Poll::Pending => this.poll_wait(cx),
+            Poll::Ready(done) if !this.of_heads => {
+                this.activity.hears();
+                Poll::Ready(done)
+            }
+            // Between requests there is nothing that could be cut off, and many clients end TLS without saying so.
+            Poll::Ready(Err(error))
+                if error.kind() == io::ErrorKind::UnexpectedEof && !this.in_head && this.is_waiting_for_a_head() =>
+            {
+                Poll::Ready(Ok(()))
+            }
             Poll::Ready(done) => {
                 if buf.filled().len() > before && !this.in_head && this.is_waiting_for_a_head() {
+                    if this.begun == 0 && buf.filled().get(before) == Some(&TLS_HANDSHAKE) {
+                        this.activity.began_with_tls();
+                    }
                     this.in_head = true;
                     this.activity.reads_head(true);
                     this.deadline = None;
@@ -273,11 +314,8 @@ impl AsyncRead for ClientIo {
 
 impl AsyncWrite for ClientIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let result = match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
-        };
-        self.written(result, cx)
+        let result = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.sent(result, cx)
     }
 
     fn poll_write_vectored(
@@ -285,11 +323,8 @@ impl AsyncWrite for ClientIo {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let result = match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-        };
-        self.written(result, cx)
+        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.sent(result, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -300,10 +335,12 @@ impl AsyncWrite for ClientIo {
     /// again while it knows that there is nothing to read.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        ready!(match &mut this.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Unix(stream) => Pin::new(stream).poll_flush(cx),
-        })?;
+        let flushed = Pin::new(&mut this.stream).poll_flush(cx);
+        if this.stream.holds_back() {
+            ready!(this.sent(flushed, cx))?;
+        } else {
+            ready!(flushed)?;
+        }
         this.look();
         if this.deadline.is_none() && this.is_waiting_for_a_head() {
             // Ready only for a deadline that has passed already; reading will find that out.
@@ -314,10 +351,12 @@ impl AsyncWrite for ClientIo {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.lingering.is_none() {
-            ready!(match &mut self.stream {
-                Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-                Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-            })?;
+            if self.activity.is_cut() && self.stream.holds_back() {
+                // Said over TLS, an orderly end would make the answer look whole.
+                return Poll::Ready(Ok(()));
+            }
+            let ended = Pin::new(&mut self.stream).poll_shutdown(cx);
+            ready!(self.sent(ended, cx))?;
             if self.activity.has_unread() {
                 self.lingering = Some((Box::pin(tokio::time::sleep(LINGER)), LINGER_BYTES));
             }

@@ -10,21 +10,21 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
-use super::client_io::Stream;
 use super::inherited::{Inherited, Passed};
-use super::limits::{Connections, Full};
+use super::limits::Connections;
+use super::socket::Socket as Stream;
+use super::tls::Tls;
+use super::turned_away;
 use super::workers::Workers;
 use crate::app::App;
 use crate::client_addr::Peer;
-use crate::config::model::Listen;
+use crate::config::model::{Listen, ListenAt, Scheme};
 
 /// Connections that may wait to be accepted; the kernel cuts it to its own limit.
 const BACKLOG: i32 = 4096;
@@ -38,16 +38,16 @@ const SAID_AGAIN: Duration = Duration::from_secs(60);
 /// How long it waits after an error that it knows nothing about.
 const HICCUP: Duration = Duration::from_millis(10);
 
-/// What a connection over the limits reads.
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\n\
-    content-type: text/plain; charset=utf-8\r\ncontent-length: 36\r\n\r\nToo many connections are open here.\n";
-
-/// How many connections are told so at one time; beyond it they are just closed.
-const TOLD_AT_ONCE: usize = 64;
-
-/// A listening socket that belongs to no runtime yet.
+/// A listening socket that belongs to no runtime yet, and what is to be spoken on it.
 #[derive(Debug)]
-pub enum Bound {
+pub struct Bound {
+    /// Whether by TLS.
+    pub scheme: Scheme,
+    socket: BoundSocket,
+}
+
+#[derive(Debug)]
+enum BoundSocket {
     /// On an address.
     Tcp(std::net::TcpListener),
     /// On a path; a file that we made is removed when the socket is dropped.
@@ -101,7 +101,7 @@ impl fmt::Display for BindError {
                 f.write_str("; ports below 1024 take CAP_NET_BIND_SERVICE, a path takes write permission on its folder")
             }
             io::ErrorKind::AddrNotAvailable => f.write_str("; this machine does not have that address"),
-            io::ErrorKind::NotFound if self.listen.starts_with("systemd") => {
+            io::ErrorKind::NotFound if self.listen.contains("systemd") => {
                 f.write_str("; it is to be started by its socket unit: systemctl start mailwarden.socket")
             }
             _ => Ok(()),
@@ -139,49 +139,59 @@ pub fn bind(listen: &[Listen], mode: u32, inherited: &mut Inherited) -> Result<V
     let mut bound = Vec::with_capacity(listen.len());
     for entry in listen {
         let failed = |error| BindError { listen: entry.to_string(), error };
-        match entry {
-            Listen::Tcp { addr, optional } => match tcp(*addr) {
-                Ok(listener) => bound.push(Bound::Tcp(listener)),
+        let mut add = |socket| bound.push(Bound { scheme: entry.scheme, socket });
+        match &entry.at {
+            ListenAt::Tcp { addr, optional } => match tcp(*addr) {
+                Ok(listener) => add(BoundSocket::Tcp(listener)),
                 Err(error) if *optional && is_without_ipv6(&error) => {
                     tracing::info!(listen = %entry, "this machine has no IPv6; going on without it");
                 }
                 Err(error) => return Err(failed(error)),
             },
-            Listen::Unix(path) => bound.push(unix(path, mode).map_err(failed)?),
-            Listen::Systemd(name) => {
+            ListenAt::Unix(path) => add(unix(path, mode).map_err(failed)?),
+            ListenAt::Systemd(name) => {
                 let passed = inherited.take_named(name.as_deref());
                 if passed.is_empty() {
                     let error = io::Error::new(io::ErrorKind::NotFound, "the service manager passed no such socket");
                     return Err(failed(error));
                 }
-                bound.extend(passed.into_iter().map(Bound::from));
+                passed.into_iter().map(BoundSocket::from).for_each(add);
             }
         }
     }
     Ok(bound)
 }
 
-impl From<Passed> for Bound {
+impl From<Passed> for BoundSocket {
     fn from(passed: Passed) -> Self {
         match passed {
-            Passed::Tcp(listener) => Bound::Tcp(listener),
-            Passed::Unix(listener) => Bound::Unix(listener, None),
+            Passed::Tcp(listener) => BoundSocket::Tcp(listener),
+            Passed::Unix(listener) => BoundSocket::Unix(listener, None),
         }
     }
 }
 
 impl Bound {
+    /// The port that it is on, if it has one.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        match &self.socket {
+            BoundSocket::Tcp(listener) => listener.local_addr().ok().map(|addr| addr.port()),
+            BoundSocket::Unix(..) => None,
+        }
+    }
+
     /// Gives it to the current runtime, which will accept from it.
     ///
     /// # Errors
     /// When the system's poller is full.
     pub fn settle(self) -> io::Result<Listener> {
-        Ok(match self {
-            Bound::Tcp(listener) => {
+        Ok(match self.socket {
+            BoundSocket::Tcp(listener) => {
                 listener.set_nonblocking(true)?;
                 Listener::Tcp(TcpListener::from_std(listener)?)
             }
-            Bound::Unix(listener, file) => {
+            BoundSocket::Unix(listener, file) => {
                 listener.set_nonblocking(true)?;
                 Listener::Unix(UnixListener::from_std(listener)?, file)
             }
@@ -207,7 +217,7 @@ fn tcp(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-fn unix(path: &Path, mode: u32) -> io::Result<Bound> {
+fn unix(path: &Path, mode: u32) -> io::Result<BoundSocket> {
     let bind = || std::os::unix::net::UnixListener::bind(path);
     let listener = match bind() {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -220,7 +230,7 @@ fn unix(path: &Path, mode: u32) -> io::Result<Bound> {
     // connect: that takes write permission, which no umask in use leaves to others.
     let file = SocketFile { path: path.to_owned(), inode: inode(path) };
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
-    Ok(Bound::Unix(listener, Some(file)))
+    Ok(BoundSocket::Unix(listener, Some(file)))
 }
 
 /// Removes what a dead process left: a socket that nobody listens on, and nothing else.
@@ -249,8 +259,8 @@ pub struct Acceptor {
     pub app: Arc<App>,
     /// Ends accepting.
     pub stop: CancellationToken,
-    /// How many refused connections are being told so.
-    pub told: Arc<AtomicUsize>,
+    /// What makes TLS of the connections, if they are to be.
+    pub tls: Option<Arc<Tls>>,
 }
 
 impl Acceptor {
@@ -295,49 +305,18 @@ impl Acceptor {
             self.app.metrics().accepted_from_proxies.inc();
         }
         match self.connections.admit(peer, trusted) {
-            Ok(admitted) => self.workers.hand_over(stream, peer, admitted),
+            Ok(admitted) => self.workers.hand_over(stream, peer, admitted, self.tls.clone()),
             Err(full) => {
-                let reason = match full {
-                    Full::InAll => "too many connections",
-                    Full::Address => "too many connections from this address",
-                };
-                self.app.unparsed(peer, http::StatusCode::SERVICE_UNAVAILABLE, reason);
-                self.tell(stream);
+                self.app.unparsed(peer, http::StatusCode::SERVICE_UNAVAILABLE, full.reason());
+                // Who speaks TLS could not read it.
+                if self.tls.is_none()
+                    && let Some(telling) = self.connections.telling()
+                {
+                    tokio::spawn(turned_away::tell(stream, telling));
+                }
             }
         }
     }
-
-    /// Says 503 to a connection over the limits, without letting it hold anything for long.
-    fn tell(&self, stream: Stream) {
-        if self.told.fetch_add(1, Ordering::Relaxed) >= TOLD_AT_ONCE {
-            self.told.fetch_sub(1, Ordering::Relaxed);
-            return;
-        }
-        let told = Arc::clone(&self.told);
-        tokio::spawn(async move {
-            let _ = tokio::time::timeout(Duration::from_secs(1), async {
-                match stream {
-                    Stream::Tcp(stream) => farewell(stream).await,
-                    Stream::Unix(stream) => farewell(stream).await,
-                }
-            })
-            .await;
-            told.fetch_sub(1, Ordering::Relaxed);
-        });
-    }
-}
-
-/// Writes the refusal and reads what comes: a close with bytes unread would be a reset that overtakes it.
-async fn farewell(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin) -> io::Result<()> {
-    stream.write_all(FULL).await?;
-    stream.shutdown().await?;
-    let mut sink = [0; 1024];
-    for _ in 0..64 {
-        if stream.read(&mut sink).await? == 0 {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// Gives every connection that comes to `take`, until `stop` is called.

@@ -13,9 +13,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::client_io::{Handed, Stream};
 use super::connection::{self, Accepted};
 use super::limits::Admitted;
+use super::socket::{Handed, Socket};
+use super::tls::Tls;
 use crate::app::App;
 use crate::client_addr::Peer;
 use crate::vitals::BEAT;
@@ -71,7 +72,7 @@ impl Workers {
     }
 
     /// Gives a connection, accepted on the first worker's runtime, to the worker with the fewest.
-    pub fn hand_over(&self, stream: Stream, peer: Peer, admitted: Admitted) {
+    pub fn hand_over(&self, stream: Socket, peer: Peer, admitted: Admitted, tls: Option<Arc<Tls>>) {
         let load = |(_, worker): &(usize, &Worker)| worker.connections.load(Ordering::Relaxed);
         let Some((index, worker)) = self.workers.iter().enumerate().min_by_key(load) else { return };
         let stream = match if index == 0 { Ok(Handed::Here(stream)) } else { Handed::away(stream) } {
@@ -80,7 +81,7 @@ impl Workers {
         };
         worker.connections.fetch_add(1, Ordering::Relaxed);
         // A worker that is gone has been told to stop: the connection is closed.
-        let _ = worker.inbox.send(Accepted { stream, peer, admitted, counted: self.tasks.token() });
+        let _ = worker.inbox.send(Accepted { stream, peer, admitted, tls, counted: self.tasks.token() });
     }
 }
 

@@ -43,6 +43,12 @@ impl Reject {
                 s("This server is not known by the name that you asked for."),
                 s("Whoever runs it can add the name to \"hosts\" in Mailwarden's configuration."),
             ),
+            Reject::Certificate => (
+                s("The certificate that this connection began with is not taken here any more."),
+                s(
+                    "Connect again, with one that is: close the browser's window, or have the program open a new connection.",
+                ),
+            ),
             Reject::LogIn(_) => (s("Log in first."), s("There is a page for that.")),
             Reject::LoginAgain(again) => again.why.text(),
             Reject::NotFound => (s("There is nothing at this address."), s("The inbox is at the top of this site.")),
@@ -51,6 +57,10 @@ impl Reject {
                 if allow.is_empty() { s("The gate never forwards it.") } else { format!("It takes {allow}.") },
             ),
             Reject::Elsewhere(to) => (s("The inbox lives elsewhere."), format!("It is at {to}.")),
+            Reject::ByTls(_) => (
+                s("This server is used by https, so that nobody on the way reads passwords and mails."),
+                s("Write https:// in front of its address, if you are not taken there."),
+            ),
             Reject::BrokenList(Some(id)) => (
                 format!("The mail catcher cannot list its messages because of message {id}."),
                 format!("Delete that one with DELETE /messages/{id}, or clear the inbox."),
@@ -72,6 +82,10 @@ impl Reject {
             }
             Reject::UpgradeRequired => {
                 (s("This WebSocket version is not spoken here."), s("Version 13 is (RFC 6455)."))
+            }
+            Reject::NoSocket => (s("There is no WebSocket at this address."), s("It takes ordinary requests.")),
+            Reject::Protocol => {
+                (s("The gate opens tunnels for WebSockets only."), s("Other protocols have to take another way."))
             }
             Reject::TransferCoding => {
                 (s("The request's transfer coding is not known here."), s("Only chunked is (RFC 9112)."))

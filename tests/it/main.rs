@@ -25,6 +25,9 @@ mod headers;
 // What the README says of the tests.
 mod readme;
 
+// TLS: handshakes and how they fail, certificates by name and renewed, clients with certificates, and HTTP above it.
+mod tls;
+
 // Who may do what, and where there is anything at all.
 mod access;
 
@@ -39,6 +42,10 @@ mod crypt;
 
 // The users file, kept by the program itself.
 mod user;
+
+// Certificates for a development server.
+mod cert;
+
 // What lets in without a password in the request: the socket ticket, the login page's session, the network.
 mod session;
 
@@ -56,6 +63,9 @@ mod lists;
 
 // A catcher that is down, slow, gone in mid-answer, or back again.
 mod faults;
+
+// The same by HTTP/2, and what is HTTP/2's own.
+mod http2;
 
 // Bodies in both directions: framing, limits, back-pressure.
 mod bodies;
@@ -110,6 +120,12 @@ mod users_file;
 
 // Listening sockets.
 mod listen;
+
+// Whose connection it is, by the word of a proxy that hands on bytes.
+mod proxy_protocol;
+
+// Clear text beside TLS.
+mod secure_transport;
 
 // How much a client may send and open, and what becomes of a gate without descriptors.
 mod limits;

@@ -18,6 +18,8 @@ mod support;
 mod browser;
 /// Catchers of other kinds, and the gate before them.
 mod catcher;
+/// Certificates of our own making, before the programs that have to take them.
+mod cert;
 /// The image of the Dockerfile, and the compose file that runs it.
 mod container;
 /// Another site's page in the browser of somebody who is logged in.

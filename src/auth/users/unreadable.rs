@@ -25,7 +25,7 @@ enum Obstacle {
 
 impl Unreadable {
     /// Looks at who is asking and what stands in the way.
-    pub(super) fn look(path: &Path) -> Self {
+    pub(crate) fn look(path: &Path) -> Self {
         let user = name_of(rustix::process::geteuid().as_raw(), "/etc/passwd");
         let obstacle = match fs::metadata(path) {
             Ok(found) => Obstacle::file(&found),
@@ -51,8 +51,24 @@ impl Obstacle {
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, user, obstacle } = self;
-        write!(f, "{}: user {user} may not read it: ", path.display())?;
+        write!(f, "{}: {}", self.path.display(), self.reason())
+    }
+}
+
+/// The same without the path.
+struct Reason<'a>(&'a Unreadable);
+
+impl Unreadable {
+    /// Why, and what mends it, without the path.
+    pub(crate) fn reason(&self) -> impl fmt::Display + '_ {
+        Reason(self)
+    }
+}
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Unreadable { path, user, obstacle } = self.0;
+        write!(f, "user {user} may not read it: ")?;
         match obstacle {
             Obstacle::Directory(above) => {
                 write!(f, "the directory {} may not be entered. ", above.display())?;
@@ -71,7 +87,7 @@ impl fmt::Display for Unreadable {
 }
 
 /// The number of a group by the system's own table.
-pub(super) fn group_number(name: &str) -> Option<u32> {
+pub(crate) fn group_number(name: &str) -> Option<u32> {
     find_number(&String::from_utf8_lossy(&fs::read("/etc/group").unwrap_or_default()), name)
 }
 
@@ -83,7 +99,7 @@ fn find_number(table: &str, name: &str) -> Option<u32> {
 }
 
 /// Whose a file is: owner, group and mode.
-pub(super) fn ownership(found: &Metadata) -> String {
+pub(crate) fn ownership(found: &Metadata) -> String {
     let (owner, group) = (owner(found), name_of(found.gid(), "/etc/group"));
     format!("{owner}:{group} {:04o}", found.mode() & 0o7777)
 }

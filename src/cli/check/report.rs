@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::tls::TlsPlan;
 use super::{LineProblem, UsersReport};
 use crate::auth::how_to_make;
 use crate::cli::Exit;
-use crate::config::model::{AccessConfig, CatcherKind, Config, Listen, PurgeConfig, RemoteContent, UsersFile};
+use crate::config::model::{
+    AccessConfig, CatcherKind, Config, Listen, ListenAt, PurgeConfig, RemoteContent, UsersFile,
+};
 use crate::config::{self, ConfigError, Place};
 use crate::page::script_path;
 use crate::permission::PermissionSet;
@@ -33,10 +36,18 @@ pub(super) struct Plan {
     pub(super) listen: Vec<ListenPlan>,
     /// Where it tells how it is; none if that is off.
     pub(super) status: Option<String>,
+    /// What is spoken and shown at the https entries of `listen`.
+    pub(super) tls: Option<TlsPlan>,
     /// What is answered without credentials on the main port.
     pub(super) health_path: Option<String>,
     /// The networks whose forwarding headers are believed, and `unix`.
     pub(super) trusted_proxies: Vec<String>,
+    /// Whether each connection of theirs begins with a PROXY header.
+    pub(super) proxy_protocol: bool,
+    /// The port of the address by TLS to which requests in clear text are sent, if they are.
+    pub(super) redirect: Option<u16>,
+    /// For how long browsers that came by TLS come by nothing else, if they are told so.
+    pub(super) hsts: Option<String>,
     /// The names under which it may be asked; empty: any.
     pub(super) hosts: Vec<String>,
     /// The other sites whose pages may use it.
@@ -299,14 +310,16 @@ impl Report {
 }
 
 impl Plan {
-    pub(super) fn new(config: &Config, users: UsersReport) -> Self {
+    pub(super) fn new(config: &Config, users: UsersReport, tls: Option<TlsPlan>) -> Self {
         let live = &config.live;
         let settings = settings(config);
         let usual = config::defaults().map(|config| self::settings(&config)).unwrap_or_default();
         Plan {
             listen: config.start.listen.iter().map(ListenPlan::new).collect(),
             status: config.start.status.as_ref().map(|status| status.listen.to_string()),
+            tls,
             health_path: live.health_path.clone(),
+            proxy_protocol: live.proxy_protocol,
             trusted_proxies: live
                 .trusted_proxies
                 .nets
@@ -314,6 +327,8 @@ impl Plan {
                 .map(ToString::to_string)
                 .chain(live.trusted_proxies.unix.then(|| "unix".to_owned()))
                 .collect(),
+            redirect: config.start.redirect.map(|redirect| redirect.port),
+            hsts: live.hsts.map(config::units::format_duration),
             hosts: live.hosts.iter().map(str::to_owned).collect(),
             allowed_origins: live.allowed_origins.iter().map(str::to_owned).collect(),
             upstream: UpstreamPlan {
@@ -346,7 +361,7 @@ impl ListenPlan {
     fn new(listen: &Listen) -> Self {
         ListenPlan {
             address: listen.to_string(),
-            skipped_without_ipv6: matches!(listen, Listen::Tcp { optional: true, .. }),
+            skipped_without_ipv6: matches!(listen.at, ListenAt::Tcp { optional: true, .. }),
         }
     }
 }
@@ -363,6 +378,6 @@ fn names(set: PermissionSet) -> Vec<&'static str> {
 }
 
 /// A user's name without what would act on a terminal.
-fn shown(name: &[u8]) -> String {
+pub(super) fn shown(name: &[u8]) -> String {
     String::from_utf8_lossy(name).chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

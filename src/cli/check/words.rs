@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Write as _};
 
 use super::UsersReport;
 use super::report::{AccessPlan, Plan, PurgePlan, Report};
+use super::tls::TlsPlan;
 
 /// The report for a person: what the daemon will do, then warnings and errors.
 pub(super) fn tell(report: &Report) -> String {
@@ -48,6 +49,9 @@ fn write_plan(plan: &Plan, out: &mut String) -> fmt::Result {
         let note = if listen.skipped_without_ipv6 { " (skipped on a machine without IPv6)" } else { "" };
         line(out, label, format_args!("{}{note}", listen.address))?;
     }
+    if let Some(tls) = &plan.tls {
+        write_tls(tls, out)?;
+    }
     line(out, "Status on", plan.status.as_deref().unwrap_or("no address"))?;
     if let Some(path) = &plan.health_path {
         line(out, "Gives away", format_args!("{path}, without credentials, for load balancers"))?;
@@ -62,6 +66,15 @@ fn write_plan(plan: &Plan, out: &mut String) -> fmt::Result {
         proxies => format!("the X-Forwarded-* headers of {}", proxies.join(", ")),
     };
     line(out, "Believes", trusted)?;
+    if plan.proxy_protocol {
+        line(out, "", "and the PROXY header with which each of their connections has to begin")?;
+    }
+    if let Some(port) = plan.redirect {
+        line(out, "Redirects", format_args!("what comes in clear text to https, port {port}"))?;
+    }
+    if let Some(age) = &plan.hsts {
+        line(out, "HSTS", format_args!("browsers that came by https come by nothing else for {age}"))?;
+    }
     if !plan.hosts.is_empty() {
         line(out, "Answers to", format_args!("{}, addresses and localhost, and no other name", plan.hosts.join(", ")))?;
     }
@@ -97,6 +110,22 @@ fn write_plan(plan: &Plan, out: &mut String) -> fmt::Result {
         let label = if index == 0 { "Other than usual" } else { "" };
         let value = plan.settings.get(key).map_or("", String::as_str);
         line(out, label, format_args!("{key} = {value} (default {usual})"))?;
+    }
+    Ok(())
+}
+
+fn write_tls(plan: &TlsPlan, out: &mut String) -> fmt::Result {
+    line(out, "Speaks TLS", plan.versions.join(" and "))?;
+    for (index, one) in plan.certificates.iter().enumerate() {
+        let names = if one.names.is_empty() { "no name".to_owned() } else { one.names.join(", ") };
+        let role = if index == 0 { " and who asks for another name" } else { "" };
+        line(out, "", format_args!("{}: for {names}{role}; until {}", one.file, one.until))?;
+    }
+    let Some(clients) = &plan.clients else { return Ok(()) };
+    let who = if clients.required { "everybody has to show one" } else { "who has one may show it" };
+    line(out, "Client certs", format_args!("{who}, vouched for by {}", clients.ca_file))?;
+    for (name, user) in &clients.users {
+        line(out, "", format_args!("{name} is {user}, without a password"))?;
     }
     Ok(())
 }

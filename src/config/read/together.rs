@@ -1,6 +1,6 @@
 //! What is right by itself and wrong together with another key.
 
-use super::super::address::Listen;
+use super::super::address::{Listen, ListenAt, Scheme};
 use super::super::model::{CatcherKind, LiveConfig, SiteConfig, StartConfig, StatusConfig};
 use super::super::reader::Reader;
 use super::super::upstream::{UpstreamConfig, UpstreamHost};
@@ -20,12 +20,37 @@ impl Reader<'_> {
         }
     }
 
+    /// Whoever is not trusted sends no PROXY header, so that without a trusted proxy the key would do nothing.
+    pub(super) fn has_proxies(&mut self, live: &LiveConfig) {
+        const PATH: &str = "proxy_protocol";
+        if live.proxy_protocol
+            && live.trusted_proxies.is_empty()
+            && let Some(entry) = self.raw.get(PATH)
+        {
+            let reason = "needs trusted_proxies: write trusted_proxies = [\"10.0.0.5\"], with the address of the proxy that sends it";
+            self.fault(entry, PATH, reason);
+        }
+    }
+
+    /// Where nobody comes by TLS, there is nowhere to send people to, and nothing to hold browsers to.
+    pub(super) fn has_tls(&mut self, start: &StartConfig, live: &LiveConfig) {
+        let by_tls = start.listen.iter().any(|entry| entry.scheme == Scheme::Https) || !live.trusted_proxies.is_empty();
+        let wants = [("redirect", start.redirect.is_some()), ("tls.hsts", live.hsts.is_some())];
+        for (key, _) in wants.into_iter().filter(|(_, is_wanted)| *is_wanted && !by_tls) {
+            if let Some(entry) = self.raw.get(key) {
+                let reason = "needs TLS: an entry such as \"https://0.0.0.0:8443\" in listen, or a proxy that speaks it \
+                              in trusted_proxies";
+                self.fault(entry, key, reason);
+            }
+        }
+    }
+
     /// A gate that forwards to itself strips the password and then asks itself for one.
     pub(super) fn not_itself(&mut self, start: &StartConfig, live: &LiveConfig) {
         const PATH: &str = "upstream.url";
         let UpstreamConfig { host, port, .. } = &live.site.upstream;
-        let is_here = |listen: &Listen| match listen {
-            Listen::Tcp { addr, .. } if addr.port() == *port => match host {
+        let is_here = |listen: &Listen| match &listen.at {
+            ListenAt::Tcp { addr, .. } if addr.port() == *port => match host {
                 UpstreamHost::Ip(ip) => addr.ip() == *ip || (addr.ip().is_unspecified() && ip.is_loopback()),
                 UpstreamHost::Name(name) => {
                     name == "localhost" && (addr.ip().is_unspecified() || addr.ip().is_loopback())
@@ -51,6 +76,28 @@ impl Reader<'_> {
             && let Some(entry) = self.raw.get(PATH)
         {
             self.fault(entry, PATH, format!("\"{status}\" is taken by listen, \"{listen}\"; write another port"));
+        }
+    }
+
+    /// A certificate that is shown nowhere, and a place where one is to be shown and there is none.
+    pub(super) fn tls_and_https(&mut self, start: &StartConfig, live: &LiveConfig) {
+        const CERT: &str = "tls.cert_file";
+        const LISTEN: &str = "listen";
+        let https = start.listen.iter().find(|listen| listen.scheme == Scheme::Https);
+        match (https, &live.tls) {
+            (Some(https), None) => {
+                if let Some(entry) = self.raw.get(LISTEN) {
+                    let reason = format!("\"{https}\" needs a certificate: write {CERT} and tls.key_file");
+                    self.fault(entry, LISTEN, reason);
+                }
+            }
+            (None, Some(_)) => {
+                if let Some(entry) = self.raw.get(CERT) {
+                    let reason = "is there, and no entry of listen is https; write listen = [\"https://0.0.0.0:8443\"]";
+                    self.fault(entry, CERT, reason);
+                }
+            }
+            (Some(_), Some(_)) | (None, None) => {}
         }
     }
 

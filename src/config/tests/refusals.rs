@@ -29,8 +29,8 @@ fn each_mistake_is_answered_with_what_to_do() {
         // Not built yet
         (
             "[tls]\ncert = \"x\"\nkey = \"24h\"",
-            "m.toml:2: tls.cert: this version does not speak TLS yet; remove the key\n\
-             m.toml:3: tls.key: this version does not speak TLS yet; remove the key",
+            "m.toml:2: tls.cert: unknown key; remove it\n\
+             m.toml:3: tls.key: unknown key; remove it",
         ),
         ("[tls]", "m.toml:1: tls: this version does not speak TLS yet; remove the table"),
         // Purge
@@ -185,6 +185,27 @@ fn each_mistake_is_answered_with_what_to_do() {
             "trusted_proxies = [\"proxy.test\"]",
             "m.toml:1: trusted_proxies: \"proxy.test\" is not an address (192.0.2.7), a network (10.0.0.0/8) or \"unix\"",
         ),
+        (
+            "proxy_protocol = true",
+            "m.toml:1: proxy_protocol: needs trusted_proxies: write trusted_proxies = [\"10.0.0.5\"], with the address of the \
+             proxy that sends it",
+        ),
+        (
+            "redirect = true",
+            "m.toml:1: redirect: needs TLS: an entry such as \"https://0.0.0.0:8443\" in listen, or a proxy that speaks it in \
+             trusted_proxies",
+        ),
+        ("redirect_port = 443", "m.toml:1: redirect_port: means nothing without redirect = true"),
+        ("redirect = true\nredirect_port = 0", "m.toml:2: redirect_port: 0 is out of range; it goes from 1 to 65535"),
+        (
+            "tls.hsts = \"365d\"",
+            "m.toml:1: tls.hsts: needs TLS: an entry such as \"https://0.0.0.0:8443\" in listen, or a proxy that speaks it in \
+             trusted_proxies",
+        ),
+        (
+            "trusted_proxies = [\"unix\"]\ntls.hsts = \"1y\"",
+            "m.toml:2: tls.hsts: \"1y\" counts in \"y\", whose length is not fixed; write days, as in \"30d\"",
+        ),
         ("unix_socket_mode = \"rw\"", "m.toml:1: unix_socket_mode: \"rw\" is no mode; write one as \"0660\""),
         ("workers = 0", "m.toml:1: workers: 0 is out of range; it goes from 1 to 1024"),
         (
@@ -275,7 +296,7 @@ fn all_mistakes_are_told_at_once_from_top_to_bottom() {
          m.toml:8: log.acess: unknown key; did you mean log.access?\n\
          environment MAILWARDEN_CONFIG: unknown variable; remove it\n\
          environment MAILWARDEN_LOG__FORMAT: \"xml\" is unknown; there are text, json, combined\n\
-         environment MAILWARDEN_TLS__CERT: this version does not speak TLS yet; remove the variable\n\
+         environment MAILWARDEN_TLS__CERT: unknown variable; remove it\n\
          --listen: \"8080\" has no address; write \"0.0.0.0:8080\" for all of IPv4, \
          \"127.0.0.1:8080\" for this machine only\n\
          --upstream: \"x\" is not a URL; write it as \"http://127.0.0.1:1080\""

@@ -79,7 +79,7 @@ fn added(peer: &str, client: &str, trusted: bool, came: &[(&str, &str)]) -> Head
     let believed = Believed::take(&headers, client);
     strip_claims(&mut headers, false);
     let host = HeaderValue::from_static("dev.test:8080");
-    let way = Way { peer, peer_value: peer_value.as_ref(), client, host: Some(&host) };
+    let way = Way { peer, peer_value: peer_value.as_ref(), client, host: Some(&host), secured: false };
     add_ours(&mut headers, &way, believed, Some(HeaderValue::from_static("anna")));
     headers
 }

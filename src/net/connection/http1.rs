@@ -1,9 +1,9 @@
-//! One client connection, from its first byte to its last.
+//! A connection that speaks HTTP/1.
 
 use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
@@ -14,50 +14,44 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::client_io::{ClientIo, Handed, HeadTimeout, Limits};
-use super::limits::Admitted;
+use super::limits;
 use crate::app::{App, Connected};
-use crate::auth::Proven;
 use crate::body::Body;
 use crate::client_addr::Peer;
-use crate::forward::headers::address_value;
 use crate::in_flight::Activity;
+use crate::net::client_io::{ClientIo, HeadTimeout, Stream};
+use crate::net::limits::Admitted;
 
 /// How long, when the gate stops, a connection may go on without a request: a client that is about to send one does so
 /// within this time, and one that is not costs no more than this.
-const NEXT_REQUEST: Duration = Duration::from_millis(250);
+pub(super) const NEXT_REQUEST: Duration = Duration::from_millis(250);
 
 /// How long a head that has begun may take then.
 const WHOLE_HEAD: Duration = Duration::from_secs(1);
 
-/// An accepted connection on its way to the worker that serves it.
-#[derive(Debug)]
-pub struct Accepted {
-    /// Its two directions.
-    pub stream: Handed,
-    /// Its other end.
-    pub peer: Peer,
-    /// Its place in the limits, given up when it is dropped.
-    pub admitted: Admitted,
-    /// Its place among what stopping waits for, from before a worker has seen it.
-    pub counted: TaskTrackerToken,
-}
+/// How much is read, or written, at one time: what hyper does by itself, and over TLS, which cuts it into records anyway,
+/// as much as makes no difference there.
+const BUFFER: usize = 8192 + 4096 * 100;
+const BUFFER_OVER_TLS: usize = 64 << 10;
+/// The head has to go into it.
+const BUFFER_BESIDE_HEAD: usize = 16 << 10;
 
-/// Serves a connection until it ends, or until `stop` is called and its current request has been answered.
-pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: CancellationToken) {
-    let Accepted { stream, peer, admitted, counted: _counted } = accepted;
-    let stream = match stream.settle() {
-        Ok(stream) => stream,
-        Err(error) => return tracing::error!(%peer, %error, "a connection cannot be served"),
+/// Serves it until it ends, or until `stop` is called and its current request has been answered.
+pub(super) async fn serve(
+    stream: Stream,
+    admitted: Admitted,
+    connected: Arc<Connected>,
+    app: Arc<App>,
+    stop: CancellationToken,
+) {
+    let peer = connected.peer;
+    let buffer = match &connected.secured {
+        Some(_) => BUFFER_OVER_TLS.max(app.limits().head + BUFFER_BESIDE_HEAD),
+        None => BUFFER,
     };
-    let local = stream.local_addr();
     let activity = Arc::new(Activity::default());
     let io = TokioIo::new(ClientIo::new(stream, limits(&app), Arc::clone(&activity), admitted));
-    let peer_value = address_value(peer);
-    let (given, proven) = (Mutex::default(), Proven::default());
-    let connected = Arc::new(Connected { peer, local, peer_value, worker, given, proven });
 
     let service = {
         let (app, activity) = (Arc::clone(&app), Arc::clone(&activity));
@@ -88,6 +82,7 @@ pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: Cance
     let connection = http1::Builder::new()
         .header_read_timeout(None) // ClientIo has it, and the time between requests apart from it
         .max_header_size(app.limits().head)
+        .max_buf_size(buffer)
         .serve_connection(io, service)
         .with_upgrades();
     tokio::pin!(connection);
@@ -96,7 +91,7 @@ pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: Cance
         () = stop.cancelled() => finish(connection, &activity).await,
     };
     if let Err(error) = ended {
-        refused_by_hyper(&app, peer, &error);
+        refused_by_hyper(&app, peer, &error, &activity);
     }
 }
 
@@ -144,13 +139,8 @@ where
     connection.await
 }
 
-fn limits(app: &App) -> Limits {
-    let timeouts = app.timeouts();
-    Limits { keep_alive: timeouts.keep_alive, head: timeouts.request_head, send: timeouts.send }
-}
-
 /// What hyper answers by itself never becomes a request: it gets its line in the access log here.
-fn refused_by_hyper(app: &App, peer: Peer, error: &hyper::Error) {
+fn refused_by_hyper(app: &App, peer: Peer, error: &hyper::Error, activity: &Activity) {
     let head_timeout = std::error::Error::source(error)
         .and_then(|cause| cause.downcast_ref::<io::Error>())
         .and_then(io::Error::get_ref)
@@ -162,6 +152,8 @@ fn refused_by_hyper(app: &App, peer: Peer, error: &hyper::Error) {
         Some((StatusCode::URI_TOO_LONG, "target too long"))
     } else if error.is_parse_too_large() {
         Some((StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head too large"))
+    } else if error.is_parse() && activity.is_tls() {
+        Some((StatusCode::BAD_REQUEST, "TLS at a plain port"))
     } else if error.is_parse() {
         Some((StatusCode::BAD_REQUEST, "not HTTP/1"))
     } else {
