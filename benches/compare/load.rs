@@ -34,8 +34,11 @@ pub(crate) fn once(bench: &Bench, running: &Running, scenario: &Scenario) -> Res
         Load::Page { people } => human::page(bench, running, people)?,
         Load::Rest => rest(bench, running)?,
     };
+    // At the pace of people a clock tick is too coarse, and while somebody guesses most of it is his.
+    let fine = !matches!(scenario.load, Load::Feel | Load::Flood);
     if let (Some(before), Some(after), Some(requests)) = (before, cpu(), figures.get("requests"))
         && *requests > 0.0
+        && fine
     {
         figures.insert("cpu_us", (after - before) * 1e6 / requests);
     }

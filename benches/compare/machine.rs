@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use jiff::Timestamp;
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::table::Facts;
 use crate::{Bench, Result, peers};
@@ -57,4 +58,11 @@ pub(crate) fn somebody() -> Result<(String, String)> {
     };
     let user = id("-u")?;
     if user == "root" { Ok(("www-data".to_owned(), "www-data".to_owned())) } else { Ok((user, id("-g")?)) }
+}
+
+/// Lets this process and those that it starts have as many files open as they may.
+pub(crate) fn many_files() -> Result<()> {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum.map_or(Some(65_536), |most| Some(most.min(65_536)));
+    Ok(setrlimit(Resource::Nofile, limit)?)
 }

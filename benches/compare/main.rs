@@ -11,6 +11,7 @@
 
 mod client;
 mod flat;
+mod floor;
 mod human;
 mod load;
 mod machine;
@@ -69,6 +70,11 @@ fn main() -> ExitCode {
 
 fn run() -> Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [mode, listen, upstream] = &arguments[..]
+        && mode == "--floor"
+    {
+        return floor::run(listen.parse()?, upstream.parse()?);
+    }
     let cores = std::thread::available_parallelism()?.get();
     let options = Options::parse(&arguments, cores)?;
     if options.help {
@@ -209,6 +215,7 @@ fn kept<T>(bench: &Bench, row: &mut Row, result: Result<T>) -> Result<Option<T>>
 impl Bench {
     fn prepare(options: Options) -> Result<Self> {
         let stop = Stop::watch()?;
+        machine::many_files()?;
         let dir = tempfile::Builder::new().prefix("mailwarden-compare-").tempdir()?;
         // Workers that are somebody else read the users file.
         fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
@@ -225,6 +232,9 @@ impl Bench {
 
     /// Where a peer's program is.
     pub(crate) fn program(&self, peer: &Peer) -> Result<PathBuf> {
+        if peer.program == "floor" {
+            return Ok(std::env::current_exe()?);
+        }
         if peer.program == "mailwarden" {
             let own = || PathBuf::from(env!("CARGO_BIN_EXE_mailwarden"));
             return Ok(self.options.mailwarden.clone().unwrap_or_else(own));
@@ -239,15 +249,17 @@ impl Bench {
     fn peers(&self, scenario: &Scenario) -> Vec<&'static Peer> {
         let usual: &[&str] = match (scenario.who, self.options.quick) {
             (Who::Runtimes, _) => &["ours", "ours-two"],
+            (Who::Floor, true) => &["nginx", "haproxy", "ours", "floor"],
+            (Who::Floor, false) => &["nginx", "nginx-usual", "haproxy", "apache", "caddy", "ours", "floor"],
             (Who::Direct, true) => &["nginx", "haproxy", "ours", "direct"],
-            (Who::Logs, true) => &["nginx", "haproxy", "ours", "ours-log"],
+            (Who::Logs, true) => &["nginx", "haproxy", "ours", "ours-log", "floor"],
             (Who::Three, _) | (Who::All, true) => &["nginx", "haproxy", "ours"],
             (Who::Direct, false) => &["nginx", "nginx-usual", "haproxy", "apache", "caddy", "ours", "direct"],
-            (Who::Logs, false) => &["nginx", "nginx-usual", "haproxy", "apache", "caddy", "ours", "ours-log"],
+            (Who::Logs, false) => &["nginx", "nginx-usual", "haproxy", "apache", "caddy", "ours", "ours-log", "floor"],
             (Who::All, false) => &["nginx", "nginx-usual", "haproxy", "apache", "caddy", "ours"],
         };
         let asked = |name: &&str| {
-            let fixed = scenario.who == Who::Runtimes || *name == "direct";
+            let fixed = scenario.who == Who::Runtimes || *name == "direct" || *name == "floor";
             self.options.peers.is_empty() || fixed || self.options.peers.iter().any(|one| one == name)
         };
         let more = self.options.peers.iter().map(String::as_str).filter(|_| scenario.who != Who::Runtimes);

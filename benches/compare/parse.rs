@@ -1,6 +1,6 @@
 //! What wrk and h2load print, as figures.
 
-use super::stats::{Figures, latencies};
+use super::stats::{Figures, QUANTILES, latencies};
 
 /// What a load generator counted.
 #[derive(Debug, Default, PartialEq)]
@@ -36,11 +36,15 @@ pub(crate) fn wrk(output: &str) -> Option<Counted> {
         pairs.find(|(key, _)| *key == name)?.1.parse::<f64>().ok()
     };
     let mut times = Figures::new();
-    for (name, key) in [("p50_us", "p50"), ("p99_us", "p99"), ("p999_us", "p999")] {
-        times.insert(name, value(key)?);
+    let requests = value("requests")?;
+    for (name, _, least) in QUANTILES {
+        let time = value(name.trim_end_matches("_us"))?;
+        if requests >= least as f64 {
+            times.insert(name, time);
+        }
     }
     Some(Counted {
-        requests: value("requests")?,
+        requests,
         seconds: value("duration_us")? / 1e6,
         refused: value("status")?,
         broken: value("connect")? + value("read")? + value("write")? + value("timeout")?,

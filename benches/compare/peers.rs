@@ -41,6 +41,7 @@ pub(crate) const ALL: &[Peer] = &[
     peer("ours", "Mailwarden", "mailwarden", OURS),
     Peer { log: true, ..peer("ours-log", "Mailwarden, access log on", "mailwarden", OURS) },
     Peer { workers: 2, ..peer("ours-two", "Mailwarden, two runtimes", "mailwarden", OURS) },
+    peer("floor", "bytes copied, nothing parsed", "floor", ""),
     peer("direct", "the catcher itself", "", ""),
 ];
 
@@ -56,7 +57,8 @@ impl Peer {
         let output = Command::new(bench.program(self).ok()?).arg(flag).output().ok()?;
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text).into_owned();
-        Some(text.lines().next()?.trim().replace("nginx version: ", "").replace("Server version: ", ""))
+        let first = text.lines().next()?.trim().replace("nginx version: ", "").replace("Server version: ", "");
+        Some(if self.name == "caddy" { format!("Caddy {first}") } else { first })
     }
 
     /// Why it cannot take part, if it cannot.
@@ -82,6 +84,7 @@ impl Peer {
             "nginx" => command.arg("-c").arg(config),
             "haproxy" => command.arg("-db").arg("-f").arg(config),
             "apache2" => command.arg("-DFOREGROUND").arg("-f").arg(config),
+            "floor" => command.arg("--floor").arg(config).arg(bench.upstream.addr.to_string()),
             "caddy" => command.args(["run", "--adapter", "caddyfile", "--config"]).arg(config),
             _ => command.args(["serve", "--config"]).arg(config),
         };
@@ -115,7 +118,7 @@ pub(crate) fn start(bench: &Bench, peer: &'static Peer, scenario: &Scenario) -> 
     }
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
     let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let config = configure(bench, peer, scenario, port)?;
+    let config = if peer.file.is_empty() { addr.to_string().into() } else { configure(bench, peer, scenario, port)? };
     let said = bench.dir.path().join(format!("{}.said", peer.name));
     let log = fs::File::create(&said)?;
     let access = if peer.log { fs::File::create(bench.dir.path().join("access.log"))?.into() } else { Stdio::null() };
@@ -130,13 +133,17 @@ pub(crate) fn start(bench: &Bench, peer: &'static Peer, scenario: &Scenario) -> 
             Ok(answer) => {
                 let first_answer = begun.elapsed();
                 fit(peer, &answer, 200, 1024)?;
+                if peer.program == "floor" {
+                    return Ok(Running { peer, process: Some(process), addr, first_answer });
+                }
                 fit(peer, &ask("")?.map_err(|error| format!("{}: {error}", peer.label))?, 401, 0)?;
                 return Ok(Running { peer, process: Some(process), addr, first_answer });
             }
-            Err(error) if process.ended() || begun.elapsed() > Duration::from_secs(10) => {
+            Err(_) if process.ended() || begun.elapsed() > Duration::from_secs(10) => {
                 let said = fs::read_to_string(&said).unwrap_or_default();
                 let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it says nothing");
-                return Err(format!("it does not start: {} ({error})", last.trim()).into());
+                let last = last.replace(&format!("{}/", bench.dir.path().display()), "");
+                return Err(format!("it does not start: {}", last.trim()).into());
             }
             Err(_) => bench.stop.check()?,
         }

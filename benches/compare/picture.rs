@@ -1,6 +1,6 @@
 //! A picture of CPU a request: bars a scenario, as long as the ratio to nginx.
 
-use super::table::{Table, microseconds};
+use super::table::{Table, microseconds, ratio_shown};
 
 const WIDTH: u32 = 900;
 /// Where bars begin, and how long one of nginx's own length is.
@@ -35,7 +35,7 @@ pub(crate) fn svg(machine: &str, tables: &[Table]) -> Option<String> {
                 BAR - 4
             );
             let cut = if *ratio > MOST { " ▸" } else { "" };
-            let figure = format!("{}{cut}  {ratio:.2}", microseconds(*cpu));
+            let figure = format!("{}{cut}  {}", microseconds(*cpu), ratio_shown(*ratio));
             body += &text(LEFT + length as u32 + 6, y + 12, "figure", &figure);
             y += BAR;
         }
@@ -48,7 +48,7 @@ pub(crate) fn svg(machine: &str, tables: &[Table]) -> Option<String> {
     Some(format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" \
          font-family=\"sans-serif\" font-size=\"13\">\n\
-         <style>.heading{{font-weight:bold}}.label{{text-anchor:end}}.figure{{fill:#444}}.ours{{fill:#2a7f62}}.other{{fill:#9aa5b1}}</style>\n\
+         <style>.heading{{font-weight:bold}}.label{{text-anchor:end}}.figure{{fill:#444;paint-order:stroke;stroke:#fff;stroke-width:4px}}.ours{{fill:#2a7f62}}.other{{fill:#9aa5b1}}</style>\n\
          <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#fff\"/>\n{}{}\
          <line x1=\"{line}\" y1=\"66\" x2=\"{line}\" y2=\"{}\" stroke=\"#c33\" stroke-dasharray=\"3 3\"/>\n{body}</svg>\n",
         text(16, 26, "heading", "CPU a request: shorter is better, the dashed line is nginx with kept connections"),

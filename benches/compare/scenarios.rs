@@ -59,8 +59,10 @@ pub(crate) enum Who {
     All,
     /// nginx with kept connections, HAProxy, ours.
     Three,
-    /// All, and ours with its access log.
+    /// All, ours with its access log, and what only copies bytes.
     Logs,
+    /// All, and what only copies bytes.
+    Floor,
     /// All, and the catcher without any of them.
     Direct,
     /// Ours with one runtime and with two.
@@ -121,11 +123,11 @@ const fn hash(name: &'static str, title: &'static str, hash: &'static Hash) -> S
 /// All of them.
 pub(crate) const ALL: &[Scenario] = &[
     Scenario::new("kept", "32 kept connections, answers of 1 KB", wrk(32, SMALL, Ask::Right)).by(Who::Logs),
-    Scenario::new("connection", "A connection a request", wrk(32, SMALL, Ask::Alone)).by(Who::All),
+    Scenario::new("connection", "A connection a request", wrk(32, SMALL, Ask::Alone)).by(Who::Floor),
     Scenario::new("refused", "401: no credentials", wrk(32, SMALL, Ask::Nobody)).by(Who::All),
     Scenario::new("few", "4 kept connections", wrk(4, SMALL, Ask::Right)),
-    Scenario::new("many", "1,000 kept connections", wrk(1000, SMALL, Ask::Right)).by(Who::All),
-    Scenario::new("download", "Answers of 1 MB", wrk(32, BIG, Ask::Right)).by(Who::All),
+    Scenario::new("many", "1,000 kept connections", wrk(1000, SMALL, Ask::Right)).by(Who::Floor),
+    Scenario::new("download", "Answers of 1 MB", wrk(32, BIG, Ask::Right)).by(Who::Floor),
     Scenario::new("upload", "Uploads of 64 KB", wrk(32, "/upload", Ask::Upload(64 << 10))).generic(),
     Scenario::new("messages", "Messages of 100 bytes there and back on 32 WebSockets", Load::Echo { sockets: 32 })
         .generic(),

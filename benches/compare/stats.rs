@@ -23,11 +23,15 @@ pub(crate) fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     sorted.get((rank - 1).min(sorted.len().checked_sub(1)?)).copied()
 }
 
-/// Puts the three quantiles of latencies in microseconds among the figures.
+/// What is said of latencies, and of how many at least: of fewer the quantile is only the longest one.
+pub(crate) const QUANTILES: [(&str, f64, usize); 3] =
+    [("p50_us", 0.5, 1), ("p99_us", 0.99, 100), ("p999_us", 0.999, 1000)];
+
+/// Puts the quantiles of latencies in microseconds among the figures, as far as there are enough of them to tell.
 pub(crate) fn latencies(mut times: Vec<f64>, figures: &mut Figures) {
     times.sort_by(f64::total_cmp);
-    for (name, share) in [("p50_us", 0.5), ("p99_us", 0.99), ("p999_us", 0.999)] {
-        if let Some(time) = quantile(&times, share) {
+    for (name, share, least) in QUANTILES {
+        if let Some(time) = quantile(&times, share).filter(|_| times.len() >= least) {
             figures.insert(name, time);
         }
     }
@@ -76,6 +80,13 @@ mod tests {
         assert_eq!(quantile(&hundred, 0.999), Some(100.0));
         assert_eq!(quantile(&[7.0], 0.5), Some(7.0));
         assert_eq!(quantile(&[], 0.5), None);
+    }
+
+    #[test]
+    fn a_quantile_of_too_few_is_not_said() {
+        let mut figures = Figures::new();
+        latencies((0..120).map(f64::from).collect(), &mut figures);
+        assert_eq!(figures, Figures::from([("p50_us", 59.0), ("p99_us", 118.0)]));
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl Table {
                 .map(|Column(name, _, unit, compares)| {
                     let Some(value) = medians.get(name) else { return String::new() };
                     let ratio = ratios.get(name).filter(|_| *compares && base != Some(row.name));
-                    let ratio = ratio.map(|ratio| format!(" ({ratio:.2})")).unwrap_or_default();
+                    let ratio = ratio.map(|value| format!(" ({})", ratio_shown(*value))).unwrap_or_default();
                     let cell = format!("{}{ratio}", shown(*value, *unit));
                     if *name == "errors" && *value > 0.0 { format!("**{cell}**") } else { cell }
                 })
@@ -117,6 +117,18 @@ fn shown(value: f64, unit: Unit) -> String {
         Unit::Kib => format!("{} KB", digits(value)),
         Unit::Memory => format!("{} MB", digits(value / 1024.0)),
         Unit::Mib => format!("{} MB", digits(value)),
+    }
+}
+
+/// A ratio with two digits at least, however small or large.
+pub(crate) fn ratio_shown(ratio: f64) -> String {
+    match ratio.abs() {
+        size if size >= 99.5 => thousands(ratio),
+        size if size >= 9.95 => format!("{ratio:.1}"),
+        size if size >= 0.0995 || size == 0.0 => format!("{ratio:.2}"),
+        size if size >= 0.00995 => format!("{ratio:.3}"),
+        size if size >= 0.000_995 => format!("{ratio:.4}"),
+        _ => format!("{ratio:.5}"),
     }
 }
 
@@ -178,7 +190,7 @@ fn summary(tables: &[Table]) -> String {
             let found = compared.iter().find(|(row, ..)| row.name == *name);
             let cell = found.and_then(|(row, medians, ratios)| match base == Some(row.name) {
                 true => medians.get("cpu_us").map(|value| microseconds(*value)),
-                false => ratios.get("cpu_us").map(|ratio| format!("{ratio:.2}")),
+                false => ratios.get("cpu_us").map(|value| ratio_shown(*value)),
             });
             text += &format!(" {} |", cell.unwrap_or_default());
         }
@@ -271,6 +283,9 @@ pub(crate) mod tests {
             (shown(62_300.0, Unit::Microseconds), "62.3 ms"),
             (shown(-3.21, Unit::Microseconds), "-3.2 us"),
             (shown(6_144.0, Unit::Memory), "6.0 MB"),
+            (ratio_shown(1.104), "1.10"),
+            (ratio_shown(1769.2), "1,769"),
+            (ratio_shown(0.000_385), "0.00039"),
         ];
         for (got, right) in cases {
             assert_eq!(got, right);
