@@ -1,6 +1,6 @@
 //! What people notice: requests at the pace of people, a page that many open at once, somebody who guesses.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ const PACE: Duration = Duration::from_millis(20);
 const LATE: Duration = Duration::from_secs(5);
 
 /// Asks 50 times a second whether the answers before have come or not; times in microseconds, and failures.
-async fn paced(to: SocketAddr, from: Option<IpAddr>, time: Duration) -> (Vec<f64>, usize) {
+async fn paced(to: SocketAddr, time: Duration) -> (Vec<f64>, usize) {
     let idle = Arc::new(Mutex::new(Vec::new()));
     let mut tick = tokio::time::interval(PACE);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
@@ -38,7 +38,7 @@ async fn paced(to: SocketAddr, from: Option<IpAddr>, time: Duration) -> (Vec<f64
             let kept = idle.lock().await.pop();
             let mut client = match kept {
                 Some(client) => client,
-                None => Client::open(to, from, None).await?,
+                None => Client::open(to, None, None).await?,
             };
             let answer = client.get(PATH, RIGHT).await?;
             let took = begun.elapsed().as_secs_f64() * 1e6;
@@ -67,7 +67,7 @@ async fn paced(to: SocketAddr, from: Option<IpAddr>, time: Duration) -> (Vec<f64
 pub(crate) fn feel(bench: &Bench, running: &Running) -> Result<Figures> {
     let time = Duration::from_secs(bench.options.seconds);
     let of = |addr| -> Result<Figures> {
-        let (all, _) = own(bench, vec![paced(addr, None, time)], &mut || {})?;
+        let (all, _) = own(bench, vec![paced(addr, time)], &mut || {})?;
         let (times, failed) = all.into_iter().next().unwrap_or_default();
         Ok(counted(times, failed, time.as_secs_f64()))
     };
@@ -112,48 +112,77 @@ pub(crate) fn page(bench: &Bench, running: &Running, people: usize) -> Result<Fi
     Ok(times)
 }
 
-/// How somebody with the right password fares while another address guesses on eight connections.
+/// How somebody with the right password fares while another address guesses on eight connections. He asks at the pace of
+/// people, one after the other: who asked on would only measure how long he goes on.
 pub(crate) fn flood(bench: &Bench, running: &Running) -> Result<Figures> {
     let (addr, time) = (running.addr, Duration::from_secs(bench.options.seconds));
     let stop = Arc::new(AtomicBool::new(false));
     let guesses = Arc::new(AtomicU64::new(0));
     let (ends, count) = (Arc::clone(&stop), Arc::clone(&guesses));
     let all = async move {
-        let guesser = move |number: u64| {
-            let (ends, count) = (Arc::clone(&ends), Arc::clone(&count));
-            async move {
-                let mut client = None;
-                while !ends.load(Ordering::Relaxed) {
-                    let guess = count.fetch_add(1, Ordering::Relaxed);
-                    let password = STANDARD.encode(format!("anna:guess {number} {guess}"));
-                    let mut kept = match client.take() {
-                        Some(kept) => kept,
-                        None => match Client::open(addr, None, None).await {
-                            Ok(opened) => opened,
-                            Err(_) => continue,
-                        },
-                    };
-                    let line = format!("Authorization: Basic {password}\r\n");
-                    let answer = tokio::time::timeout(Duration::from_secs(5), kept.get(PATH, &line)).await;
-                    client = matches!(answer, Ok(Ok(_))).then_some(kept);
-                }
-            }
-        };
         // Somebody who was let in before it begins.
-        if let Ok(mut client) = Client::open(addr, Some(ELSEWHERE), None).await {
+        let mut good = Client::open(addr, Some(ELSEWHERE), None).await.ok();
+        if let Some(client) = &mut good {
             let _ = client.get(PATH, RIGHT).await;
         }
-        let guessers: Vec<_> = (0..8).map(|number| tokio::spawn(guesser(number))).collect();
-        let good = paced(addr, Some(ELSEWHERE), time).await;
-        stop.store(true, Ordering::Relaxed);
+        let guessers: Vec<_> =
+            (0..8).map(|number| tokio::spawn(guess(addr, number, Arc::clone(&ends), Arc::clone(&count)))).collect();
+        let (mut times, mut failed) = (Vec::new(), 0);
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            let begun = Instant::now();
+            let asked = async {
+                let mut client = match good.take() {
+                    Some(client) => client,
+                    None => Client::open(addr, Some(ELSEWHERE), None).await?,
+                };
+                let status = client.get(PATH, RIGHT).await?.status;
+                std::io::Result::Ok((client, status))
+            };
+            match tokio::time::timeout(LATE, asked).await {
+                Ok(Ok((client, 200))) => {
+                    times.push(begun.elapsed().as_secs_f64() * 1e6);
+                    good = Some(client);
+                }
+                _ => failed += 1,
+            }
+            tokio::time::sleep(PACE).await;
+        }
+        ends.store(true, Ordering::Relaxed);
         for guesser in guessers {
             guesser.abort();
         }
-        good
+        (times, failed)
     };
-    let (all, _) = own(bench, vec![all], &mut || {})?;
+    let (all, seconds) = own(bench, vec![all], &mut || {})?;
     let (times, failed) = all.into_iter().next().unwrap_or_default();
-    let mut figures = counted(times, failed, time.as_secs_f64());
+    let longest = times.iter().copied().fold(0.0, f64::max);
+    let mut figures = counted(times, failed, seconds);
     figures.insert("guesses", guesses.load(Ordering::Relaxed) as f64);
+    if longest > 0.0 {
+        figures.insert("longest_us", longest);
+    }
     Ok(figures)
+}
+
+/// Tries one password after the other until it is told to end.
+async fn guess(addr: SocketAddr, number: u64, ends: Arc<AtomicBool>, count: Arc<AtomicU64>) {
+    let mut kept = None;
+    while !ends.load(Ordering::Relaxed) {
+        let guess = count.fetch_add(1, Ordering::Relaxed);
+        let password = STANDARD.encode(format!("anna:guess {number} {guess}"));
+        let mut client = match kept.take() {
+            Some(client) => client,
+            None => match Client::open(addr, None, None).await {
+                Ok(opened) => opened,
+                Err(_) => {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    continue;
+                }
+            },
+        };
+        let answer =
+            tokio::time::timeout(LATE, client.get(PATH, &format!("Authorization: Basic {password}\r\n"))).await;
+        kept = matches!(answer, Ok(Ok(_))).then_some(client);
+    }
 }

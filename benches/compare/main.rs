@@ -107,7 +107,14 @@ fn run() -> Result<ExitCode> {
         return flat::run(&bench, minutes);
     }
     let (tables, ended) = measure_all(&bench, &chosen);
-    let facts = machine::facts(&bench);
+    if tables.is_empty() {
+        // What an earlier run wrote stays.
+        return ended.map(|()| ExitCode::SUCCESS);
+    }
+    let mut facts = machine::facts(&bench);
+    if let Err(error) = &ended {
+        facts.push(("not all", format!("{} of {} scenarios, {error}", tables.len(), chosen.len())));
+    }
     write(&out, "compare.md", &table::markdown(&facts, &tables))?;
     write(&out, "compare.json", &format!("{:#}\n", table::json(&facts, &tables)))?;
     if let Some(svg) = picture::svg(&machine::line(), &tables) {

@@ -139,11 +139,14 @@ pub(crate) fn start(bench: &Bench, peer: &'static Peer, scenario: &Scenario) -> 
                 fit(peer, &ask("")?.map_err(|error| format!("{}: {error}", peer.label))?, 401, 0)?;
                 return Ok(Running { peer, process: Some(process), addr, first_answer });
             }
-            Err(_) if process.ended() || begun.elapsed() > Duration::from_secs(10) => {
+            Err(_) if process.ended() => {
                 let said = fs::read_to_string(&said).unwrap_or_default();
                 let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it says nothing");
                 let last = last.replace(&format!("{}/", bench.dir.path().display()), "");
                 return Err(format!("it does not start: {}", last.trim()).into());
+            }
+            Err(error) if begun.elapsed() > Duration::from_secs(10) => {
+                return Err(format!("it does not answer: {error}").into());
             }
             Err(_) => bench.stop.check()?,
         }

@@ -13,7 +13,7 @@ pub(crate) enum Load {
     Idle { sockets: usize },
     /// A TLS connection a request, with the session of an earlier one or without.
     Handshakes { resumed: bool },
-    /// Eight connections guess; another address asks 50 times a second with the right password.
+    /// Eight connections guess; another address asks with the right password, at most 50 times a second.
     Flood,
     /// 50 requests a second, as people cause them.
     Feel,
@@ -141,7 +141,7 @@ pub(crate) const ALL: &[Scenario] = &[
     hash("hash-argon2id", "argon2id of 19 MiB, 4 kept connections", &ARGON2ID),
     Scenario::new(
         "flood",
-        "A right password at 50 requests/s while 8 connections guess, bcrypt of cost 10",
+        "A right password, at most 50 times a second, while 8 connections guess; bcrypt of cost 10",
         Load::Flood,
     )
     .hashed(&BCRYPT),

@@ -43,6 +43,7 @@ const COLUMNS: &[Column] = &[
     Column("p50_us", "p50", Unit::Microseconds, true),
     Column("p99_us", "p99", Unit::Microseconds, true),
     Column("p999_us", "p99.9", Unit::Microseconds, true),
+    Column("longest_us", "longest", Unit::Microseconds, true),
     Column("added_p50_us", "added p50", Unit::Microseconds, true),
     Column("added_p99_us", "added p99", Unit::Microseconds, true),
     Column("guesses", "guesses", Unit::Count, false),

@@ -35,13 +35,32 @@ pub(crate) struct Upstream {
     served: Arc<Served>,
 }
 
+/// An answer, ready to be sent.
+#[derive(Debug)]
+struct Answer {
+    kept: Vec<u8>,
+    /// The last one on its connection.
+    last: Vec<u8>,
+}
+
+impl Answer {
+    fn new(kind: &str, body: &[u8]) -> Self {
+        let whole = |more: &str| {
+            let length = body.len();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{more}\r\n");
+            [head.as_bytes(), body].concat()
+        };
+        Self { kept: whole(""), last: whole("Connection: close\r\n") }
+    }
+}
+
 #[derive(Debug)]
 struct Served {
-    small: Vec<u8>,
-    big: Vec<u8>,
-    page: Vec<u8>,
-    list: Vec<u8>,
-    done: Vec<u8>,
+    small: Answer,
+    big: Answer,
+    page: Answer,
+    list: Answer,
+    done: Answer,
     one_at_a_time: Mutex<()>,
     lists: AtomicU64,
 }
@@ -49,20 +68,13 @@ struct Served {
 impl Upstream {
     /// Starts it on a thread of its own, on the cores of the bench.
     pub(crate) fn start() -> Result<Self> {
-        let answer = |kind: &str, body: &[u8]| {
-            let mut bytes =
-                format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len())
-                    .into_bytes();
-            bytes.extend_from_slice(body);
-            bytes
-        };
         let mails: Vec<String> = (0..1000).map(mail).collect();
         let served = Arc::new(Served {
-            small: answer("text/plain; charset=utf-8", &[b'x'; 1024]),
-            big: answer("text/plain; charset=utf-8", &vec![b'x'; 1 << 20]),
-            page: answer("text/html; charset=utf-8", &[b' '; 3000]),
-            list: answer("application/json", format!("[{}]", mails.join(",")).as_bytes()),
-            done: answer("text/plain", b"done\n"),
+            small: Answer::new("text/plain; charset=utf-8", &[b'x'; 1024]),
+            big: Answer::new("text/plain; charset=utf-8", &vec![b'x'; 1 << 20]),
+            page: Answer::new("text/html; charset=utf-8", &[b' '; 3000]),
+            list: Answer::new("application/json", format!("[{}]", mails.join(",")).as_bytes()),
+            done: Answer::new("text/plain", b"done\n"),
             one_at_a_time: Mutex::new(()),
             lists: AtomicU64::new(0),
         });
@@ -153,9 +165,10 @@ async fn serve(mut stream: TcpStream, served: &Served) -> io::Result<()> {
                 count => body -= count,
             }
         }
-        stream.write_all(answer).await?;
         let close = field(&head, "connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-        if close || head.lines().next().is_some_and(|line| line.ends_with("HTTP/1.0")) {
+        let close = close || head.lines().next().is_some_and(|line| line.ends_with("HTTP/1.0"));
+        stream.write_all(if close { &answer.last } else { &answer.kept }).await?;
+        if close {
             return stream.shutdown().await;
         }
     }
