@@ -33,6 +33,9 @@ pub(crate) fn run(bench: &Bench, minutes: u64) -> Result<ExitCode> {
                 break;
             }
             let (rss, pss) = gate.memory();
+            if rss == 0.0 {
+                return Err(format!("{} is gone", peer.label).into());
+            }
             println!(
                 "{:>6.0} s {:<24} {:>8.1} MB RSS {:>8.1} MB PSS",
                 begun.elapsed().as_secs_f64(),
@@ -44,6 +47,9 @@ pub(crate) fn run(bench: &Bench, minutes: u64) -> Result<ExitCode> {
                 first.get_or_insert(pss);
             }
             last = pss;
+        }
+        if begun.elapsed() < Duration::from_secs(minutes * 60 - 1) {
+            return Err("wrk ended before its time".into());
         }
         let grown = first.map_or(1.0, |first| last / first);
         let flat = grown <= MORE;

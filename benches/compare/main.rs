@@ -35,7 +35,7 @@ use std::process::{Command, ExitCode};
 
 use options::Options;
 use peers::{Peer, Running};
-use scenarios::{Scenario, Who};
+use scenarios::{Load, Scenario, Who};
 use stop::Stop;
 use table::{Row, Table};
 use tls::Certificate;
@@ -155,9 +155,11 @@ fn measure(bench: &Bench, scenario: &'static Scenario) -> Result<Table> {
         .iter()
         .map(|peer| Row { name: peer.name, label: peer.label, rounds: Vec::new(), skipped: None })
         .collect();
+    // What is measured from its start, or by what it holds, runs alone, or two that share a program would share its memory.
+    let alone = matches!(scenario.load, Load::Rest | Load::Idle { .. } | Load::Flood);
     let mut running: Vec<Option<Running>> = Vec::new();
     for (peer, row) in peers.iter().zip(&mut rows) {
-        running.push(kept(bench, row, peers::start(bench, peer, scenario))?);
+        running.push(if alone { None } else { kept(bench, row, peers::start(bench, peer, scenario))? });
     }
     for (one, row) in running.iter_mut().zip(&mut rows) {
         if let Some(there) = one
@@ -176,14 +178,7 @@ fn measure(bench: &Bench, scenario: &'static Scenario) -> Result<Table> {
             let (Some(peer), Some(row), Some(one)) = (peers.get(at), rows.get_mut(at), running.get_mut(at)) else {
                 continue;
             };
-            if one.is_none() {
-                continue;
-            }
-            // What is measured from its start, or by what it holds, is new each time.
-            if matches!(scenario.load, scenarios::Load::Rest | scenarios::Load::Idle { .. } | scenarios::Load::Flood)
-                && round > 0
-            {
-                *one = None;
+            if alone && row.skipped.is_none() {
                 *one = kept(bench, row, peers::start(bench, peer, scenario))?;
             }
             let Some(there) = one else { continue };
@@ -200,6 +195,9 @@ fn measure(bench: &Bench, scenario: &'static Scenario) -> Result<Table> {
                     row.rounds.push(figures);
                 }
                 None => *one = None,
+            }
+            if alone {
+                *one = None;
             }
         }
     }
