@@ -184,14 +184,7 @@ fn measure(bench: &Bench, scenario: &'static Scenario) -> Result<Table> {
             let Some(there) = one else { continue };
             match kept(bench, row, load::once(bench, there, scenario))? {
                 Some(figures) => {
-                    let shown = |name| figures.get(name).copied().unwrap_or(f64::NAN);
-                    let (rate, cpu) = (shown("requests_per_second"), shown("cpu_us"));
-                    println!(
-                        "   round {} {:<24} {rate:>9.0}/s {cpu:>9.1} us {:>5} errors",
-                        round + 1,
-                        row.label,
-                        shown("errors")
-                    );
+                    println!("   round {} {:<30} {}", round + 1, row.label, table::line(&figures));
                     row.rounds.push(figures);
                 }
                 None => *one = None,

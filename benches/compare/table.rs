@@ -104,6 +104,15 @@ impl Table {
     }
 }
 
+/// What a round measured, in a line.
+pub(crate) fn line(figures: &Figures) -> String {
+    let there = COLUMNS.iter().filter_map(|Column(name, title, unit, _)| {
+        let value = figures.get(name).filter(|value| *name != "errors" || **value > 0.0)?;
+        Some(format!("{title} {}", shown(*value, *unit)))
+    });
+    there.collect::<Vec<_>>().join(", ")
+}
+
 /// A figure for people, with three digits or more.
 pub(crate) fn microseconds(value: f64) -> String {
     shown(value, Unit::Microseconds)
@@ -256,6 +265,14 @@ pub(crate) mod tests {
         assert!(text.contains("| Mailwarden | 166,667 (2.00) | 6.0 us (0.50) | **2** |"), "{text}");
         assert!(text.contains("| nginx & co | 80,000 | 12.5 us | 0 |"), "{text}");
         assert!(text.contains("Caddy: **skipped**, no <reason>"), "{text}");
+    }
+
+    #[test]
+    fn a_round_is_a_line_that_names_errors_only_if_there_are_any() {
+        let mut figures = Figures::from([("cpu_us", 12.44), ("errors", 0.0), ("requests", 9.0)]);
+        assert_eq!(line(&figures), "CPU a request 12.4 us");
+        figures.insert("errors", 3.0);
+        assert_eq!(line(&figures), "CPU a request 12.4 us, errors 3");
     }
 
     #[test]
