@@ -303,7 +303,7 @@ pub(crate) mod tests {
             (shown(6_144.0, Unit::Memory), "6.0 MB"),
             (ratio_shown(1.104), "1.10"),
             (ratio_shown(1769.2), "1,769"),
-            (ratio_shown(0.000_385), "0.00039"),
+            (ratio_shown(0.000_386), "0.00039"),
         ];
         for (got, right) in cases {
             assert_eq!(got, right);
