@@ -177,7 +177,7 @@ fn what_the_example_comments_out_is_right_too() {
         })
         // One of two that exclude each other.
         .filter(|line| !line.starts_with("every ="))
-        .map(|line| if line.starts_with("listen = ") { "listen = [\"https://0.0.0.0:8443\"]" } else { line })
+        .map(|line| if line.starts_with("listen = [") { "listen = [\"https://0.0.0.0:8443\"]" } else { line })
         .collect();
     let alert = dir.path().join("alert-url");
     std::fs::write(&alert, "https://chat.test/hooks/x\n").unwrap();
