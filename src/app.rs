@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use http::header::HeaderValue;
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 
 pub use self::connected::{Connected, Secured};
 use self::entrance::Asks;
@@ -115,6 +115,7 @@ impl App {
         // Who waits for 100 Continue has sent no body yet, and is not to be asked for it now.
         let expects = request.headers().contains_key(http::header::EXPECT);
         let is_extended = request.extensions().get::<Extended>().is_some();
+        let is_http2 = request.version() == Version::HTTP_2;
         let (parts, mut body) = request.into_parts();
         let live = self.live.load_full();
         let reader = cors::reader(&parts.headers, &live.allowed_origins).cloned();
@@ -140,7 +141,14 @@ impl App {
                     // A small body is nearly always there already, and then the connection is good for another request.
                     let _ = tokio::time::timeout(A_MOMENT, body.drained(SMALL_BODY)).await;
                 }
-                if body.is_streamed() || matches!(reject, Reject::Certificate) {
+                if is_http2 {
+                    if matches!(reject, Reject::Certificate) {
+                        response.extensions_mut().insert(Last);
+                    }
+                    if body.is_streamed() {
+                        response = response.map(|answer| answer.behind(body));
+                    }
+                } else if body.is_streamed() || matches!(reject, Reject::Certificate) {
                     // What is left of the body would be read as the next request, so there is none.
                     response
                         .headers_mut()
@@ -320,6 +328,10 @@ impl App {
         client
     }
 }
+
+/// In an answer's extensions: its connection is to take no more requests. HTTP/1 has a field for that.
+#[derive(Clone, Copy, Debug)]
+pub struct Last;
 
 /// Counts a request once, whatever becomes of it.
 struct Counted<'a> {
