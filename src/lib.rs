@@ -3,8 +3,9 @@
 //! ```text
 //! main -> cli -> config::load (what was written -> what is true) -> daemon
 //! daemon binds (or takes over what the service manager bound), starts all of these, and stops them in order
-//!   |- net::listener -> net::workers (one current-thread runtime a core) -> net::connection -> net::tls, where it is
-//!   |                   https: a handshake, bounded -> hyper -> App::handle
+//!   |- net::listener -> net::workers (one current-thread runtime a core) -> net::connection -> App::handle
+//!   |             net::connection: PROXY header, TLS (net::tls: a handshake, bounded), then by ALPN http1 or http2, which
+//!   |             makes HTTP/1.1's heads of its own
 //!   |- reload    a thread: SIGHUP, or a users file that changed and stands still -> App::replace, whole or not at all;
 //!   |            certificates that changed -> net::tls; and their dates
 //!   |- purge     a thread: waits for the next run, deletes what goes by the catcher's own interface, tells how it went
@@ -62,8 +63,10 @@
 //!   `remove` events a page is not told of one by one;
 //! - nothing is deleted under a rule but by the id of a message that the rule takes, and the catcher's own way to delete
 //!   everything is used only where everything is meant;
-//! - what a client does not take of an answer is read ahead by his connection's own task, charged to one budget for all
-//!   (`body::budget`) before it is there; an answer that is too short never ends well;
+//! - HTTP/2 ends at `net::connection::http2`: behind it a request is like one of HTTP/1, a WebSocket is RFC 6455's handshake
+//!   with a key of the gate's, and of a connection's requests under way all but one count as connections do;
+//! - what a client does not take of an answer is read ahead by his connection's own task, over HTTP/2 by the stream's, and
+//!   charged to one budget for all (`body::budget`) before it is there; an answer that is too short never ends well;
 //! - no globals; no method and no path on the main port skips authentication, but for `health_path`, the login page, the
 //!   networks of `auth.anonymous_from`, and a preflight of `allowed_origins`, which says nothing else and goes nowhere;
 //! - CORS is the gate's: what a catcher says of it is dropped ([`guard::cors`]);

@@ -161,6 +161,7 @@ impl Lists {
             Listed::Whole(whole) => whole,
             Listed::Alone(answer) => match self.room_for(&answer).filter(|_| whole::is_ours_to_tag(answer.headers())) {
                 Some(room) => whole_of(answer, room).await?,
+                None if wanted.only_head => return Ok(answer.map(|_| Body::empty())),
                 None => return Ok(answer),
             },
         };

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 
@@ -34,17 +34,20 @@ const SLICE: usize = 64 << 10;
 #[derive(Debug)]
 pub(in crate::forward) struct Wanted {
     packed: bool,
+    pub(super) only_head: bool,
     /// The lines of `If-None-Match`.
     known: Vec<HeaderValue>,
 }
 
 impl Wanted {
-    /// By the fields of the request.
-    pub(in crate::forward) fn by(fields: &HeaderMap) -> Self {
+    /// As `request` asks for it.
+    pub(in crate::forward) fn by<B>(request: &Request<B>) -> Self {
+        let fields = request.headers();
         let site = fields.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
         let is_ours = matches!(site, None | Some(b"same-origin" | b"none"));
         Self {
             packed: is_ours && takes_gzip(fields),
+            only_head: request.method() == Method::HEAD,
             known: fields.get_all(header::IF_NONE_MATCH).iter().cloned().collect(),
         }
     }
@@ -105,8 +108,7 @@ impl Whole {
         let mut response = Response::new(Body::empty());
         *response.headers_mut() = self.fields.clone();
         if !is_ours_to_tag(&self.fields) {
-            *response.body_mut() = Body::full(self.text.clone());
-            return response;
+            return with(response, self.text.clone(), wanted.only_head);
         }
         let tag = self.tag.get_or_init(|| tag(&self.text)).await;
         let fields = response.headers_mut();
@@ -124,9 +126,18 @@ impl Whole {
         if packed.is_some() {
             fields.insert(header::CONTENT_ENCODING, const { HeaderValue::from_static("gzip") });
         }
-        *response.body_mut() = Body::full(packed.unwrap_or_else(|| self.text.clone()));
-        response
+        with(response, packed.unwrap_or_else(|| self.text.clone()), wanted.only_head)
     }
+}
+
+/// `response` with `text` as its content, or with nothing but its length.
+fn with(mut response: Response<Body>, text: Bytes, only_head: bool) -> Response<Body> {
+    if only_head {
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));
+    } else {
+        *response.body_mut() = Body::full(text);
+    }
+    response
 }
 
 /// The tag of a text. A weak one: packed or not, it is the same list.
@@ -162,11 +173,11 @@ mod tests {
     use super::*;
 
     fn wanted(fields: &[(&'static str, &'static str)]) -> Wanted {
-        let mut map = HeaderMap::new();
+        let mut request = Request::new(());
         for (name, value) in fields {
-            map.append(*name, HeaderValue::from_static(value));
+            request.headers_mut().append(*name, HeaderValue::from_static(value));
         }
-        Wanted::by(&map)
+        Wanted::by(&request)
     }
 
     async fn sent(whole: &Whole, fields: &[(&'static str, &'static str)]) -> (Response<()>, Bytes) {
@@ -246,6 +257,23 @@ mod tests {
             let whole = Whole::new(fields, Bytes::from(vec![0; 5000]));
             let (answer, body) = sent(&whole, &[("accept-encoding", "gzip")]).await;
             assert_eq!((answer.headers().len(), answer.headers()[&name].as_bytes(), body.len()), (1, &b"br"[..], 5000));
+        }
+    }
+
+    #[tokio::test]
+    async fn head_is_get_without_the_list() {
+        let mut head = Request::head("/").header("accept-encoding", "gzip").body(()).unwrap();
+        let whole = list(5000);
+        for coding in ["gzip", "br"] {
+            head.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static(coding));
+            let answer = whole.as_wanted(&Wanted::by(&head), &Arc::default()).await;
+            *head.method_mut() = Method::GET;
+            let get = whole.as_wanted(&Wanted::by(&head), &Arc::default()).await;
+            *head.method_mut() = Method::HEAD;
+            let length = http_body::Body::size_hint(get.body()).exact().unwrap().to_string();
+            assert_eq!(answer.headers()[header::CONTENT_LENGTH], length);
+            assert!(http_body::Body::is_end_stream(answer.body()));
+            assert_eq!(answer.headers()[header::ETAG], get.headers()[header::ETAG]);
         }
     }
 

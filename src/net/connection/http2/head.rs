@@ -80,3 +80,69 @@ pub(super) fn switched<B>(response: &mut Response<B>) {
         response.headers_mut().remove(name);
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use http::Version;
+
+    use super::*;
+
+    fn asked(method: Method, uri: &str, lines: &[(&str, &str)]) -> Request<()> {
+        let mut request = Request::builder().method(method).uri(uri).version(Version::HTTP_2);
+        for (name, value) in lines {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap()
+    }
+
+    fn hosts(uri: &str, lines: &[(&str, &str)]) -> Vec<String> {
+        let request = received(asked(Method::GET, uri, lines));
+        request.headers().get_all(header::HOST).iter().map(|host| host.to_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn the_authority_is_the_host_and_another_host_stays_beside_it() {
+        assert_eq!(hosts("https://dev:8443/x", &[]), ["dev:8443"]);
+        assert_eq!(hosts("https://dev:8443/x", &[("host", "dev:8443")]), ["dev:8443"]);
+        assert_eq!(hosts("https://dev/x", &[("host", "other")]), ["other", "dev"]);
+        assert_eq!(hosts("https://dev/x", &[("host", "")]), ["", "dev"]);
+        assert_eq!(hosts("https://dev/x", &[("host", "dev"), ("host", "dev")]).len(), 3);
+        assert_eq!(hosts("/x", &[("host", "dev")]), ["dev"]);
+        assert_eq!(hosts("/x", &[]), [""; 0]);
+        assert_eq!(hosts("https://u:p@dev/x", &[]), ["u:p@dev"], "for the guard to refuse");
+    }
+
+    #[test]
+    fn the_target_is_a_path_unless_its_scheme_is_to_be_refused() {
+        let target = |uri| received(asked(Method::GET, uri, &[])).uri().to_string();
+        assert_eq!(target("https://dev/a?b=c"), "/a?b=c");
+        assert_eq!(target("http://dev/a"), "/a");
+        assert_eq!(target("ftp://dev/a"), "ftp://dev/a");
+    }
+
+    #[test]
+    fn crumbs_become_one_cookie() {
+        let request = received(asked(Method::GET, "/", &[("cookie", "a=1"), ("cookie", "b=2; c=3"), ("cookie", "d")]));
+        assert_eq!(request.headers().get_all(header::COOKIE).iter().collect::<Vec<_>>(), ["a=1; b=2; c=3; d"]);
+    }
+
+    #[test]
+    fn an_extended_connect_is_a_handshake_with_a_key_that_the_client_did_not_choose() {
+        let made = |protocol: &'static str| {
+            let lines = [("sec-websocket-key", "bm90IG91cnMgYXQgYWxsIQ=="), ("sec-websocket-version", "13")];
+            let mut request = asked(Method::CONNECT, "https://dev/messages", &lines);
+            request.extensions_mut().insert(Protocol::from_static(protocol));
+            received(request)
+        };
+        let (one, other) = (made("websocket"), made("WebSocket"));
+        let key = |request: &Request<()>| request.headers()[header::SEC_WEBSOCKET_KEY].clone();
+        assert_eq!((one.method(), one.uri().path()), (&Method::GET, "/messages"));
+        assert_eq!(one.headers()[header::UPGRADE], "websocket");
+        assert_eq!(STANDARD.decode(key(&one).as_bytes()).unwrap().len(), 16);
+        assert!(key(&one) != key(&other) && key(&one) != "bm90IG91cnMgYXQgYWxsIQ==");
+        let refused = made("connect-udp");
+        assert_eq!(refused.method(), Method::CONNECT);
+        assert_eq!(refused.extensions().get(), Some(&Extended::Other));
+    }
+}
