@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
         let mut noted = None;
         for (item, text) in &items {
             match Listen::parse(text) {
-                Ok(listen) if found.iter().any(|other| other.at == listen.at) => {
+                Ok(listen) if found.iter().any(|other| other.is_also(&listen)) => {
                     noted = Some(self.fault(item, PATH, format!("{text:?} is there twice; remove one")));
                 }
                 Ok(listen) => found.push(listen),

@@ -177,6 +177,7 @@ fn what_the_example_comments_out_is_right_too() {
         })
         // One of two that exclude each other.
         .filter(|line| !line.starts_with("every ="))
+        .map(|line| if line.starts_with("listen = [") { "listen = [\"https://0.0.0.0:8443\"]" } else { line })
         .collect();
     let alert = dir.path().join("alert-url");
     std::fs::write(&alert, "https://chat.test/hooks/x\n").unwrap();
@@ -187,6 +188,8 @@ fn what_the_example_comments_out_is_right_too() {
     assert_eq!(config.live.health_path.as_deref(), Some("/healthz"));
     assert_eq!(config.live.site.upstream.credentials.unwrap().username, "mailwarden");
     assert_eq!(config.live.site.access.default, Some(CatcherKind::MailCatcher.default_permissions()));
+    let tls = config.live.tls.unwrap();
+    assert!(tls.certificates.len() == 1 && tls.clients.unwrap().required);
     let purge = config.live.site.purge;
     assert_eq!(purge.schedule.unwrap().to_string(), "\"0 3 * * *\" in UTC");
     assert!(purge.archive.is_some() && purge.alert.is_some());

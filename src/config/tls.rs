@@ -202,10 +202,11 @@ impl<'a> Reader<'a> {
         let users = self.client_users();
         if self.raw.get(CLIENT_CA).is_none() {
             let mut noted = None;
-            for path in [CLIENT_AUTH, CLIENT_USERS] {
-                if !self.raw.is_written(path) {
-                    continue;
-                }
+            let useless = [
+                (CLIENT_AUTH, !self.raw.is_default(CLIENT_AUTH)),
+                (CLIENT_USERS, users.as_ref().is_ok_and(|users| !users.is_empty())),
+            ];
+            for (path, _) in useless.into_iter().filter(|(_, is_there)| *is_there) {
                 let entry = self.required(path)?;
                 let reason = format!("needs {CLIENT_CA}: the certificates of who vouches for clients");
                 noted = Some(self.fault(entry, path, reason));
