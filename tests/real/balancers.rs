@@ -50,7 +50,7 @@ fn haproxy(gate: &Gate, at: &str, bind: &str, server: &str) -> Balancer {
     Balancer { _program: program, _dir: dir, addr }
 }
 
-/// nginx's stream module, which knows version 1 only.
+/// nginx's stream module, which knows version 1 only. Not as a single process: with a socket that it inherits 1.22 crashes.
 fn nginx(gate: &Gate) -> Balancer {
     let listener = inherited("127.0.0.1:0");
     let addr = listener.local_addr().unwrap();
@@ -58,7 +58,7 @@ fn nginx(gate: &Gate) -> Balancer {
     let at = dir.path().display();
     let config = format!(
         "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n\
-         daemon off; master_process off; pid {at}/pid; error_log {at}/error.log; events {{}}\n\
+         daemon off; user root; worker_processes 1; pid {at}/pid; error_log {at}/error.log; events {{}}\n\
          stream {{ server {{ listen {addr}; proxy_pass {}; proxy_protocol on; }} }}\n",
         gate.addr()
     );
