@@ -9,6 +9,7 @@ mod health;
 mod live;
 mod own;
 mod password;
+mod transport;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +18,7 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use http::header::HeaderValue;
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 
 pub use self::connected::{Connected, Secured};
 use self::entrance::Asks;
@@ -36,7 +37,7 @@ use crate::forward::relay::Pace;
 use crate::forward::tunnels::Tunnels;
 use crate::forward::upgrade::Extended;
 use crate::forward::{self, Forward};
-use crate::guard::origin::{self, Origin, Public};
+use crate::guard::origin::{Origin, Public};
 use crate::guard::{self, cors};
 use crate::metrics::Metrics;
 use crate::page;
@@ -115,13 +116,11 @@ impl App {
         // Who waits for 100 Continue has sent no body yet, and is not to be asked for it now.
         let expects = request.headers().contains_key(http::header::EXPECT);
         let is_extended = request.extensions().get::<Extended>().is_some();
+        let is_http2 = request.version() == Version::HTTP_2;
         let (parts, mut body) = request.into_parts();
         let live = self.live.load_full();
         let reader = cors::reader(&parts.headers, &live.allowed_origins).cloned();
-        let hsts = live.hsts.clone().filter(|_| {
-            let peer = Client { addr: connected.peer, peer_is_trusted: self.trusts(connected.peer) };
-            origin::is_https(&parts.headers, peer, connected.is_secured())
-        });
+        let hsts = self.hsts(&live, &parts.headers, connected);
         let answered = self.decide_and_forward(&live, parts, &mut body, connected, &mut record).await;
         let mut response = match answered.and_then(|response| no_false_tunnel(response, is_extended)) {
             Ok(response) => {
@@ -140,7 +139,14 @@ impl App {
                     // A small body is nearly always there already, and then the connection is good for another request.
                     let _ = tokio::time::timeout(A_MOMENT, body.drained(SMALL_BODY)).await;
                 }
-                if body.is_streamed() || matches!(reject, Reject::Certificate) {
+                if is_http2 {
+                    if matches!(reject, Reject::Certificate) {
+                        response.extensions_mut().insert(Last);
+                    }
+                    if body.is_streamed() {
+                        response = response.map(|answer| answer.behind(body));
+                    }
+                } else if body.is_streamed() || matches!(reject, Reject::Certificate) {
                     // What is left of the body would be read as the next request, so there is none.
                     response
                         .headers_mut()
@@ -184,12 +190,7 @@ impl App {
         guard::names(&live.hosts, &parts, client)?;
         let listening = connected.local.map(|local| local.port());
         let secured = connected.is_secured();
-        if let Some(port) = self.redirect
-            && let public = Public::of(&parts, client, secured, listening)
-            && !public.https
-        {
-            return Err(guard::redirect::to_https(&public, &parts, port));
-        }
+        self.by_tls(&Public::of(&parts, client, secured, listening), &parts)?;
         let handshake = forward::is_websocket(&parts);
 
         let site = &live.site;
@@ -320,6 +321,10 @@ impl App {
         client
     }
 }
+
+/// In an answer's extensions: its connection is to take no more requests. HTTP/1 has a field for that.
+#[derive(Clone, Copy, Debug)]
+pub struct Last;
 
 /// Counts a request once, whatever becomes of it.
 struct Counted<'a> {

@@ -53,7 +53,9 @@ fn shaken(at: SocketAddr, host: &str, trust: &Arc<ClientConfig>) -> io::Result<(
 pub fn in_clear(at: SocketAddr, host: &str) -> Option<u16> {
     let asked = || -> io::Result<Vec<u8>> {
         let mut stream = connected(at)?;
-        write!(stream, "GET / HTTP/1.1\r\nHost: {host}:{}\r\nConnection: close\r\n\r\n", at.port())?;
+        // In one piece: who answers and closes before the last one would have the answer lost.
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}:{}\r\nConnection: close\r\n\r\n", at.port());
+        stream.write_all(request.as_bytes())?;
         let mut head = [0; 12];
         stream.read_exact(&mut head)?;
         Ok(head.to_vec())
