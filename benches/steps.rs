@@ -108,7 +108,7 @@ fn fields(parts: &Parts, peer: Peer, client: Client) {
         let believed = Believed::take(&fields, client);
         headers::strip_hop_by_hop(&mut fields);
         headers::strip_claims(&mut fields, false);
-        let way = Way { peer, peer_value: value.as_ref(), client, host: host.as_ref(), secured: None };
+        let way = Way { peer, peer_value: value.as_ref(), client, host: host.as_ref(), secured: false };
         headers::add_ours(&mut fields, &way, believed, Some(user.clone()));
         fields
     };
