@@ -35,7 +35,7 @@ fn sslyze_finds_mozillas_intermediate_configuration_and_with_1_3_alone_the_moder
 }
 
 #[test]
-fn testssl_finds_nothing_but_what_a_local_authority_does_not_have() {
+fn testssl_finds_nothing_wrong_but_that_clients_choose_and_nobody_revokes() {
     let served = Served::new();
     let found = served.file("testssl.json");
     let mut scan = Command::new("testssl");
@@ -48,12 +48,16 @@ fn testssl_finds_nothing_but_what_a_local_authority_does_not_have() {
         .unwrap_or_else(|_| panic!("{}", text(&output.stdout)));
     let findings = findings.as_array().unwrap();
     assert!(findings.len() > 60, "{}", text(&output.stdout));
-    let fine = ["OK", "INFO"];
-    let wrong: Vec<String> = findings
+    let wrong: Vec<&str> = findings
         .iter()
-        .filter(|finding| !fine.contains(&finding["severity"].as_str().unwrap()))
-        .map(|finding| format!("{}: {}: {}", finding["id"], finding["severity"], finding["finding"]).replace('"', ""))
+        .filter(|finding| !matches!(finding["severity"].as_str().unwrap(), "OK" | "INFO"))
+        .map(|finding| finding["id"].as_str().unwrap())
         .collect();
-    assert_eq!(wrong, [""; 0], "{}", text(&output.stdout));
+    let expected = [
+        "engine_problem",  // of the scanner's own OpenSSL
+        "cipher_order",    // all ciphers are good, so the client may choose: a telephone takes the one that it computes faster
+        "cert_revocation", // whoever trusts a local authority hears of no lists
+    ];
+    assert_eq!(wrong, expected, "{}", text(&output.stdout));
     served.serves();
 }
