@@ -34,6 +34,7 @@ use crate::config::model::{Limits, StartConfig, Timeouts};
 use crate::forward::headers::Way;
 use crate::forward::relay::Pace;
 use crate::forward::tunnels::Tunnels;
+use crate::forward::upgrade::Extended;
 use crate::forward::{self, Forward};
 use crate::guard::origin::Origin;
 use crate::guard::{self, cors};
@@ -108,10 +109,12 @@ impl App {
         let form = Form::preferred(request.headers());
         // Who waits for 100 Continue has sent no body yet, and is not to be asked for it now.
         let expects = request.headers().contains_key(http::header::EXPECT);
+        let is_extended = request.extensions().get::<Extended>().is_some();
         let (parts, mut body) = request.into_parts();
         let live = self.live.load_full();
         let reader = cors::reader(&parts.headers, &live.allowed_origins).cloned();
-        let mut response = match self.decide_and_forward(&live, parts, &mut body, connected, &mut record).await {
+        let answered = self.decide_and_forward(&live, parts, &mut body, connected, &mut record).await;
+        let mut response = match answered.and_then(|response| no_false_tunnel(response, is_extended)) {
             Ok(response) => {
                 if let Some(record) = &mut record {
                     record.answer(response.status(), "");
@@ -309,6 +312,11 @@ impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.metrics.answered(self.status);
     }
+}
+
+/// An extended CONNECT is not to be told of success by anything but a tunnel: it would take what follows for one.
+fn no_false_tunnel(response: Response<Body>, is_extended: bool) -> Result<Response<Body>, Reject> {
+    if is_extended && response.status().is_success() { Err(Reject::NoSocket) } else { Ok(response) }
 }
 
 fn is_upgrade(action: &Result<Action, NoRoute>) -> bool {

@@ -15,6 +15,7 @@ pub struct Activity {
     unread: AtomicBool,
     reading_head: AtomicBool,
     ending: AtomicBool,
+    heard: AtomicBool,
     meanwhile: Mutex<Option<Arc<dyn Meanwhile>>>,
 }
 
@@ -84,6 +85,22 @@ impl Activity {
     /// Says so.
     pub fn reads_head(&self, reading: bool) {
         self.reading_head.store(reading, Ordering::Relaxed);
+    }
+
+    /// Something was read.
+    pub fn hears(&self) {
+        self.heard.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on, whether anything is read is to be told.
+    pub fn listens(&self) {
+        self.heard.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether anything was.
+    #[must_use]
+    pub fn has_heard(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
     }
 
     /// The current request's body will not be read to its end.

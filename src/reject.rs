@@ -75,6 +75,10 @@ pub enum Reject {
     UpgradeRequired,
     /// A transfer coding other than `chunked` (RFC 9112 section 6.1).
     TransferCoding,
+    /// What answers there opens no WebSocket, which over HTTP/2 only a refusal can say.
+    NoSocket,
+    /// A tunnel for another protocol than a WebSocket (RFC 8441; RFC 9220 section 3 has the status).
+    Protocol,
     /// Too many passwords are being checked at this moment.
     Busy,
     /// Something in the gate failed that is nobody else's fault.
@@ -171,14 +175,14 @@ impl Reject {
             Reject::WrongHost | Reject::Certificate => StatusCode::MISDIRECTED_REQUEST,
             Reject::LogIn(_) => StatusCode::SEE_OTHER,
             Reject::LoginAgain(again) => again.why.status(),
-            Reject::NotFound => StatusCode::NOT_FOUND,
+            Reject::NotFound | Reject::NoSocket => StatusCode::NOT_FOUND,
             Reject::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Reject::Elsewhere(_) => StatusCode::FOUND,
             Reject::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Reject::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Reject::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
             Reject::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
-            Reject::TransferCoding => StatusCode::NOT_IMPLEMENTED,
+            Reject::TransferCoding | Reject::Protocol => StatusCode::NOT_IMPLEMENTED,
             Reject::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Reject::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Reject::Upstream(UpstreamFault::ConnectTimeout(_) | UpstreamFault::AnswerTimeout(_)) => {
@@ -211,6 +215,8 @@ impl Reject {
             Reject::ExpectationFailed => "unknown expectation",
             Reject::UpgradeRequired => "websocket version",
             Reject::TransferCoding => "transfer coding",
+            Reject::NoSocket => "no socket there",
+            Reject::Protocol => "not a WebSocket",
             Reject::Busy => "verification busy",
             Reject::Upstream(fault) => fault.reason(),
             Reject::Unrecognised => "upstream unrecognised",

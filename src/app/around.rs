@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use http::StatusCode;
+use tokio_util::task::TaskTracker;
 
 use super::{App, Live};
 use crate::auth::Users;
@@ -47,6 +48,12 @@ impl App {
         self.metrics.answered(status);
         self.metrics.refused(reason);
         self.access_log.unparsed(peer, status, reason);
+    }
+
+    /// Where the work is tracked that stopping waits for.
+    #[must_use]
+    pub fn tracker(&self) -> &TaskTracker {
+        self.tunnels.tracker()
     }
 
     /// Whether `peer` is a trusted proxy at this moment.

@@ -103,6 +103,7 @@ pub(super) const KEYS: &[Key] = &[
     unset("tls.key_file", Kind::Text, r#""/etc/mailwarden/tls/key.pem" # no TLS"#),
     key("tls.certificates", Kind::Certificates, "[]"),
     key("tls.min_version", Kind::Text, r#""1.2""#),
+    key("tls.http2", Kind::Bool, "true"),
     unset("tls.client_ca_file", Kind::Text, r#""/etc/mailwarden/tls/clients.pem" # nobody is asked for a certificate"#),
     key("tls.client_auth", Kind::Text, r#""required""#),
     key("tls.client_users", Kind::CertificateTable, "{}"),

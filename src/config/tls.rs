@@ -18,6 +18,8 @@ pub struct TlsConfig {
     pub certificates: Vec<CertificateFiles>,
     /// The oldest version that is spoken.
     pub min_version: TlsVersion,
+    /// Whether HTTP/2 is offered beside HTTP/1.1.
+    pub http2: bool,
     /// Whose certificates are asked for, if anybody's.
     pub clients: Option<ClientsConfig>,
 }
@@ -81,10 +83,12 @@ const REQUIRED: &[(&str, bool)] = &[("required", true), ("optional", false)];
 impl<'a> Reader<'a> {
     pub(super) fn tls(&mut self) -> Read<Option<TlsConfig>> {
         let min_version = self.named("tls.min_version", TlsVersion::NAMES);
+        let http2 = self.boolean("tls.http2");
         let first = self.default_certificate();
         let further = self.further_certificates();
         let clients = self.clients();
-        let (min_version, first, further, clients) = (min_version?, first?, further?, clients?);
+        let (min_version, http2) = (min_version?, http2?);
+        let (first, further, clients) = (first?, further?, clients?);
         let Some(first) = first else {
             let useless = [(CERTIFICATES, !further.is_empty()), (CLIENT_CA, clients.is_some())];
             let mut noted = None;
@@ -95,7 +99,7 @@ impl<'a> Reader<'a> {
             return noted.map_or(Ok(None), Err);
         };
         let certificates = [first].into_iter().chain(further).collect();
-        Ok(Some(TlsConfig { certificates, min_version, clients }))
+        Ok(Some(TlsConfig { certificates, min_version, http2, clients }))
     }
 
     fn default_certificate(&mut self) -> Read<Option<CertificateFiles>> {

@@ -40,7 +40,7 @@ use self::inbox::Inbox;
 use self::lists::Whose;
 use self::relay::Pace;
 use self::tunnels::Tunnels;
-use self::upgrade::Socket;
+use self::upgrade::{Extended, Socket};
 use self::upstream::Upstream;
 use crate::access::Permit;
 use crate::body::budget::ReadAhead;
@@ -256,7 +256,7 @@ fn basic(credentials: &UpstreamCredentials) -> Option<HeaderValue> {
 pub fn is_websocket(parts: &Parts) -> Result<bool, Reject> {
     let fields = &parts.headers;
     if parts.method != Method::GET
-        || parts.version != Version::HTTP_11
+        || (parts.version != Version::HTTP_11 && parts.extensions.get() != Some(&Extended::WebSocket))
         || !fields.contains_key(header::UPGRADE)
         || !headers::has_token(fields, header::UPGRADE, "websocket")
         || !headers::has_token(fields, header::CONNECTION, "upgrade")

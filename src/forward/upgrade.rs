@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use sha1::{Digest as _, Sha1};
+use tokio_util::sync::DropGuard;
 
 use super::answer::fault;
 use super::headers::{self, has_token};
@@ -30,6 +31,20 @@ use crate::catcher::{Action, Operation};
 use crate::permission::Permission;
 use crate::reject::{Reject, UpstreamFault};
 
+/// What an extended CONNECT of HTTP/2 asks for (RFC 8441); the client's connection puts it into the request's extensions,
+/// and makes a handshake of one for a WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extended {
+    /// What its name says.
+    WebSocket,
+    /// Anything else.
+    Other,
+}
+
+/// Held by a tunnel for as long as it lasts, if the client's connection put it into the request's extensions.
+#[derive(Clone, Debug)]
+pub struct Holds(pub Arc<DropGuard>);
+
 /// The client's half of an upgrade.
 #[derive(Debug)]
 pub(super) struct Socket {
@@ -40,6 +55,7 @@ pub(super) struct Socket {
     inbox: Arc<Inbox>,
     pace: Pace,
     enhanced: bool,
+    _holds: Option<Holds>,
 }
 
 /// Whether a page has our script, which says so in the address of the socket: `?mailwarden=1`. The catcher gets no query.
@@ -60,8 +76,10 @@ impl Socket {
         enhanced: bool,
     ) -> Result<Self, Reject> {
         let client = parts.extensions.remove().ok_or(Reject::Internal("the connection cannot be upgraded"))?;
+        let holds = parts.extensions.remove();
         let Action { operation, permission, .. } = *permit.action();
-        Ok(Self { client, operation, user: permit.identity().clone(), permission, inbox, pace, enhanced })
+        let user = permit.identity().clone();
+        Ok(Self { client, operation, user, permission, inbox, pace, enhanced, _holds: holds })
     }
 }
 

@@ -12,6 +12,7 @@ use http::{Method, Version};
 use crate::client_addr::Client;
 use crate::config::model::Hosts;
 use crate::forward::headers::X_FORWARDED_HOST;
+use crate::forward::upgrade::Extended;
 use crate::reject::Reject;
 
 /// Checks a request's method, target, `Host`, framing and expectation.
@@ -19,6 +20,9 @@ use crate::reject::Reject;
 /// # Errors
 /// [`Reject`], with the status that the RFC names.
 pub fn check(parts: &Parts) -> Result<(), Reject> {
+    if parts.extensions.get() == Some(&Extended::Other) {
+        return Err(Reject::Protocol);
+    }
     if parts.method == Method::CONNECT || parts.method == Method::TRACE {
         return Err(Reject::MethodNotAllowed(""));
     }
@@ -75,7 +79,7 @@ fn one_host(parts: &Parts) -> Result<(), Reject> {
     let mut lines = parts.headers.get_all(header::HOST).iter();
     match (lines.next(), lines.next()) {
         (_, Some(_)) => Err(Reject::BadRequest("the request has more than one Host")),
-        (None, _) if parts.version == Version::HTTP_11 => Err(Reject::BadRequest("the request has no Host")),
+        (None, _) if parts.version >= Version::HTTP_11 => Err(Reject::BadRequest("the request has no Host")),
         (None, _) => Ok(()),
         (Some(host), None) if is_host(host.as_bytes()) => Ok(()),
         (Some(_), None) => Err(Reject::BadRequest("the request's Host is not a host and port")),

@@ -143,6 +143,8 @@ pub struct ClientIo {
     activity: Arc<Activity>,
     /// The number of requests that had begun when the current wait began.
     begun: u32,
+    /// Whether what is read are heads, with time between them: HTTP/2 has frames, and clocks elsewhere.
+    of_heads: bool,
     /// Whether a part of the next head has been read.
     in_head: bool,
     /// When the current wait ends; none while a request is answered.
@@ -166,6 +168,7 @@ impl ClientIo {
             limits,
             activity,
             begun: 0,
+            of_heads: true,
             in_head: false,
             deadline: None,
             read_timer: None,
@@ -174,6 +177,14 @@ impl ClientIo {
             lingering: None,
             _admitted: admitted,
         }
+    }
+
+    /// The same for a connection on which anything may come at any time: of `limits`, only that for sending holds.
+    #[must_use]
+    pub fn of_frames(stream: Stream, limits: Limits, activity: Arc<Activity>, admitted: Admitted) -> Self {
+        let mut io = Self::new(stream, limits, activity, admitted);
+        io.of_heads = false;
+        io
     }
 
     /// Begins a new wait if a request has begun since the last look.
@@ -188,7 +199,7 @@ impl ClientIo {
     }
 
     fn is_waiting_for_a_head(&self) -> bool {
-        self.activity.is_idle() && self.blocked_until.is_none()
+        self.of_heads && self.activity.is_idle() && self.blocked_until.is_none()
     }
 
     /// There is nothing to read: pending, the end of the stream, or an error when it took too long.
@@ -251,7 +262,7 @@ impl Drop for ClientIo {
 }
 
 /// Waits until `deadline` with a timer that is moved only when it has run out or would be late.
-fn poll_until(timer: &mut Option<Pin<Box<Sleep>>>, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
+pub(super) fn poll_until(timer: &mut Option<Pin<Box<Sleep>>>, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
     let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
     if timer.deadline() > deadline {
         timer.as_mut().reset(deadline);
@@ -273,6 +284,10 @@ impl AsyncRead for ClientIo {
         this.look();
         match result {
             Poll::Pending => this.poll_wait(cx),
+            Poll::Ready(done) if !this.of_heads => {
+                this.activity.hears();
+                Poll::Ready(done)
+            }
             // Between requests there is nothing that could be cut off, and many clients end TLS without saying so.
             Poll::Ready(Err(error))
                 if error.kind() == io::ErrorKind::UnexpectedEof && !this.in_head && this.is_waiting_for_a_head() =>

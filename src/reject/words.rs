@@ -79,6 +79,10 @@ impl Reject {
             Reject::UpgradeRequired => {
                 (s("This WebSocket version is not spoken here."), s("Version 13 is (RFC 6455)."))
             }
+            Reject::NoSocket => (s("There is no WebSocket at this address."), s("It takes ordinary requests.")),
+            Reject::Protocol => {
+                (s("The gate opens tunnels for WebSockets only."), s("Other protocols have to take another way."))
+            }
             Reject::TransferCoding => {
                 (s("The request's transfer coding is not known here."), s("Only chunked is (RFC 9112)."))
             }

@@ -61,6 +61,9 @@ mod lists;
 // A catcher that is down, slow, gone in mid-answer, or back again.
 mod faults;
 
+// The same by HTTP/2, and what is HTTP/2's own.
+mod http2;
+
 // Bodies in both directions: framing, limits, back-pressure.
 mod bodies;
 

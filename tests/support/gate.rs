@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use super::patience::{self, eventually};
 use super::raw::Client;
+use super::secure;
 
 /// `{SHA}` of `secret`: made by `htpasswd -nbs anna secret`.
 pub(crate) const ANNA: &str = "anna:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n";
@@ -240,6 +241,12 @@ impl Builder {
         self
     }
 
+    /// Has it listen by TLS, with a certificate for `localhost` and `dev.test` that nobody else trusts.
+    pub(crate) fn secure(mut self) -> Self {
+        self.listen = r#"["https://127.0.0.1:0"]"#.to_owned();
+        self.config("tls.cert_file = \"DIR/cert.pem\"\ntls.key_file = \"DIR/key.pem\"")
+    }
+
     /// Says how many sockets it will listen on, where that is not how many `listen` names.
     pub(crate) fn listening_on(mut self, sockets: usize) -> Self {
         self.listening = Some(sockets);
@@ -296,7 +303,13 @@ impl Builder {
             path
         };
         let users = file("htpasswd", &self.users);
-        let listen = self.listen.replace("DIR", &dir.path().display().to_string());
+        let here = dir.path().display().to_string();
+        let (listen, config) = (self.listen.replace("DIR", &here), self.config.replace("DIR/", &format!("{here}/")));
+        if listen.contains("https://") {
+            let (cert, key) = secure::certificate();
+            file("cert.pem", &cert);
+            file("key.pem", &key);
+        }
         let listen_line = if listen.is_empty() { String::new() } else { format!("listen = {listen}\n") };
         let status = &self.status;
         let config = file(
@@ -305,7 +318,7 @@ impl Builder {
                 "{listen_line}status.listen = {status:?}\nupstream.url = {:?}\nauth.users_file = {:?}\n{}",
                 self.upstream,
                 users.display().to_string(),
-                self.config
+                config
             ),
         );
         let mut child = run_by(&self.runner)

@@ -1,6 +1,7 @@
 //! One client connection, from its first byte to its last.
 
 pub mod http1;
+pub mod http2;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -64,8 +65,13 @@ pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: Cance
     };
     let peer_value = address_value(peer);
     let (given, proven) = (Mutex::default(), Proven::default());
+    let speaks_http2 = secured.as_ref().is_some_and(|secured| secured.http2);
     let connected = Arc::new(Connected { peer, local, peer_value, worker, secured, given, proven });
-    http1::serve(stream, admitted, connected, app, stop).await;
+    if speaks_http2 {
+        http2::serve(stream, admitted, connected, app, stop).await;
+    } else {
+        http1::serve(stream, admitted, connected, app, stop).await;
+    }
 }
 
 /// Makes TLS of a connection. When the gate stops, one that has begun may still become a request.

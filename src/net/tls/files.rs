@@ -39,6 +39,8 @@ pub struct Loaded {
     pub shown: Vec<Shown>,
     /// The oldest version that is spoken.
     pub min_version: TlsVersion,
+    /// Whether HTTP/2 is offered.
+    pub http2: bool,
     /// Whose certificates are asked for, if anybody's.
     pub clients: Option<Clients>,
     /// What the files were like before they were read, in the order of [`TlsConfig::files`].
@@ -101,6 +103,7 @@ pub fn load(config: &TlsConfig) -> Result<Loaded, TlsFileError> {
         certificates: Certificates::new(certificates),
         shown,
         min_version: config.min_version,
+        http2: config.http2,
         clients,
         stamps,
         digest: digest.finalize().into(),

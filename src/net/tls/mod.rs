@@ -213,7 +213,10 @@ impl Current {
             .with_protocol_versions(versions)?
             .with_client_cert_verifier(clients)
             .with_cert_resolver(Arc::new(loaded.certificates));
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = match loaded.http2 {
+            true => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+            false => vec![b"http/1.1".to_vec()],
+        };
         config.ticketer = kept.tickets;
         config.session_storage = kept.sessions;
         Ok(Self { config: Arc::new(config), shown: loaded.shown, clients: loaded.clients, digest: loaded.digest })
