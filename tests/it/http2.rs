@@ -95,7 +95,8 @@ fn what_goes_to_the_catcher_is_http1_with_the_hosts_name_and_one_cookie_line_and
     let upstream = upstream();
     let gate = before_any(&upstream);
     let mut client = Client::connect(&gate);
-    let fields = format!("{AS_ANNA}cookie: a=1\r\ncookie: b=2\r\nte: trailers\r\nx_forwarded_for: 6.6.6.6\r\nx-more: yes\r\n");
+    let fields =
+        format!("{AS_ANNA}cookie: a=1\r\ncookie: b=2\r\nte: trailers\r\nx_forwarded_for: 6.6.6.6\r\nx-more: yes\r\n");
     let mut sent = client.send("POST /api?q=1", &fields, false);
     // No length is said, and it is not all there at once.
     assert!(client.body(&mut sent, b"hello ", false));
@@ -180,7 +181,8 @@ fn an_answer_that_breaks_off_never_ends_well() {
 #[test]
 fn a_large_answer_arrives_whole_whatever_the_clients_window() {
     let catcher = catcher();
-    let source: Vec<u8> = b"Subject: large\r\n\r\n".iter().copied().chain((0..512 << 10).map(|n| (n % 251) as u8)).collect();
+    let source: Vec<u8> =
+        b"Subject: large\r\n\r\n".iter().copied().chain((0..512 << 10).map(|n| (n % 251) as u8)).collect();
     let id = catcher.deliver(Mail::from_source(source.clone()));
     let gate = Gate::to(catcher.http_addr()).secure().start();
     for window in [1000, 65_535, 8 << 20] {

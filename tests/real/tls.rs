@@ -5,6 +5,8 @@
 mod browser;
 /// A conformance suite for HTTP/2.
 mod conformance;
+/// Floods within HTTP/2, and plain load.
+mod floods;
 /// Handshakes that are slow, broken, or many.
 mod handshakes;
 /// OpenSSL's client: each version and cipher, resumption, renegotiation.

@@ -40,7 +40,10 @@ pub(crate) fn config(protocols: &[&str]) -> Arc<ClientConfig> {
 }
 
 /// Connects, on a runtime.
-pub(crate) async fn connect(addr: SocketAddr, protocols: &[&str]) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
+pub(crate) async fn connect(
+    addr: SocketAddr,
+    protocols: &[&str],
+) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
     let socket = tokio::net::TcpStream::connect(addr).await.unwrap();
     socket.set_nodelay(true).unwrap();
     let name = ServerName::try_from("dev.test").unwrap();

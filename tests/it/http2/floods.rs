@@ -6,8 +6,8 @@ use super::{AS_ANNA, catcher};
 use crate::support::catcher::{Catcher, Gate as Hold, Script};
 use crate::support::gate::Gate;
 use crate::support::http2::frames::{
-    ACK, CANCEL, CONTINUATION, Client, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Frame, GOAWAY, HEADERS, NO_ERROR,
-    PING, PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE, block, get,
+    ACK, CANCEL, CONTINUATION, Client, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Frame, GOAWAY, HEADERS,
+    NO_ERROR, PING, PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE, block, get,
 };
 use crate::support::http2::orderly;
 use crate::support::patience::{PATIENCE, eventually};
@@ -200,10 +200,8 @@ fn streams_that_are_reset_while_passwords_are_verified_leave_the_queue() {
         // Each with a password of its own, and no more at once than may be.
         let mut all = Vec::new();
         for n in 0..50 {
-            let password = base64::Engine::encode(
-                &base64::engine::general_purpose::STANDARD,
-                format!("anna:{round}-{n}"),
-            );
+            let password =
+                base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("anna:{round}-{n}"));
             let credentials = format!("Basic {password}");
             let mut fields = get("/messages", &[]);
             fields[4].1 = &credentials;

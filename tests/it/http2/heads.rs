@@ -131,7 +131,8 @@ fn a_body_that_is_not_as_long_as_it_says_reaches_nobody_whole() {
     for said in ["3", "7"] {
         let mut client = Client::connect(&gate, &[]);
         let fields = [get("/", &[]), vec![("content-length", said)]].concat();
-        let fields: Vec<_> = fields.iter().map(|field| if field.0 == ":method" { (":method", "POST") } else { *field }).collect();
+        let fields: Vec<_> =
+            fields.iter().map(|field| if field.0 == ":method" { (":method", "POST") } else { *field }).collect();
         client.head(1, &fields, false);
         let mut far = crate::support::raw::Client::accept(&upstream);
         assert!(far.head().contains(&format!("\r\ncontent-length: {said}\r\n")));

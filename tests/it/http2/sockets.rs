@@ -154,7 +154,11 @@ fn a_catcher_that_does_not_agree_opens_nothing() {
 fn who_may_not_have_a_socket_gets_none() {
     let catcher = catcher();
     let gate = secure(&catcher, "health_path = \"/healthz\"\naccess.users = { ben = [\"delete\"] }");
-    std::fs::write(gate.users_file(), "anna:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\nben:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n").unwrap();
+    std::fs::write(
+        gate.users_file(),
+        "anna:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\nben:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n",
+    )
+    .unwrap();
     gate.log_line("reloaded");
     let mut client = Client::connect(&gate);
     for (path, fields, status) in [
@@ -258,7 +262,8 @@ fn a_socket_whose_client_takes_nothing_ends_alone_and_its_stream_with_it() {
     let event = "x".repeat(64 << 10);
     (0..16).for_each(|_| catcher.send_text_to_sockets(&event));
     eventually("the end of the tunnel", || {
-        let ended = ["slow", "silent"].map(|reason| gate.metric(&format!("mailwarden_tunnels_ended_total{{reason=\"{reason}\"}}")));
+        let ended = ["slow", "silent"]
+            .map(|reason| gate.metric(&format!("mailwarden_tunnels_ended_total{{reason=\"{reason}\"}}")));
         (ended.iter().flatten().sum::<f64>() == 1.0).then_some(())
     });
     let code = client.until("the stream's end", |frame| {

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use super::{AS_ANNA, catcher, upstream};
-use crate::support::catcher::{Mail, Options, Catcher, Script};
+use crate::support::catcher::{Catcher, Mail, Options, Script};
 use crate::support::gate::Gate;
 use crate::support::http2::frames::{
     CANCEL, Client, DATA, GOAWAY, HEADERS, NO_ERROR, PING, RST_STREAM, WINDOW_UPDATE, get,
@@ -72,7 +72,8 @@ fn keep_alive_does_not_run_while_a_request_waits_for_the_catcher() {
 #[test]
 fn a_client_that_answers_no_ping_is_gone() {
     let catcher = catcher();
-    let gate = Gate::to(catcher.http_addr()).config("timeouts.ping = \"1s\"\ntimeouts.send = \"300ms\"").secure().start();
+    let gate =
+        Gate::to(catcher.http_addr()).config("timeouts.ping = \"1s\"\ntimeouts.send = \"300ms\"").secure().start();
     let mut client = Client::connect(&gate, &[]);
     assert!(client.is_alive(1));
     client.is_polite = false;
@@ -83,7 +84,8 @@ fn a_client_that_answers_no_ping_is_gone() {
 /// A large mail's address, and a catcher that cuts who does not read.
 fn large() -> (Catcher, String) {
     let catcher = Catcher::start(Options { stalled_reader: MOMENT, ..Options::default() });
-    let source: Vec<u8> = b"Subject: large\r\n\r\n".iter().copied().chain((0..4 << 20).map(|n| (n % 251) as u8)).collect();
+    let source: Vec<u8> =
+        b"Subject: large\r\n\r\n".iter().copied().chain((0..4 << 20).map(|n| (n % 251) as u8)).collect();
     let id = catcher.deliver(Mail::from_source(source));
     (catcher, format!("/messages/{id}.source"))
 }
@@ -135,7 +137,8 @@ fn a_stream_that_takes_a_little_now_and_then_is_not_cut_and_loses_nothing() {
         client.frame(WINDOW_UPDATE, 0, 1, room.to_be_bytes());
         let mut left = room as usize;
         while left > 0 && !ended {
-            let frame = client.until("data", |frame| frame.stream == 1 && (frame.kind == DATA || frame.kind == RST_STREAM));
+            let frame =
+                client.until("data", |frame| frame.stream == 1 && (frame.kind == DATA || frame.kind == RST_STREAM));
             assert_eq!(frame.kind, DATA, "reset after {seen} bytes and {:?}", begun.elapsed());
             (seen, left) = (seen + frame.payload.len(), left.saturating_sub(frame.payload.len()));
             ended = frame.flags & 1 == 1;

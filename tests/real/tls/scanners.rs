@@ -55,7 +55,7 @@ fn testssl_finds_nothing_wrong_but_that_clients_choose_and_nobody_revokes() {
         .collect();
     let expected = [
         "engine_problem",  // of the scanner's own OpenSSL
-        "cipher_order",    // all ciphers are good, so the client may choose: a telephone takes the one that it computes faster
+        "cipher_order", // all ciphers are good, so the client may choose: a telephone takes the one that it computes faster
         "cert_revocation", // whoever trusts a local authority hears of no lists
     ];
     assert_eq!(wrong, expected, "{}", text(&output.stdout));

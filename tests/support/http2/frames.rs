@@ -77,7 +77,9 @@ impl Frame {
         }
         match block {
             [indexed @ 0x88..=0x8e, ..] => [200, 204, 206, 304, 400, 404, 500][usize::from(indexed - 0x88)],
-            [0x08 | 0x18 | 0x48, length, rest @ ..] if length & 0x80 != 0 => digits(&rest[..usize::from(length & 0x7f)]),
+            [0x08 | 0x18 | 0x48, length, rest @ ..] if length & 0x80 != 0 => {
+                digits(&rest[..usize::from(length & 0x7f)])
+            }
             [0x08 | 0x18 | 0x48, 3, rest @ ..] => std::str::from_utf8(&rest[..3]).unwrap().parse().unwrap(),
             other => panic!("a head that does not begin with a status that is told anew: {other:x?}"),
         }
