@@ -15,6 +15,7 @@ pub struct Activity {
     unread: AtomicBool,
     reading_head: AtomicBool,
     ending: AtomicBool,
+    tls: AtomicBool,
     heard: AtomicBool,
     meanwhile: Mutex<Option<Arc<dyn Meanwhile>>>,
 }
@@ -85,6 +86,17 @@ impl Activity {
     /// Says so.
     pub fn reads_head(&self, reading: bool) {
         self.reading_head.store(reading, Ordering::Relaxed);
+    }
+
+    /// The first byte was that of a TLS handshake, where HTTP was expected.
+    pub fn began_with_tls(&self) {
+        self.tls.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.tls.load(Ordering::Relaxed)
     }
 
     /// Something was read.

@@ -79,6 +79,8 @@ pub enum Reject {
     NoSocket,
     /// A tunnel for another protocol than a WebSocket (RFC 8441; RFC 9220 section 3 has the status).
     Protocol,
+    /// The client has more requests under way at once than it may have connections.
+    TooMany,
     /// Too many passwords are being checked at this moment.
     Busy,
     /// Something in the gate failed that is nobody else's fault.
@@ -183,7 +185,7 @@ impl Reject {
             Reject::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
             Reject::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
             Reject::TransferCoding | Reject::Protocol => StatusCode::NOT_IMPLEMENTED,
-            Reject::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Reject::Busy | Reject::TooMany => StatusCode::SERVICE_UNAVAILABLE,
             Reject::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Reject::Upstream(UpstreamFault::ConnectTimeout(_) | UpstreamFault::AnswerTimeout(_)) => {
                 StatusCode::GATEWAY_TIMEOUT
@@ -217,6 +219,7 @@ impl Reject {
             Reject::TransferCoding => "transfer coding",
             Reject::NoSocket => "no socket there",
             Reject::Protocol => "not a WebSocket",
+            Reject::TooMany => "too many requests at once",
             Reject::Busy => "verification busy",
             Reject::Upstream(fault) => fault.reason(),
             Reject::Unrecognised => "upstream unrecognised",

@@ -1,8 +1,11 @@
 //! `mailwarden doctor`: whether anybody reaches the catcher around the gate, and what mends it.
 
+mod certificates;
+
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use clap::Args;
 use serde::Serialize;
@@ -121,7 +124,11 @@ fn from_within(source: &Source, config: &Config, setup: Setup) -> Report {
     if let Daemon::Silent(why) = &facts.daemon {
         facts.unseen.push(format!("how the running daemon is: {why}"));
     }
-    look::look(&facts)
+    let mut report = look::look(&facts);
+    if let Some(tls) = &config.live.tls {
+        certificates::look(tls, SystemTime::now(), &mut report);
+    }
+    report
 }
 
 fn daemon(source: &Source) -> Daemon {

@@ -15,11 +15,18 @@ use crate::forward::headers::X_FORWARDED_HOST;
 use crate::forward::upgrade::Extended;
 use crate::reject::Reject;
 
+/// Put into a request's extensions by its connection: its client has more under way at once than it may.
+#[derive(Clone, Copy, Debug)]
+pub struct TooMany;
+
 /// Checks a request's method, target, `Host`, framing and expectation.
 ///
 /// # Errors
 /// [`Reject`], with the status that the RFC names.
 pub fn check(parts: &Parts) -> Result<(), Reject> {
+    if parts.version == Version::HTTP_2 && parts.extensions.get::<TooMany>().is_some() {
+        return Err(Reject::TooMany);
+    }
     if parts.extensions.get() == Some(&Extended::Other) {
         return Err(Reject::Protocol);
     }

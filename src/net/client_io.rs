@@ -23,6 +23,9 @@ use crate::in_flight::Activity;
 /// What is written to a client whose head did not arrive in time, before the connection closes (RFC 9110 section 15.5.9).
 const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
+/// What a connection of TLS begins with (RFC 8446 section 5.1), and none of HTTP.
+const TLS_HANDSHAKE: u8 = 0x16;
+
 /// For how long, and for how many bytes, what a client still sends is read after the last answer: a connection that is
 /// closed with bytes unread is reset, and the reset overtakes the answer (RFC 9112 section 9.6).
 const LINGER: Duration = Duration::from_secs(5);
@@ -296,6 +299,9 @@ impl AsyncRead for ClientIo {
             }
             Poll::Ready(done) => {
                 if buf.filled().len() > before && !this.in_head && this.is_waiting_for_a_head() {
+                    if this.begun == 0 && buf.filled().get(before) == Some(&TLS_HANDSHAKE) {
+                        this.activity.began_with_tls();
+                    }
                     this.in_head = true;
                     this.activity.reads_head(true);
                     this.deadline = None;

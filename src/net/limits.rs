@@ -36,9 +36,16 @@ pub enum Full {
     Address,
 }
 
-/// A connection's place in the count. `address` is what counts against the limits, if anything does.
+/// A connection's place in the count.
 #[derive(Debug)]
 pub struct Admitted {
+    place: Place,
+}
+
+/// What counts against the limits: a connection, or a request that it answers beside others. `address` is whose it is, if
+/// that has a limit.
+#[derive(Debug)]
+pub struct Place {
     connections: Arc<Connections>,
     address: Option<IpAddr>,
 }
@@ -60,6 +67,11 @@ impl Connections {
         let Some(address) = peer.host().filter(|_| peer.ip().is_some_and(counts)) else {
             return Ok(self.admitted(None));
         };
+        self.count(address)?;
+        Ok(self.admitted(Some(address)))
+    }
+
+    fn count(&self, address: IpAddr) -> Result<(), Full> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.in_all >= self.in_all {
             return Err(Full::InAll);
@@ -70,13 +82,12 @@ impl Connections {
         }
         *theirs += 1;
         open.in_all += 1;
-        drop(open);
-        Ok(self.admitted(Some(address)))
+        Ok(())
     }
 
     fn admitted(self: &Arc<Self>, address: Option<IpAddr>) -> Admitted {
         self.gauge.inc();
-        Admitted { connections: Arc::clone(self), address }
+        Admitted { place: Place { connections: Arc::clone(self), address } }
     }
 }
 
@@ -84,13 +95,44 @@ impl Admitted {
     /// The address that counts against the limits, if any does.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
-        self.address
+        self.place.address
+    }
+
+    /// What the places of its requests are asked for.
+    #[must_use]
+    pub fn places(&self) -> Places {
+        Places { connections: Arc::clone(&self.place.connections), address: self.place.address }
+    }
+}
+
+/// Where requests have a place that are answered beside others on one connection: each costs as much as a connection.
+#[derive(Clone, Debug)]
+pub struct Places {
+    connections: Arc<Connections>,
+    address: Option<IpAddr>,
+}
+
+impl Places {
+    /// A place within the connection's own limits; it is no connection, and not shown as one.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn take(&self) -> Result<Place, Full> {
+        if let Some(address) = self.address {
+            self.connections.count(address)?;
+        }
+        Ok(Place { connections: Arc::clone(&self.connections), address: self.address })
     }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        self.connections.gauge.dec();
+        self.place.connections.gauge.dec();
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
         if let Some(address) = self.address {
             let mut open = self.connections.open.lock().unwrap_or_else(PoisonError::into_inner);
             open.in_all -= 1;
@@ -128,6 +170,23 @@ mod tests {
         assert_eq!(connections.gauge.get(), 1);
         assert!(connections.admit(peer("192.0.2.3"), false).is_ok());
         assert_eq!(connections.open.lock().unwrap().by_address.len(), 1);
+    }
+
+    #[test]
+    fn requests_beside_others_count_as_connections_do() {
+        let connections = connections(3, 2);
+        let one = connections.admit(peer("192.0.2.1"), false).unwrap();
+        let beside = one.places().take().unwrap();
+        assert_eq!(one.places().take().unwrap_err(), Full::Address);
+        assert_eq!(connections.admit(peer("192.0.2.1"), false).unwrap_err(), Full::Address);
+        let _other = connections.admit(peer("192.0.2.2"), false).unwrap();
+        assert_eq!(connections.gauge.get(), 2);
+        drop(beside);
+        let _again = one.places().take().unwrap();
+        drop(one);
+        assert_eq!(connections.open.lock().unwrap().in_all, 2);
+        let unlimited = connections.admit(peer("127.0.0.1"), false).unwrap();
+        assert!((0..9).map(|_| unlimited.places().take()).collect::<Result<Vec<_>, _>>().is_ok());
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl Reject {
                 headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
                 headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             }
-            Reject::Busy => {
+            Reject::Busy | Reject::TooMany => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
             }
             Reject::Upstream(_) => {

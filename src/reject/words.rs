@@ -86,6 +86,9 @@ impl Reject {
             Reject::TransferCoding => {
                 (s("The request's transfer coding is not known here."), s("Only chunked is (RFC 9112)."))
             }
+            Reject::TooMany => {
+                (s("Too many requests from your address are under way at once."), s("Try again in a few seconds."))
+            }
             Reject::Busy => (
                 s("Too many passwords are being checked at this moment."),
                 s("Try again in a few seconds; whoever is logged in already is not affected."),

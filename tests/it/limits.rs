@@ -162,7 +162,7 @@ impl Net {
         Ipv4Addr::from(self.first + 1 + number).into()
     }
 
-    fn gate(&self) -> IpAddr {
+    pub(crate) fn gate(&self) -> IpAddr {
         Ipv4Addr::from(self.first + 14).into()
     }
 
@@ -175,6 +175,16 @@ impl Net {
     pub(crate) fn start(&self, catcher: &Catcher, config: &str) -> Gate {
         Gate::to(catcher.http_addr())
             .listen(&format!(r#"["{}:0"]"#, self.gate()))
+            .run_by(&["ip", "netns", "exec", &self.name])
+            .config(config)
+            .start()
+    }
+
+    /// One that is spoken to by TLS.
+    pub(crate) fn start_secure(&self, catcher: &Catcher, config: &str) -> Gate {
+        Gate::to(catcher.http_addr())
+            .secure()
+            .listen(&format!(r#"["https://{}:0"]"#, self.gate()))
             .run_by(&["ip", "netns", "exec", &self.name])
             .config(config)
             .start()

@@ -25,6 +25,9 @@ mod headers;
 // What the README says of the tests.
 mod readme;
 
+// TLS: handshakes and how they fail, certificates by name and renewed, clients with certificates, and HTTP above it.
+mod tls;
+
 // Who may do what, and where there is anything at all.
 mod access;
 

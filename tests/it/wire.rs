@@ -36,31 +36,33 @@ use tokio_util::task::TaskTracker;
 use self::recorder::Recorder;
 use crate::support::gate::{ANNA, Gate};
 use crate::support::grammar::Grammar;
+use crate::support::http2::frames;
 use crate::support::patience::PATIENCE;
 
 /// Each kind of gate: what it is configured with, and what it may send.
 const KINDS: [(&str, &str, Grammar); 4] = [
-    ("", "", Grammar { generic: false, prefix: "", quit: false, user: "anna" }),
+    ("", "", Grammar { secure: false, generic: false, prefix: "", quit: false, user: "anna" }),
     (
         "access.default = [\"view\", \"delete\", \"clear\", \"quit\"]",
         "/mail",
-        Grammar { generic: false, prefix: "/mail", quit: true, user: "anna" },
+        Grammar { secure: false, generic: false, prefix: "/mail", quit: true, user: "anna" },
     ),
     (
         "upstream.catcher = \"generic\"\nlimits.body = \"1KiB\"",
         "",
-        Grammar { generic: true, prefix: "", quit: true, user: "anna" },
+        Grammar { secure: false, generic: true, prefix: "", quit: true, user: "anna" },
     ),
     (
         "upstream.catcher = \"generic\"\naccess.default = [\"view\"]",
         "/mail",
-        Grammar { generic: true, prefix: "/mail", quit: false, user: "anna" },
+        Grammar { secure: false, generic: true, prefix: "/mail", quit: false, user: "anna" },
     ),
 ];
 
 /// How many connections' worth of bytes each kind of gate is sent.
 const WITHIN: u32 = 1_500;
 const THROUGH: u32 = 250;
+const BY_HTTP2: u32 = 120;
 
 /// The longest head that is read.
 const HEAD: usize = 64 << 10;
@@ -172,6 +174,38 @@ fn whatever_comes_in_to_the_program_what_goes_out_is_in_the_grammar() {
             // It may have had enough before all was sent.
             let _ = client.try_send(&bytes);
             client.finish().rest();
+            judge(&recorder, &grammar, &mut kinds).unwrap_or_else(|failure| {
+                panic!("{grammar:?}: {failure}\nby {:?}", String::from_utf8_lossy(&bytes));
+            });
+        }
+        assert_telling(&kinds, &grammar, 8);
+    }
+}
+
+#[test]
+fn whatever_comes_in_by_http2_what_goes_out_is_in_the_same_grammar() {
+    for (config, prefix, grammar) in KINDS {
+        let grammar = Grammar { secure: true, ..grammar };
+        let (recorder, upstream) = recorder();
+        let gate = Gate::to_url(format!("http://{upstream}{prefix}")).config(config).secure().start();
+        let mut runner = runner(BY_HTTP2);
+        let mut kinds = BTreeSet::new();
+        for _ in 0..BY_HTTP2 {
+            let tree = hostile::frames(prefix).new_tree(&mut runner).unwrap();
+            let (bytes, streams) = proptest::strategy::ValueTree::current(&tree);
+            let mut client = frames::Client::connect(&gate, &[]);
+            let _ = client.try_send(&bytes);
+            let mut waiting: BTreeSet<u32> = (0..streams).map(|at| at * 2 + 1).collect();
+            while !waiting.is_empty() {
+                match client.next() {
+                    Some(frame) if matches!(frame.kind, frames::HEADERS | frames::RST_STREAM) => {
+                        _ = waiting.remove(&frame.stream)
+                    }
+                    Some(_) => {}
+                    None => break,
+                }
+            }
+            drop(client);
             judge(&recorder, &grammar, &mut kinds).unwrap_or_else(|failure| {
                 panic!("{grammar:?}: {failure}\nby {:?}", String::from_utf8_lossy(&bytes));
             });

@@ -17,6 +17,8 @@ use base64::prelude::BASE64_STANDARD;
 /// What a gate may send.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Grammar {
+    /// Whether it came by TLS.
+    pub(crate) secure: bool,
     pub(crate) generic: bool,
     /// The catcher's own path; public and upstream paths are equal.
     pub(crate) prefix: &'static str,
@@ -153,7 +155,7 @@ impl Grammar {
                 return Err(format!("{name} is not {want}"));
             }
         }
-        if all("x-forwarded-proto") != [b"http"] {
+        if all("x-forwarded-proto") != [if self.secure { &b"https"[..] } else { b"http" }] {
             return Err("x-forwarded-proto".to_owned());
         }
         match &all("host")[..] {

@@ -10,3 +10,4 @@ pub(crate) mod pit_and_hog;
 pub(crate) mod raw;
 pub(crate) mod secure;
 pub(crate) mod smtp_client;
+pub(crate) mod tls;

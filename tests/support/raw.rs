@@ -15,6 +15,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use rustls::{ClientConnection, StreamOwned};
 use socket2::{Domain, Socket, Type};
 
 use super::patience::{PATIENCE, eventually};
@@ -43,6 +44,17 @@ impl Duplex for UnixStream {
     fn set_patience(&self, wait: Duration) {
         self.set_read_timeout(Some(wait)).unwrap();
         self.set_write_timeout(Some(wait)).unwrap();
+    }
+}
+
+impl Duplex for StreamOwned<ClientConnection, TcpStream> {
+    /// To end what is sent, as TLS says it.
+    fn shut_down(&self, how: Shutdown) {
+        let _ = self.sock.shutdown(how);
+    }
+
+    fn set_patience(&self, wait: Duration) {
+        self.sock.set_patience(wait);
     }
 }
 
@@ -111,6 +123,11 @@ impl Client {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self { stream: Box::new(stream), buffer: Vec::new() }
+    }
+
+    /// Goes on with a connection over TLS. It has to end as TLS wants it: what breaks off without a word is a failure.
+    pub(crate) fn over_tls(stream: StreamOwned<ClientConnection, TcpStream>) -> Self {
         Self { stream: Box::new(stream), buffer: Vec::new() }
     }
 

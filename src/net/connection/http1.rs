@@ -91,7 +91,7 @@ pub(super) async fn serve(
         () = stop.cancelled() => finish(connection, &activity).await,
     };
     if let Err(error) = ended {
-        refused_by_hyper(&app, peer, &error);
+        refused_by_hyper(&app, peer, &error, &activity);
     }
 }
 
@@ -140,7 +140,7 @@ where
 }
 
 /// What hyper answers by itself never becomes a request: it gets its line in the access log here.
-fn refused_by_hyper(app: &App, peer: Peer, error: &hyper::Error) {
+fn refused_by_hyper(app: &App, peer: Peer, error: &hyper::Error, activity: &Activity) {
     let head_timeout = std::error::Error::source(error)
         .and_then(|cause| cause.downcast_ref::<io::Error>())
         .and_then(io::Error::get_ref)
@@ -152,6 +152,8 @@ fn refused_by_hyper(app: &App, peer: Peer, error: &hyper::Error) {
         Some((StatusCode::URI_TOO_LONG, "target too long"))
     } else if error.is_parse_too_large() {
         Some((StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head too large"))
+    } else if error.is_parse() && activity.is_tls() {
+        Some((StatusCode::BAD_REQUEST, "TLS at a plain port"))
     } else if error.is_parse() {
         Some((StatusCode::BAD_REQUEST, "not HTTP/1"))
     } else {

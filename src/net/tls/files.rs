@@ -110,6 +110,24 @@ pub fn load(config: &TlsConfig) -> Result<Loaded, TlsFileError> {
     })
 }
 
+/// What there is to say of each certificate that `config` names, without its key: whoever looks may not read that.
+pub fn dates(config: &TlsConfig) -> impl Iterator<Item = Result<Shown, TlsFileError>> {
+    config.certificates.iter().enumerate().map(|(index, files)| {
+        let key = if index == 0 { "tls.cert_file" } else { "tls.certificates" };
+        let wrong = |reason| TlsFileError { key, file: files.cert.clone(), reason };
+        let chain = chain(&read(&files.cert).map_err(wrong)?).map_err(wrong)?;
+        shown(files, &chain).map_err(wrong)
+    })
+}
+
+fn shown(files: &CertificateFiles, chain: &[CertificateDer<'_>]) -> Result<Shown, String> {
+    // A chain has at least one.
+    let first = chain.first().ok_or("is empty")?;
+    let Described { names, not_before, not_after } = describe(first)?;
+    let key_is_open = is_open(&files.key);
+    Ok(Shown { file: files.cert.clone(), names, not_before, not_after, key_is_open })
+}
+
 /// A certificate and its key.
 fn pair(
     files: &CertificateFiles,
@@ -128,7 +146,7 @@ fn pair(
     }
     let chain = chain(&cert).map_err(wrong_cert)?;
     let key = private_key(&key).map_err(wrong_key)?;
-    let Described { names, not_before, not_after } = describe(&chain[0]).map_err(|reason| wrong_cert(reason.into()))?;
+    let about = shown(files, &chain).map_err(wrong_cert)?;
     let provider = ring::default_provider();
     let certified = match CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider) {
         Ok(certified) => certified,
@@ -153,8 +171,7 @@ fn pair(
             return Err(wrong_key(format!("is no key that TLS can use here; there are {kinds}")));
         }
     };
-    let key_is_open = is_open(&files.key);
-    Ok((certified, Shown { file: files.cert.clone(), names, not_before, not_after, key_is_open }))
+    Ok((certified, about))
 }
 
 /// Who vouches for clients.

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{AS_ANNA, catcher};
+use crate::limits::Net;
 use crate::support::catcher::{Catcher, Gate as Hold, Script};
 use crate::support::gate::Gate;
 use crate::support::http2::frames::{
@@ -225,4 +226,29 @@ fn streams_that_are_reset_while_passwords_are_verified_leave_the_queue() {
         None => panic!("there is no metric {waiting}:\n{}", gate.status("/metrics").1),
     });
     assert!(catcher.requests().is_empty());
+}
+
+/// A hundred streams on each of hundreds of connections would be as many requests to the catcher.
+#[test]
+fn requests_beside_others_count_against_the_limits_on_connections() {
+    let net = Net::new();
+    let catcher = net.catcher();
+    let gate = net.start_secure(&catcher, "limits.connections_per_address = 3");
+    let hold = Hold::closed();
+    catcher.always("GET /favicon.ico", Script::held(&hold));
+    let mut client = Client::connect(&gate, &[]);
+    for stream in [1, 3, 5] {
+        client.head(stream, &get("/favicon.ico", &[]), true);
+    }
+    assert!(catcher.wait_until(PATIENCE, |state| state.requests.len() == 3));
+    client.head(7, &get("/messages", &[]), true);
+    assert_eq!(client.status(7), 503);
+    gate.access_line(|line| line.contains("status=503") && line.contains("too many requests at once"));
+    hold.open();
+    let mut stream = 7;
+    eventually("a place to be given back", || {
+        stream += 2;
+        client.head(stream, &get("/messages", &[]), true);
+        (client.status(stream) == 200).then_some(())
+    });
 }

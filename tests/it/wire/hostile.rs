@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::support::gate::AS_ANNA;
+use crate::support::http2::frames::{DATA, END_HEADERS, END_STREAM, Frame, HEADERS, block};
 use crate::upgrade::HANDSHAKE;
 
 /// A connection's worth of bytes for a catcher below `prefix`: some requests behind one another, and what follows them.
@@ -41,6 +42,90 @@ fn request(prefix: &'static str) -> impl Strategy<Value = Vec<u8>> {
         }
         [head, body].concat()
     })
+}
+
+/// A connection's worth of frames for the same, behind the preface and the settings: some requests on streams 1, 3 and so
+/// on. How many there are comes with them.
+pub(super) fn frames(prefix: &'static str) -> impl Strategy<Value = (Vec<u8>, u32)> {
+    proptest::collection::vec(stream(prefix), 1..5).prop_map(|streams| {
+        let number = |at: usize| at as u32 * 2 + 1;
+        let count = streams.len() as u32;
+        let all = streams.into_iter().enumerate().flat_map(|(at, (head, body))| {
+            let mut bytes = Frame::new(
+                HEADERS,
+                if body.is_some() { END_HEADERS } else { END_HEADERS | END_STREAM },
+                number(at),
+                head,
+            )
+            .bytes();
+            if let Some(body) = body {
+                let (first, second) = body.split_at(body.len() / 2);
+                bytes.extend(Frame::new(DATA, 0, number(at), first).bytes());
+                bytes.extend(Frame::new(DATA, END_STREAM, number(at), second).bytes());
+            }
+            bytes
+        });
+        (all.collect(), count)
+    })
+}
+
+/// A head's block, and a body if there is one.
+fn stream(prefix: &'static str) -> impl Strategy<Value = (Vec<u8>, Option<Vec<u8>>)> {
+    let list = format!("{prefix}/messages").into_bytes();
+    let asked = prop_oneof![10 => (method(), target(prefix)), 3 => Just(("GET".to_owned(), list))];
+    let scheme = prop_oneof![9 => Just("https"), 1 => select(&["http", "ftp", ""][..])];
+    let names = select(
+        &[
+            ":authority: dev.test:8080\r\n",
+            ":authority: dev.test:8080\r\n",
+            ":authority: dev.test:8080\r\n",
+            ":authority: dev.test:8080\r\nhost: dev.test:8080\r\n",
+            ":authority: dev.test:8080\r\nhost: evil\r\n",
+            "host: dev.test:8080\r\n",
+            ":authority: u:p@dev.test\r\n",
+            "",
+        ][..],
+    );
+    let usual = prop_oneof![20 => Just(AS_ANNA), 1 => Just("")];
+    let protocol = prop_oneof![9 => Just(None), 6 => Just(Some("websocket")), 1 => Just(Some("connect-udp"))];
+    let fields = proptest::collection::vec(prop_oneof![30 => odd_field(), 8 => any_field(), 1 => fatal_field()], 0..4);
+    let body = prop_oneof![
+        12 => Just((None, "")),
+        3 => proptest::collection::vec(any::<u8>(), 0..40).prop_map(|body| (Some(body), "")),
+        1 => Just((Some(b"hello".to_vec()), "content-length: 5\r\n")),
+        1 => Just((Some(b"hello".to_vec()), "content-length: 7\r\n")),
+        1 => Just((Some(b"hello".to_vec()), "content-length: 3\r\n")),
+    ];
+    (asked, scheme, names, usual, protocol, fields, body).prop_map(
+        |((method, target), scheme, names, usual, protocol, fields, (body, length))| {
+            let pair = |name: &str, value: &[u8]| (name.as_bytes().to_vec(), value.to_vec());
+            let method = if protocol.is_some() { "CONNECT" } else { &method };
+            let mut all = vec![pair(":method", method.as_bytes()), pair(":scheme", scheme.as_bytes())];
+            all.push(pair(":path", &target));
+            if let Some(protocol) = protocol {
+                all.extend([pair(":protocol", protocol.as_bytes()), pair("sec-websocket-version", b"13")]);
+            }
+            let lines = [names.as_bytes(), usual.as_bytes(), &fields.concat(), length.as_bytes()].concat();
+            for line in lines.split(|byte| *byte == b'\n') {
+                let line = line.strip_suffix(b"\r").unwrap_or(line);
+                let at = line.iter().skip(1).position(|byte| *byte == b':').map(|at| at + 1);
+                let Some((name, value)) = at.map(|at| (&line[..at], line[at + 1..].trim_ascii())) else { continue };
+                let name = name.to_ascii_lowercase();
+                // What HTTP/2 does not have at all is left out of most, or none would be left.
+                let is_gone = matches!(
+                    &name[..],
+                    b"connection" | b"upgrade" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding"
+                );
+                // Without a line that names it, this one is like any other.
+                let is_nominated = name == b"x-nominated";
+                if !is_nominated && (!is_gone || value.len() % 8 == 1) {
+                    all.push((name, value.to_vec()));
+                }
+            }
+            all.sort_by_key(|(name, _)| !name.starts_with(b":"));
+            (block(&all), body)
+        },
+    )
 }
 
 fn method() -> impl Strategy<Value = String> {

@@ -104,11 +104,11 @@ fn digits(bytes: &[u8]) -> u16 {
 }
 
 /// A head's block: each field as a literal that is not indexed, in plain text (RFC 7541 section 6.2.2).
-pub(crate) fn block(fields: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn block<T: AsRef<[u8]>>(fields: &[(T, T)]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
         block.push(0);
-        for text in [name.as_bytes(), value.as_bytes()] {
+        for text in [name.as_ref(), value.as_ref()] {
             length(&mut block, text.len());
             block.extend(text);
         }
@@ -160,7 +160,8 @@ impl Client {
 
     pub(crate) fn begin(&mut self, settings: &[(u16, u32)]) {
         let mut payload = Vec::new();
-        for (name, value) in settings {
+        // Without a table, each head says its status anew.
+        for (name, value) in [(1, 0)].iter().chain(settings) {
             payload.extend(name.to_be_bytes());
             payload.extend(value.to_be_bytes());
         }

@@ -28,6 +28,7 @@ use super::limits;
 use crate::app::{App, Connected};
 use crate::body::Body;
 use crate::client_addr::Peer;
+use crate::guard;
 use crate::in_flight::Activity;
 use crate::net::client_io::{ClientIo, Stream};
 use crate::net::limits::Admitted;
@@ -65,8 +66,8 @@ pub(super) async fn serve(
     let activity = Arc::new(Activity::default());
     // A client may be in the middle of a body when we end.
     activity.leaves_unread();
+    let streams = Streams::new(app.tracker().clone(), admitted.places(), limits.send);
     let io = TokioIo::new(ClientIo::of_frames(stream, limits, Arc::clone(&activity), admitted));
-    let streams = Streams::new(app.tracker().clone(), limits.send);
 
     let service = {
         let (app, streams) = (Arc::clone(&app), Arc::clone(&streams));
@@ -76,6 +77,9 @@ pub(super) async fn serve(
                 let limit = app.timeouts().request_body;
                 let mut request = head::received(request).map(|incoming| Body::stream(incoming, Some(limit)));
                 turn.is_told_by(&mut request);
+                if turn.is_too_many() {
+                    request.extensions_mut().insert(guard::TooMany);
+                }
                 let mut response = app.handle(request, &connected).await;
                 if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                     head::switched(&mut response);

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::forward::upgrade::{Extended, Holds};
 use crate::in_flight::{Activity, InFlight};
 use crate::net::client_io::poll_until;
+use crate::net::limits::{Full, Place, Places};
 
 /// How long a client may take over what it was told last on a tunnel.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -30,6 +31,7 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 pub(super) struct Streams {
     tasks: TaskTracker,
     send: Duration,
+    places: Places,
     open: Mutex<Open>,
     changed: Notify,
     /// What the next task that hyper asks for is about: it asks while that is being said.
@@ -48,24 +50,27 @@ struct Open {
 }
 
 impl Streams {
-    /// Streams whose tasks are tracked by `tasks`, and whose client may take nothing for as long as `send`.
-    pub(super) fn new(tasks: TaskTracker, send: Duration) -> Arc<Self> {
-        let open = Open { count: 0, any: false, since: Instant::now(), awaited: false };
-        Arc::new(Self { tasks, send, open: Mutex::new(open), changed: Notify::new(), next: Mutex::default() })
+    /// Streams whose tasks are tracked by `tasks`, of which all but one take `places`, and whose client may take nothing
+    /// for as long as `send`.
+    pub(super) fn new(tasks: TaskTracker, places: Places, send: Duration) -> Arc<Self> {
+        let open = Mutex::new(Open { count: 0, any: false, since: Instant::now(), awaited: false });
+        Arc::new(Self { tasks, send, places, open, changed: Notify::new(), next: Mutex::default() })
     }
 
     /// A request has come; hyper asks for its task at once.
     pub(super) fn opened(self: &Arc<Self>) -> Arc<Turn> {
-        {
+        let is_beside = {
             let mut open = self.open();
             open.count += 1;
             if !std::mem::replace(&mut open.any, true) {
                 // Another limit holds from now on.
                 self.changed.notify_one();
             }
-        }
+            open.count > 1
+        };
         let turn = Arc::new(Turn {
             streams: Arc::clone(self),
+            place: if is_beside { self.places.take().map(Some) } else { Ok(None) },
             activity: Arc::default(),
             is_blocked: AtomicBool::new(false),
             handed: AtomicU32::new(0),
@@ -128,6 +133,8 @@ impl Streams {
 #[derive(Debug)]
 pub(super) struct Turn {
     streams: Arc<Streams>,
+    /// One beside others has a place of its own, if there was one left.
+    place: Result<Option<Place>, Full>,
     /// The stream's own: one request, and what goes on while its client takes nothing.
     activity: Arc<Activity>,
     /// Whether a part of the answer waits for its client.
@@ -140,6 +147,11 @@ pub(super) struct Turn {
 }
 
 impl Turn {
+    /// Whether there is no place left for it.
+    pub(super) fn is_too_many(&self) -> bool {
+        self.place.is_err()
+    }
+
     /// The answer is in flight until what this gives is dropped.
     pub(super) fn begin(&self) -> InFlight {
         self.activity.begin()
