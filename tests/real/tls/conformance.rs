@@ -33,8 +33,14 @@ const OTHERWISE: &[(&str, &[&str])] = &[
     ),
     (
         "it is answered 400 or 405 and goes no further, where a case takes a reset only",
-        &["sends headers frame with mismatched host authority", "sends connect without authority"],
+        &[
+            "sends connect without authority",
+            "sends headers frame with leading space in field value",
+            "sends headers frame with mismatched host authority",
+            "sends headers frame with trailing tab in field value",
+        ],
     ),
+    ("what follows a body is dropped unread", &["sends headers frame with pseudo header in trailer"]),
     (
         "the case never ends its PUSH_PROMISE (END_HEADERS), and the library waits for the rest",
         &["client sends push promise frame"],
