@@ -28,7 +28,7 @@ fn at_the_inbox(flags: &str) -> Vec<String> {
     let status = script.wait();
     assert!(status.success(), "{status}; what it found is below");
     // The line of the socket comes when it ends.
-    served.gate.access_line(|line| is_socket(line));
+    served.gate.access_line(is_socket);
     served.gate.access_log()
 }
 
