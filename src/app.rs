@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use http::header::HeaderValue;
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 
 pub use self::connected::{Connected, Secured};
 use self::entrance::Asks;
@@ -36,7 +36,7 @@ use crate::forward::relay::Pace;
 use crate::forward::tunnels::Tunnels;
 use crate::forward::upgrade::Extended;
 use crate::forward::{self, Forward};
-use crate::guard::origin::Origin;
+use crate::guard::origin::{self, Origin, Public};
 use crate::guard::{self, cors};
 use crate::metrics::Metrics;
 use crate::page;
@@ -65,7 +65,10 @@ pub struct App {
     read_ahead: Arc<ReadAhead>,
     limits: Limits,
     timeouts: Timeouts,
+    /// The port to which requests in clear text are sent, if they are.
+    redirect: Option<u16>,
     told_of_forwarder: AtomicBool,
+    told_headerless: Seldom,
     faults: Seldom,
     looked: Seldom,
 }
@@ -96,7 +99,9 @@ impl App {
             read_ahead: ReadAhead::new(start.limits.read_ahead),
             limits: start.limits.clone(),
             timeouts: start.timeouts.clone(),
+            redirect: start.redirect.map(|redirect| redirect.port),
             told_of_forwarder: AtomicBool::new(false),
+            told_headerless: Seldom::default(),
             faults: Seldom::default(),
             looked: Seldom::default(),
         }
@@ -110,9 +115,14 @@ impl App {
         // Who waits for 100 Continue has sent no body yet, and is not to be asked for it now.
         let expects = request.headers().contains_key(http::header::EXPECT);
         let is_extended = request.extensions().get::<Extended>().is_some();
+        let is_http2 = request.version() == Version::HTTP_2;
         let (parts, mut body) = request.into_parts();
         let live = self.live.load_full();
         let reader = cors::reader(&parts.headers, &live.allowed_origins).cloned();
+        let hsts = live.hsts.clone().filter(|_| {
+            let peer = Client { addr: connected.peer, peer_is_trusted: self.trusts(connected.peer) };
+            origin::is_https(&parts.headers, peer, connected.is_secured())
+        });
         let answered = self.decide_and_forward(&live, parts, &mut body, connected, &mut record).await;
         let mut response = match answered.and_then(|response| no_false_tunnel(response, is_extended)) {
             Ok(response) => {
@@ -131,7 +141,14 @@ impl App {
                     // A small body is nearly always there already, and then the connection is good for another request.
                     let _ = tokio::time::timeout(A_MOMENT, body.drained(SMALL_BODY)).await;
                 }
-                if body.is_streamed() || matches!(reject, Reject::Certificate) {
+                if is_http2 {
+                    if matches!(reject, Reject::Certificate) {
+                        response.extensions_mut().insert(Last);
+                    }
+                    if body.is_streamed() {
+                        response = response.map(|answer| answer.behind(body));
+                    }
+                } else if body.is_streamed() || matches!(reject, Reject::Certificate) {
                     // What is left of the body would be read as the next request, so there is none.
                     response
                         .headers_mut()
@@ -142,6 +159,9 @@ impl App {
         };
         if !live.allowed_origins.is_empty() {
             cors::tell(response.headers_mut(), reader);
+        }
+        if let Some(hsts) = hsts {
+            response.headers_mut().insert(http::header::STRICT_TRANSPORT_SECURITY, hsts);
         }
         counted.status = response.status();
         match record {
@@ -170,6 +190,14 @@ impl App {
             return self.health(&parts.method);
         }
         guard::names(&live.hosts, &parts, client)?;
+        let listening = connected.local.map(|local| local.port());
+        let secured = connected.is_secured();
+        if let Some(port) = self.redirect
+            && let public = Public::of(&parts, client, secured, listening)
+            && !public.https
+        {
+            return Err(guard::redirect::to_https(&public, &parts, port));
+        }
         let handshake = forward::is_websocket(&parts);
 
         let site = &live.site;
@@ -183,10 +211,9 @@ impl App {
         let mut known = site.catcher.now().map(|catcher| (catcher, routed(catcher)));
 
         let socket = known.as_ref().is_some_and(|(_, action)| is_upgrade(action));
-        let listening = connected.local.map(|local| local.port());
         let (from_here, proven) = (connected.is_own(), &connected.proven);
-        let secured = connected.secured.as_ref();
-        let mut asks = Asks { parts: &parts, client, from_here, listening, secured, proven, socket };
+        let own_tls = connected.secured.as_ref();
+        let mut asks = Asks { parts: &parts, client, from_here, listening, secured, own_tls, proven, socket };
         if cors::reader(&parts.headers, &live.allowed_origins).is_some()
             && let Some(answer) = cors::preflight(&parts)
         {
@@ -239,7 +266,7 @@ impl App {
         let no_stream = no_stream.then(|| asks.cross_site());
         let host = guard::host(&parts);
         let peer_value = connected.peer_value.as_ref();
-        let way = Way { peer: connected.peer, peer_value, client, host: host.as_ref(), secured: secured.is_some() };
+        let way = Way { peer: connected.peer, peer_value, client, host: host.as_ref(), secured };
         let forward = Forward {
             upstream: &site.upstream,
             catcher,
@@ -301,6 +328,10 @@ impl App {
         client
     }
 }
+
+/// In an answer's extensions: its connection is to take no more requests. HTTP/1 has a field for that.
+#[derive(Clone, Copy, Debug)]
+pub struct Last;
 
 /// Counts a request once, whatever becomes of it.
 struct Counted<'a> {

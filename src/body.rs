@@ -9,6 +9,7 @@
 
 mod ahead;
 pub mod budget;
+mod linger;
 mod stream;
 
 use std::fmt;
@@ -24,6 +25,7 @@ use hyper::body::Incoming;
 
 use self::ahead::{Ahead, Parts as _};
 use self::budget::ReadAhead;
+use self::linger::Linger;
 pub use self::stream::Progress;
 use self::stream::{Stream, Until};
 use crate::access_log::Record;
@@ -41,6 +43,8 @@ pub struct Body {
     record: Option<Box<Record>>,
     /// Tells the client's connection that its request is over.
     in_flight: Option<InFlight>,
+    /// What the client is still sending, to be taken in before the end.
+    unread: Option<Box<Linger>>,
 }
 
 #[derive(Debug)]
@@ -124,13 +128,13 @@ impl Body {
     /// A body that is at hand.
     #[must_use]
     pub fn full(bytes: Bytes) -> Self {
-        Self { source: Source::Full(bytes), record: None, in_flight: None }
+        Self { source: Source::Full(bytes), record: None, in_flight: None, unread: None }
     }
 
     /// A body as it arrives, with at most `limit` between two of its frames (none: any time).
     #[must_use]
     pub fn stream(incoming: Incoming, limit: Option<Duration>) -> Self {
-        Self { source: Source::Stream(Stream::new(incoming, limit)), record: None, in_flight: None }
+        Self { source: Source::Stream(Stream::new(incoming, limit)), record: None, in_flight: None, unread: None }
     }
 
     /// Tells the client's connection when the body is dropped before its end.
@@ -170,6 +174,14 @@ impl Body {
             let ahead = Ahead::new(stream, Arc::clone(budget), client);
             self.source = Source::Ahead(Arc::new(Reading(Mutex::new(ahead))));
         }
+        self
+    }
+
+    /// Has this answer end only when `request`, which nobody read, has, or after a while. Over HTTP/2 an answer that ends
+    /// first is followed by a reset, for which some clients give up the answer (against RFC 9113 section 8.1).
+    #[must_use]
+    pub fn behind(mut self, request: Body) -> Self {
+        self.unread = Some(Box::new(Linger::new(request)));
         self
     }
 
@@ -254,6 +266,7 @@ impl Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
+        self.unread = None;
         let whole = self.is_end_stream();
         if let Some(record) = self.record.as_mut().filter(|_| whole) {
             record.ended();
@@ -292,12 +305,19 @@ impl http_body::Body for Body {
             None => {
                 // hyper does not remember the end of a body without a length.
                 this.source = Source::Full(Bytes::new());
+                if let Some(unread) = &mut this.unread {
+                    ready!(unread.poll(cx));
+                    this.unread = None;
+                }
                 None
             }
         })
     }
 
     fn is_end_stream(&self) -> bool {
+        if self.unread.is_some() {
+            return false;
+        }
         match &self.source {
             Source::Full(bytes) => bytes.is_empty(),
             Source::Stream(stream) => stream.is_ended(),

@@ -19,7 +19,7 @@ use crate::access_log::AccessLog;
 use crate::app::{App, Live};
 use crate::auth::{AuthLimits, Authenticator, UsersFileError, UsersRead};
 use crate::conditions::Condition;
-use crate::config::model::{Listen, ListenAt, Scheme, StartConfig, StatusConfig};
+use crate::config::model::{Listen, ListenAt, RedirectConfig, Scheme, StartConfig, StatusConfig};
 use crate::config::{Config, Source};
 use crate::forward::tunnels::Tunnels;
 use crate::isolation::facts;
@@ -138,7 +138,8 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
         }
         let clients = loaded.as_ref().and_then(|loaded| loaded.clients.clone());
         let live = Live::new(&config.live, Arc::new(users), clients, &config.start);
-        Arc::new(App::new(&config.start, live, auth, sessions, access_log, tunnels, metrics))
+        let start = StartConfig { redirect: redirect(&config.start, &sockets.main), ..config.start.clone() };
+        Arc::new(App::new(&start, live, auth, sessions, access_log, tunnels, metrics))
     };
     let (workers, mut inboxes) = Workers::new(config.start.workers, lifetime.tasks.clone());
     let own = inboxes.remove(0);
@@ -183,6 +184,16 @@ async fn serve(start: Start, access_log: AccessLog) -> Result<(), StartError> {
     join(threads.into_iter().chain(status).chain([purge]));
     app.sessions().flush(LAST_LINES);
     Ok(())
+}
+
+/// Where requests in clear text are sent: only what is bound says which port the system or the service manager chose.
+fn redirect(start: &StartConfig, bound: &[Bound]) -> Option<RedirectConfig> {
+    let redirect = start.redirect?;
+    let https = bound.iter().filter(|bound| bound.scheme == Scheme::Https).find_map(Bound::port);
+    Some(match https {
+        Some(port) if !redirect.configured => RedirectConfig { port, ..redirect },
+        _ => redirect,
+    })
 }
 
 /// A thread that panicked has said so by itself.
@@ -273,7 +284,6 @@ fn accept(
         connections: Connections::new(in_all, per_address, app.metrics().connections.clone()),
         app: Arc::clone(app),
         stop: CancellationToken::new(),
-        told: Arc::default(),
         tls: None,
     };
     let mut accepting = Accepting { stop: acceptor.stop.clone(), tasks: Vec::new() };

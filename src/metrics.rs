@@ -44,6 +44,8 @@ pub struct Metrics {
     pub accepted: IntCounter,
     /// Connections among them from trusted proxies.
     pub accepted_from_proxies: IntCounter,
+    /// Connections of trusted proxies that were closed, since they did not begin with a right PROXY header.
+    pub bad_proxy_headers: IntCounter,
     isolation: IntGaugeVec,
     reloads: [IntCounter; 2],
     last_reload: Gauge,
@@ -94,6 +96,10 @@ impl Metrics {
             accepted: make.counter("connections_accepted_total", "Connections of clients that were accepted.")?,
             accepted_from_proxies: make
                 .counter("connections_from_trusted_proxies_total", "Connections of those that trusted_proxies names.")?,
+            bad_proxy_headers: make.counter(
+                "bad_proxy_headers_total",
+                "Connections of trusted proxies that did not begin with a right PROXY header, and were closed.",
+            )?,
             isolation: make.gauges(
                 "isolation_findings",
                 "What the daemon's look for ways around the gate found, by severity.",

@@ -61,6 +61,8 @@ pub enum Reject {
     MethodNotAllowed(&'static str),
     /// The catcher lives elsewhere: not a refusal, but an answer from here.
     Elsewhere(String),
+    /// The request came in clear text, and there is this address by TLS.
+    ByTls(String),
     /// The catcher cannot list its messages, because of this one if it was found.
     BrokenList(Option<u64>),
     /// The body did not arrive in time.
@@ -180,6 +182,7 @@ impl Reject {
             Reject::NotFound | Reject::NoSocket => StatusCode::NOT_FOUND,
             Reject::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Reject::Elsewhere(_) => StatusCode::FOUND,
+            Reject::ByTls(_) => StatusCode::PERMANENT_REDIRECT,
             Reject::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Reject::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Reject::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
@@ -210,6 +213,7 @@ impl Reject {
             Reject::NotFound => "no such route",
             Reject::MethodNotAllowed(_) => "method not allowed",
             Reject::Elsewhere(_) => "outside the prefix",
+            Reject::ByTls(_) => "not by TLS",
             Reject::BrokenList(_) => "broken list",
             Reject::BodyTimeout => "body timeout",
             Reject::BodyBroken => "body broken",

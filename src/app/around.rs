@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::StatusCode;
 use tokio_util::task::TaskTracker;
@@ -16,6 +16,9 @@ use crate::forward::tunnels::Rule;
 use crate::metrics::Metrics;
 use crate::session::{Seconds, Sessions};
 use crate::vitals::Vitals;
+
+/// How often at most somebody is told of proxies without a PROXY header.
+const HEADERLESS_AGAIN: Duration = Duration::from_secs(60);
 
 impl App {
     /// Puts `live` in the place of what held: every request from now on sees it, and tunnels whose users may not have them
@@ -60,6 +63,27 @@ impl App {
     #[must_use]
     pub fn trusts(&self, peer: Peer) -> bool {
         client_addr::trusts(&self.live.load().trusted_proxies, peer)
+    }
+
+    /// Whether a connection from `peer` begins with a PROXY header at this moment.
+    #[must_use]
+    pub fn expects_header(&self, peer: Peer) -> bool {
+        let live = self.live.load();
+        live.proxy_protocol && client_addr::trusts(&live.trusted_proxies, peer)
+    }
+
+    /// The connection of a trusted proxy that should have begun with a PROXY header did not, and is closed.
+    pub fn headerless(&self, peer: Peer, why: &dyn std::fmt::Display) {
+        self.metrics.bad_proxy_headers.inc();
+        tracing::debug!(%peer, %why, "a connection without a right PROXY header");
+        if self.told_headerless.due_after(HEADERLESS_AGAIN) {
+            tracing::warn!(
+                %peer,
+                %why,
+                "a trusted proxy sends no PROXY header, so its connection is closed; have it send one (HAProxy: send-proxy-v2, \
+                 nginx: proxy_protocol on), or take it out of trusted_proxies (said once a minute)"
+            );
+        }
     }
 
     /// Closes `worker`'s upstream connections that have lain idle for too long, and forgets credentials that have not been

@@ -13,10 +13,12 @@ use crate::session::Given;
 /// What is known of a connection before its first request.
 #[derive(Debug)]
 pub struct Connected {
-    /// Its other end.
+    /// Its other end: the client, where a trusted proxy's PROXY header names him.
     pub peer: Peer,
     /// This end, if it has an address.
     pub local: Option<SocketAddr>,
+    /// Whether the client came by TLS to a trusted proxy, by its PROXY header.
+    pub by_tls: bool,
     /// The other end as a header value.
     pub peer_value: Option<HeaderValue>,
     /// The worker that serves it.
@@ -41,6 +43,11 @@ pub struct Secured {
 }
 
 impl Connected {
+    /// Whether it came by TLS: to the gate, or by the word of its PROXY header to a proxy in front.
+    pub(super) fn is_secured(&self) -> bool {
+        self.secured.is_some() || self.by_tls
+    }
+
     /// Whether it comes from this machine's own address, other than loopback: what hands connections on here, a container
     /// engine's forwarder say, has that address, and who is behind it could be anybody.
     pub(super) fn is_own(&self) -> bool {

@@ -34,8 +34,10 @@ pub(super) struct Asks<'a> {
     pub(super) from_here: bool,
     /// The port that it came to.
     pub(super) listening: Option<u16>,
-    /// What TLS of the gate's own says of its connection.
-    pub(super) secured: Option<&'a Secured>,
+    /// Whether it came by TLS, to the gate or by the word of its PROXY header.
+    pub(super) secured: bool,
+    /// What TLS of the gate's own says of its connection, if it came by that.
+    pub(super) own_tls: Option<&'a Secured>,
     /// The credentials that were right on its connection last.
     pub(super) proven: &'a Proven,
     /// Whether it asks for the catcher's socket: what the route says, not the fields alone.
@@ -48,7 +50,7 @@ impl<'a> Asks<'a> {
     }
 
     fn public(&self) -> Public {
-        Public::of(self.parts, self.client, self.secured.is_some(), self.listening)
+        Public::of(self.parts, self.client, self.secured, self.listening)
     }
 
     fn agent(&self) -> &[u8] {
@@ -127,7 +129,7 @@ impl App {
                 _ => Ok(Some(identity)),
             };
         }
-        if let Some(certificate) = asks.secured.and_then(|secured| secured.certificate.as_ref())
+        if let Some(certificate) = asks.own_tls.and_then(|secured| secured.certificate.as_ref())
             && let Some(user) = live.certified(certificate, SystemTime::now())
         {
             return Ok(Some(Identity::of_certificate(user, certificate)));

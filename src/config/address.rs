@@ -63,6 +63,12 @@ impl Listen {
         }
     }
 
+    /// Whether both are one place. A port that the system chooses is another one for each scheme.
+    pub(super) fn is_also(&self, other: &Self) -> bool {
+        let chosen = matches!(self.at, ListenAt::Tcp { addr, .. } if addr.port() == 0);
+        self.at == other.at && (self.scheme == other.scheme || !chosen)
+    }
+
     /// Whether both cannot be listened on at one time.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         match (&self.at, &other.at) {

@@ -93,8 +93,11 @@ impl Key {
 pub(super) const KEYS: &[Key] = &[
     key("listen", Kind::List, r#"["0.0.0.0:8080", "[::]:8080"]"#).flag("listen"),
     key("trusted_proxies", Kind::List, "[]"),
+    key("proxy_protocol", Kind::Bool, "false"),
     key("unix_socket_mode", Kind::Text, r#""0660""#),
     unset("workers", Kind::Integer, "4 # one a core"),
+    key("redirect", Kind::Bool, "false"),
+    unset("redirect_port", Kind::Integer, "443 # that of the first https entry of listen"),
     key("hosts", Kind::List, "[]"),
     key("allowed_origins", Kind::List, "[]"),
     unset("state_dir", Kind::Text, r#""/var/lib/mailwarden" # $STATE_DIRECTORY, else this"#),
@@ -104,6 +107,7 @@ pub(super) const KEYS: &[Key] = &[
     key("tls.certificates", Kind::Certificates, "[]"),
     key("tls.min_version", Kind::Text, r#""1.2""#),
     key("tls.http2", Kind::Bool, "true"),
+    unset("tls.hsts", Kind::Text, r#""365d" # browsers may come back in clear text"#),
     unset("tls.client_ca_file", Kind::Text, r#""/etc/mailwarden/tls/clients.pem" # nobody is asked for a certificate"#),
     key("tls.client_auth", Kind::Text, r#""required""#),
     key("tls.client_users", Kind::CertificateTable, "{}"),
@@ -144,6 +148,7 @@ pub(super) const KEYS: &[Key] = &[
     key("limits.connections", Kind::Integer, "4096"),
     key("limits.connections_per_address", Kind::Integer, "512"),
     key("limits.read_ahead", Kind::Text, r#""64MiB""#),
+    key("timeouts.proxy_header", Kind::Text, r#""5s""#),
     key("timeouts.keep_alive", Kind::Text, r#""75s""#),
     key("timeouts.handshake", Kind::Text, r#""10s""#),
     key("timeouts.request_head", Kind::Text, r#""60s""#),
@@ -163,8 +168,7 @@ pub(super) const KEYS: &[Key] = &[
 
 /// Keys and tables of capabilities that this version does not have, and what it does not do. To accept and ignore one
 /// would be to promise what does not happen.
-const NOT_YET: &[(&str, &str)] =
-    &[("redirect", "this version does not redirect yet"), ("site", "this version serves one catcher only yet")];
+const NOT_YET: &[(&str, &str)] = &[("site", "this version serves one catcher only yet")];
 
 /// What a path in the configuration is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -171,7 +171,17 @@ pub(crate) fn accepts_all(text: &str) -> Result<(), String> {
 }
 
 /// What is in the reason of a fault that another key may mend.
-const TOGETHER: [&str; 3] = ["needs hosts", "is this gate's own address", "is taken by listen"];
+const TOGETHER: [&str; 9] = [
+    "needs TLS",
+    "needs a certificate",
+    "give both or none",
+    "and no entry of listen is https",
+    "means nothing without redirect",
+    "needs hosts",
+    "needs trusted_proxies",
+    "is this gate's own address",
+    "is taken by listen",
+];
 
 /// What the loader says of a text, but for keys whose capability is not built.
 fn faults(text: &str) -> Vec<ConfigError> {

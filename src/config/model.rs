@@ -37,6 +37,8 @@ pub struct StartConfig {
     pub listen: Vec<Listen>,
     /// Whether nobody said where: then the service manager's sockets are taken instead, if it passed any.
     pub listen_is_default: bool,
+    /// Where requests in clear text are sent, if they are: the port of the address by TLS.
+    pub redirect: Option<RedirectConfig>,
     /// The permission bits of Unix sockets that are made, at most 0o777.
     pub unix_socket_mode: u32,
     /// How many runtimes serve, each on a thread of its own.
@@ -51,6 +53,15 @@ pub struct StartConfig {
     pub status: Option<StatusConfig>,
     /// What is logged and how.
     pub log: LogConfig,
+}
+
+/// Where requests in clear text are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RedirectConfig {
+    /// The port that the configuration names, or what it can tell of one: that of an https entry, else https's own.
+    pub port: u16,
+    /// Whether it names it.
+    pub configured: bool,
 }
 
 /// Where the daemon tells how it is.
@@ -81,6 +92,8 @@ pub struct Limits {
 /// How long each step may take. None is zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeouts {
+    /// How long a trusted proxy's PROXY header may take, from the connection's beginning to its last byte.
+    pub proxy_header: Duration,
     /// How long a client's connection may stay open without a request.
     pub keep_alive: Duration,
     /// How long a TLS handshake may take.
@@ -189,12 +202,16 @@ impl fmt::Display for LogFormat {
 pub struct LiveConfig {
     /// Whose forwarding headers are believed.
     pub trusted_proxies: TrustedProxies,
+    /// Whether each connection from one of them begins with a header of the PROXY protocol; then there are some.
+    pub proxy_protocol: bool,
     /// The names under which the gate may be asked.
     pub hosts: Hosts,
     /// The other sites whose pages may use it.
     pub allowed_origins: AllowedOrigins,
     /// The path at which a load balancer is answered without credentials, if there is one; canonical.
     pub health_path: Option<String>,
+    /// For how long a browser that came by TLS is to come by nothing else, if it is told so; zero takes that back.
+    pub hsts: Option<Duration>,
     /// What TLS is made of, if any is spoken.
     pub tls: Option<TlsConfig>,
     /// Who is let in.

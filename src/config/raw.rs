@@ -92,11 +92,6 @@ impl Raw {
         self.written.get(path).or_else(|| self.defaults.get(path))
     }
 
-    /// Whether somebody wrote a key.
-    pub(super) fn is_written(&self, path: &str) -> bool {
-        self.written.contains_key(path)
-    }
-
     /// Whether a key has its default, be it that somebody wrote the same.
     pub(super) fn is_default(&self, path: &str) -> bool {
         match (self.written.get(path), self.defaults.get(path)) {

@@ -56,6 +56,8 @@ pub(super) fn config(mut raw: Raw) -> Result<Config, ConfigErrors> {
         reader.not_twice(start);
         reader.tls_and_https(start, live);
         reader.binds_the_anonymous(live);
+        reader.has_proxies(live);
+        reader.has_tls(start, live);
     }
     match (start, live) {
         (Ok(start), Ok(live)) if reader.is_clean() => Ok(Config { start, live }),
@@ -97,6 +99,7 @@ impl<'a> Reader<'a> {
     fn start(&mut self) -> Read<StartConfig> {
         let listen = self.listen();
         let listen_is_default = self.raw.is_default("listen");
+        let redirect = self.redirect(listen.as_deref().unwrap_or_default());
         let unix_socket_mode = self.parsed("unix_socket_mode", parse_mode);
         let workers = self.workers();
         let limits = self.limits();
@@ -107,6 +110,7 @@ impl<'a> Reader<'a> {
         Ok(StartConfig {
             listen: listen?,
             listen_is_default,
+            redirect: redirect?,
             unix_socket_mode: unix_socket_mode?,
             workers: workers?,
             limits: limits?,
@@ -141,7 +145,7 @@ impl<'a> Reader<'a> {
         let mut noted = None;
         for (item, text) in &items {
             match Listen::parse(text) {
-                Ok(listen) if found.iter().any(|other| other.at == listen.at) => {
+                Ok(listen) if found.iter().any(|other| other.is_also(&listen)) => {
                     noted = Some(self.fault(item, PATH, format!("{text:?} is there twice; remove one")));
                 }
                 Ok(listen) => found.push(listen),
@@ -180,6 +184,7 @@ impl<'a> Reader<'a> {
     }
 
     fn timeouts(&mut self) -> Read<Timeouts> {
+        let proxy_header = self.duration("timeouts.proxy_header", LONGEST);
         let keep_alive = self.duration("timeouts.keep_alive", LONGEST);
         let handshake = self.duration("timeouts.handshake", LONGEST);
         let request_head = self.duration("timeouts.request_head", LONGEST);
@@ -192,6 +197,7 @@ impl<'a> Reader<'a> {
         let send = self.duration("timeouts.send", LONGEST);
         let stop = self.duration("timeouts.stop", LONGEST);
         Ok(Timeouts {
+            proxy_header: proxy_header?,
             keep_alive: keep_alive?,
             handshake: handshake?,
             request_head: request_head?,
@@ -238,18 +244,22 @@ impl<'a> Reader<'a> {
 
     fn live(&mut self) -> Read<LiveConfig> {
         let trusted_proxies = self.trusted_proxies();
+        let proxy_protocol = self.boolean("proxy_protocol");
         let hosts = self.hosts();
         let allowed_origins = self.allowed_origins();
         let health_path = self.health_path();
+        let hsts = self.hsts();
         let tls = self.tls();
         let auth = self.auth();
         let enhance = self.boolean("page.enhance");
         let site = self.site();
         Ok(LiveConfig {
             trusted_proxies: trusted_proxies?,
+            proxy_protocol: proxy_protocol?,
             hosts: hosts?,
             allowed_origins: allowed_origins?,
             health_path: health_path?,
+            hsts: hsts?,
             tls: tls?,
             auth: auth?,
             page: PageConfig { enhance: enhance? },

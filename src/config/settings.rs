@@ -9,8 +9,14 @@ impl StartConfig {
     pub fn settings(&self) -> Vec<(&'static str, String)> {
         let (limits, times, log) = (&self.limits, &self.timeouts, &self.log);
         let listen: Vec<String> = self.listen.iter().map(Listen::to_string).collect();
+        let redirect_port = self.redirect.filter(|redirect| redirect.configured).map(|redirect| redirect.port);
         vec![
             ("listen", listen.join(", ")),
+            ("redirect", self.redirect.is_some().to_string()),
+            (
+                "redirect_port",
+                redirect_port.map_or("that of the first https entry".to_owned(), |port| port.to_string()),
+            ),
             ("unix_socket_mode", format!("{:04o}", self.unix_socket_mode)),
             ("workers", self.workers.to_string()),
             ("state_dir", self.state_dir.display().to_string()),
@@ -19,6 +25,7 @@ impl StartConfig {
             ("limits.connections", limits.connections.to_string()),
             ("limits.connections_per_address", limits.connections_per_address.to_string()),
             ("limits.read_ahead", format_size(limits.read_ahead as u64)),
+            ("timeouts.proxy_header", format_duration(times.proxy_header)),
             ("timeouts.keep_alive", format_duration(times.keep_alive)),
             ("timeouts.handshake", format_duration(times.handshake)),
             ("timeouts.request_head", format_duration(times.request_head)),
@@ -52,8 +59,9 @@ mod tests {
     use super::super::{Source, assemble};
 
     /// What a reload takes over. Every other key is named when it changes: none is passed over in silence.
-    const LIVE: [&str; 11] = [
+    const LIVE: [&str; 12] = [
         "trusted_proxies",
+        "proxy_protocol",
         "hosts",
         "allowed_origins",
         "health_path",

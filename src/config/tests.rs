@@ -76,6 +76,7 @@ fn nothing_written_is_the_default() {
     assert_eq!(
         start.timeouts,
         Timeouts {
+            proxy_header: Duration::from_secs(5),
             keep_alive: Duration::from_secs(75),
             handshake: Duration::from_secs(10),
             request_head: Duration::from_secs(60),
@@ -90,7 +91,7 @@ fn nothing_written_is_the_default() {
         }
     );
     assert_eq!(start.log, LogConfig { level: LogLevel::Info, access: true, format: LogFormat::Text });
-    assert!(live.trusted_proxies.is_empty());
+    assert!(live.trusted_proxies.is_empty() && !live.proxy_protocol);
     assert_eq!(live.auth.realm, "Restricted");
     assert_eq!(live.auth.users_file, UsersFile { path: "/etc/mailwarden/htpasswd".into(), configured: false });
     assert!(!live.auth.allow_plaintext);
@@ -176,6 +177,7 @@ fn what_the_example_comments_out_is_right_too() {
         })
         // One of two that exclude each other.
         .filter(|line| !line.starts_with("every ="))
+        .map(|line| if line.starts_with("listen = [") { "listen = [\"https://0.0.0.0:8443\"]" } else { line })
         .collect();
     let alert = dir.path().join("alert-url");
     std::fs::write(&alert, "https://chat.test/hooks/x\n").unwrap();
@@ -186,6 +188,8 @@ fn what_the_example_comments_out_is_right_too() {
     assert_eq!(config.live.health_path.as_deref(), Some("/healthz"));
     assert_eq!(config.live.site.upstream.credentials.unwrap().username, "mailwarden");
     assert_eq!(config.live.site.access.default, Some(CatcherKind::MailCatcher.default_permissions()));
+    let tls = config.live.tls.unwrap();
+    assert!(tls.certificates.len() == 1 && tls.clients.unwrap().required);
     let purge = config.live.site.purge;
     assert_eq!(purge.schedule.unwrap().to_string(), "\"0 3 * * *\" in UTC");
     assert!(purge.archive.is_some() && purge.alert.is_some());

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use super::address::{Listen, ListenAt, Scheme};
 use super::keys;
-use super::model::name_of;
+use super::model::{RedirectConfig, name_of};
 use super::raw::{Entry, Value};
 use super::read::parse_path;
 use super::reader::{Read, Reader};
+use super::units::{format_duration, parse_duration};
 use crate::auth::certificate;
 
 /// What TLS is made of. The files have not been read.
@@ -80,7 +83,50 @@ const CLIENT_AUTH: &str = "tls.client_auth";
 const CLIENT_USERS: &str = "tls.client_users";
 const REQUIRED: &[(&str, bool)] = &[("required", true), ("optional", false)];
 
+/// Ten years: what no browser would notice the end of.
+const LONGEST_HSTS: Duration = Duration::from_secs(3_650 * 24 * 60 * 60);
+
 impl<'a> Reader<'a> {
+    /// Where requests in clear text are sent. The port is that of an entry of `listen`, where nobody names one.
+    pub(super) fn redirect(&mut self, listen: &[Listen]) -> Read<Option<RedirectConfig>> {
+        const PORT: &str = "redirect_port";
+        let redirects = self.boolean("redirect");
+        let port = match self.raw.get(PORT) {
+            None => None,
+            Some(entry) => {
+                let port = self.integer(PORT, 1..=usize::from(u16::MAX));
+                if let Ok(false) = redirects {
+                    return Err(self.fault(entry, PORT, "means nothing without redirect = true"));
+                }
+                u16::try_from(port?).ok()
+            }
+        };
+        let https = || {
+            listen.iter().filter(|entry| entry.scheme == Scheme::Https).find_map(|entry| match entry.at {
+                ListenAt::Tcp { addr, .. } => Some(addr.port()),
+                _ => None,
+            })
+        };
+        let chosen = RedirectConfig { port: port.or_else(https).unwrap_or(443), configured: port.is_some() };
+        Ok(redirects?.then_some(chosen))
+    }
+
+    /// For how long browsers are told to come by TLS only.
+    pub(super) fn hsts(&mut self) -> Read<Option<Duration>> {
+        const PATH: &str = "tls.hsts";
+        if self.raw.get(PATH).is_none() {
+            return Ok(None);
+        }
+        let duration = self.parsed(PATH, |text| match parse_duration(text)? {
+            duration if duration > LONGEST_HSTS => {
+                Err(format!("is too long; at most {}", format_duration(LONGEST_HSTS)))
+            }
+            duration if duration.subsec_nanos() > 0 => Err("counts in milliseconds; write whole seconds".to_owned()),
+            duration => Ok(duration),
+        })?;
+        Ok(Some(duration))
+    }
+
     pub(super) fn tls(&mut self) -> Read<Option<TlsConfig>> {
         let min_version = self.named("tls.min_version", TlsVersion::NAMES);
         let http2 = self.boolean("tls.http2");
@@ -156,10 +202,11 @@ impl<'a> Reader<'a> {
         let users = self.client_users();
         if self.raw.get(CLIENT_CA).is_none() {
             let mut noted = None;
-            for path in [CLIENT_AUTH, CLIENT_USERS] {
-                if !self.raw.is_written(path) {
-                    continue;
-                }
+            let useless = [
+                (CLIENT_AUTH, !self.raw.is_default(CLIENT_AUTH)),
+                (CLIENT_USERS, users.as_ref().is_ok_and(|users| !users.is_empty())),
+            ];
+            for (path, _) in useless.into_iter().filter(|(_, is_there)| *is_there) {
                 let entry = self.required(path)?;
                 let reason = format!("needs {CLIENT_CA}: the certificates of who vouches for clients");
                 noted = Some(self.fault(entry, path, reason));

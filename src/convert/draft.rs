@@ -13,6 +13,8 @@ pub enum Value {
     List(Vec<String>),
     /// `true` or `false`.
     Bool(bool),
+    /// A whole number.
+    Integer(u32),
     /// A table from user names to lists.
     Table(Vec<(String, Vec<String>)>),
 }
@@ -38,6 +40,7 @@ impl Value {
             Value::Text(text) => quoted(text),
             Value::List(items) => list(items),
             Value::Bool(value) => value.to_string(),
+            Value::Integer(value) => value.to_string(),
             Value::Table(rows) => {
                 let rows: Vec<String> =
                     rows.iter().map(|(name, items)| format!("{} = {}", quoted(name), list(items))).collect();

@@ -20,6 +20,7 @@ pub mod folder;
 mod methods;
 pub mod nginx;
 mod site;
+mod tls;
 mod tree;
 
 use std::fmt;

@@ -42,20 +42,22 @@ impl Work {
         Converted { draft: self.draft, notes: self.notes.sorted() }
     }
 
-    /// Sets where to listen. Whoever had TLS keeps what speaks it: to offer the same ports without it would show passwords
-    /// to the network.
-    pub(super) fn listen(&mut self, plain: Vec<(String, Place)>, tls: Option<&Place>) {
-        if let Some(place) = tls {
-            self.changed(
-                place,
-                "this version does not speak TLS: the result listens on 127.0.0.1:8080 and trusts a proxy there. Leave \
-                 the certificate where it is, without auth_basic and the like, and let it forward to that address, \
-                 with X-Forwarded-For and the Upgrade headers (README, \"Behind a proxy or a load balancer\")",
-            );
-            self.set(place, "listen", "listen", Value::List(vec!["127.0.0.1:8080".to_owned()]));
-            self.trust(place, "127.0.0.1");
-            return;
-        }
+    /// TLS was spoken at `place`, and with what certificate cannot be told. Whoever had it keeps what speaks it: to offer the
+    /// same ports without it would show passwords to the network.
+    pub(super) fn behind_what_speaks_tls(&mut self, place: &Place) {
+        self.changed(
+            place,
+            "the certificate could not be told, so the result speaks no TLS: it listens on 127.0.0.1:8080 and trusts a proxy \
+             there. Write listen = [\"https://0.0.0.0:443\"], tls.cert_file and tls.key_file, or leave TLS where it is, without \
+             auth_basic and the like, and let it forward to that address, with X-Forwarded-For, X-Forwarded-Proto and the \
+             Upgrade headers (README, \"Behind a proxy or a load balancer\")",
+        );
+        self.set(place, "listen", "listen", Value::List(vec!["127.0.0.1:8080".to_owned()]));
+        self.trust(place, "127.0.0.1");
+    }
+
+    /// Sets where to listen.
+    pub(super) fn listen(&mut self, plain: Vec<(String, Place)>) {
         let mut accepted: Vec<String> = Vec::new();
         let mut first = None;
         let told = plain.first().map(|(_, place)| place.clone());

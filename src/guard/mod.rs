@@ -4,6 +4,7 @@
 
 pub mod cors;
 pub mod origin;
+pub mod redirect;
 
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;

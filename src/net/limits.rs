@@ -5,11 +5,15 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::IntGauge;
 
 use crate::client_addr::Peer;
+
+/// How many connections over the limits are told so at one time; beyond it they are just closed.
+const TOLD_AT_ONCE: usize = 64;
 
 /// The open connections of clients.
 #[derive(Debug)]
@@ -18,6 +22,7 @@ pub struct Connections {
     in_all: usize,
     per_address: usize,
     open: Mutex<Open>,
+    told: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +39,27 @@ pub enum Full {
     InAll,
     /// There are too many from its address.
     Address,
+}
+
+impl Full {
+    /// What the access log and the metrics say of it.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Full::InAll => "too many connections",
+            Full::Address => "too many connections from this address",
+        }
+    }
+}
+
+/// A place among the connections that are told that there are too many.
+#[derive(Debug)]
+pub struct Telling(Arc<Connections>);
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.0.told.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A connection's place in the count.
@@ -55,7 +81,7 @@ impl Connections {
     /// limit among them.
     #[must_use]
     pub fn new(in_all: usize, per_address: usize, gauge: IntGauge) -> Arc<Self> {
-        Arc::new(Self { gauge, in_all, per_address, open: Mutex::default() })
+        Arc::new(Self { gauge, in_all, per_address, open: Mutex::default(), told: AtomicUsize::new(0) })
     }
 
     /// Takes a connection from `peer` in; `trusted` peers, loopback and Unix sockets have no limit.
@@ -85,6 +111,14 @@ impl Connections {
         Ok(())
     }
 
+    /// A place to tell one of those over the limits, if there is one.
+    #[must_use]
+    pub fn telling(self: &Arc<Self>) -> Option<Telling> {
+        let before = self.told.fetch_add(1, Ordering::Relaxed);
+        let telling = Telling(Arc::clone(self));
+        (before < TOLD_AT_ONCE).then_some(telling)
+    }
+
     fn admitted(self: &Arc<Self>, address: Option<IpAddr>) -> Admitted {
         self.gauge.inc();
         Admitted { place: Place { connections: Arc::clone(self), address } }
@@ -92,6 +126,15 @@ impl Connections {
 }
 
 impl Admitted {
+    /// The same connection's place, now that it is known to be `peer`'s; its old place is given up.
+    ///
+    /// # Errors
+    /// [`Full`], and a place to tell it so, if there is one.
+    pub fn turns_out(self, peer: Peer, trusted: bool) -> Result<Self, (Full, Option<Telling>)> {
+        let connections = &self.place.connections;
+        connections.admit(peer, trusted).map_err(|full| (full, connections.telling()))
+    }
+
     /// The address that counts against the limits, if any does.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
@@ -197,6 +240,30 @@ mod tests {
         let _v6 = connections.admit(peer("2001:db8::1"), false).unwrap();
         assert_eq!(connections.admit(peer("2001:db8::2"), false).unwrap_err(), Full::Address);
         assert!(connections.admit(peer("2001:db8:0:1::1"), false).is_ok());
+    }
+
+    #[test]
+    fn a_proxys_connection_takes_the_place_of_whom_it_names() {
+        let connections = connections(2, 1);
+        let proxy = || connections.admit(peer("10.0.0.1"), true).unwrap();
+        let one = proxy().turns_out(peer("192.0.2.1"), false).unwrap();
+        let (full, telling) = proxy().turns_out(peer("192.0.2.1"), false).unwrap_err();
+        assert_eq!((full, telling.is_some()), (Full::Address, true));
+        let _two = proxy().turns_out(peer("192.0.2.2"), false).unwrap();
+        assert_eq!(proxy().turns_out(peer("192.0.2.3"), false).unwrap_err().0, Full::InAll);
+        assert_eq!(connections.gauge.get(), 2);
+        drop(one);
+        assert!(proxy().turns_out(peer("192.0.2.1"), false).is_ok());
+    }
+
+    #[test]
+    fn no_more_than_some_are_told_that_there_are_too_many() {
+        let connections = connections(0, 0);
+        let mut told: Vec<_> = (0..TOLD_AT_ONCE).map(|_| connections.telling()).collect();
+        assert!(told.iter().all(Option::is_some));
+        assert!(connections.telling().is_none() && connections.telling().is_none());
+        told.pop();
+        assert!(connections.telling().is_some());
     }
 
     #[test]

@@ -10,7 +10,6 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
@@ -18,9 +17,10 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
 use super::inherited::{Inherited, Passed};
-use super::limits::{Connections, Full};
-use super::socket::{Socket as Stream, farewell};
+use super::limits::Connections;
+use super::socket::Socket as Stream;
 use super::tls::Tls;
+use super::turned_away;
 use super::workers::Workers;
 use crate::app::App;
 use crate::client_addr::Peer;
@@ -37,13 +37,6 @@ const SAID_AGAIN: Duration = Duration::from_secs(60);
 
 /// How long it waits after an error that it knows nothing about.
 const HICCUP: Duration = Duration::from_millis(10);
-
-/// What a connection over the limits reads.
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\n\
-    content-type: text/plain; charset=utf-8\r\ncontent-length: 36\r\n\r\nToo many connections are open here.\n";
-
-/// How many connections are told so at one time; beyond it they are just closed.
-const TOLD_AT_ONCE: usize = 64;
 
 /// A listening socket that belongs to no runtime yet, and what is to be spoken on it.
 #[derive(Debug)]
@@ -179,6 +172,15 @@ impl From<Passed> for BoundSocket {
 }
 
 impl Bound {
+    /// The port that it is on, if it has one.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        match &self.socket {
+            BoundSocket::Tcp(listener) => listener.local_addr().ok().map(|addr| addr.port()),
+            BoundSocket::Unix(..) => None,
+        }
+    }
+
     /// Gives it to the current runtime, which will accept from it.
     ///
     /// # Errors
@@ -257,8 +259,6 @@ pub struct Acceptor {
     pub app: Arc<App>,
     /// Ends accepting.
     pub stop: CancellationToken,
-    /// How many refused connections are being told so.
-    pub told: Arc<AtomicUsize>,
     /// What makes TLS of the connections, if they are to be.
     pub tls: Option<Arc<Tls>>,
 }
@@ -307,27 +307,15 @@ impl Acceptor {
         match self.connections.admit(peer, trusted) {
             Ok(admitted) => self.workers.hand_over(stream, peer, admitted, self.tls.clone()),
             Err(full) => {
-                let reason = match full {
-                    Full::InAll => "too many connections",
-                    Full::Address => "too many connections from this address",
-                };
-                self.app.unparsed(peer, http::StatusCode::SERVICE_UNAVAILABLE, reason);
-                self.tell(stream);
+                self.app.unparsed(peer, http::StatusCode::SERVICE_UNAVAILABLE, full.reason());
+                // Who speaks TLS could not read it.
+                if self.tls.is_none()
+                    && let Some(telling) = self.connections.telling()
+                {
+                    tokio::spawn(turned_away::tell(stream, telling));
+                }
             }
         }
-    }
-
-    /// Says 503 to a connection over the limits, without letting it hold anything for long.
-    fn tell(&self, stream: Stream) {
-        if self.told.fetch_add(1, Ordering::Relaxed) >= TOLD_AT_ONCE {
-            self.told.fetch_sub(1, Ordering::Relaxed);
-            return;
-        }
-        let told = Arc::clone(&self.told);
-        tokio::spawn(async move {
-            let _ = tokio::time::timeout(Duration::from_secs(1), async { farewell(stream, FULL).await }).await;
-            told.fetch_sub(1, Ordering::Relaxed);
-        });
     }
 }
 

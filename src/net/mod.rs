@@ -5,6 +5,8 @@ pub mod connection;
 pub mod inherited;
 pub mod limits;
 pub mod listener;
+pub mod proxy_header;
 pub mod socket;
 pub mod tls;
+pub mod turned_away;
 pub mod workers;

@@ -90,7 +90,7 @@ impl Reject {
             Reject::MethodNotAllowed(allow) => {
                 headers.insert(header::ALLOW, HeaderValue::from_static(allow));
             }
-            Reject::Elsewhere(to) | Reject::LogIn(to) => {
+            Reject::Elsewhere(to) | Reject::ByTls(to) | Reject::LogIn(to) => {
                 if let Ok(to) = HeaderValue::from_str(to) {
                     headers.insert(header::LOCATION, to);
                 }

@@ -57,6 +57,10 @@ impl Reject {
                 if allow.is_empty() { s("The gate never forwards it.") } else { format!("It takes {allow}.") },
             ),
             Reject::Elsewhere(to) => (s("The inbox lives elsewhere."), format!("It is at {to}.")),
+            Reject::ByTls(_) => (
+                s("This server is used by https, so that nobody on the way reads passwords and mails."),
+                s("Write https:// in front of its address, if you are not taken there."),
+            ),
             Reject::BrokenList(Some(id)) => (
                 format!("The mail catcher cannot list its messages because of message {id}."),
                 format!("Delete that one with DELETE /messages/{id}, or clear the inbox."),

@@ -8,6 +8,7 @@ mod times;
 
 use crate::support::catcher::{Catcher, Gate as Hold, Mail, Options, Script};
 use crate::support::gate::Gate;
+use crate::support::http2::frames;
 use crate::support::http2::orderly::Client;
 use crate::support::patience::PATIENCE;
 use crate::support::raw;
@@ -154,6 +155,28 @@ fn a_body_is_streamed_by_its_length_and_bounded_with_and_without_one() {
     let mut sent = client.send("POST /", AS_ANNA, false);
     client.body(&mut sent, &vec![b'x'; (1 << 20) + 1], true);
     assert_eq!(client.answer(sent).status, 413);
+    // The rest is taken in behind the answer, so that there is no need to reset the stream.
+    let mut frames = frames::Client::connect(&gate, &[]);
+    let head = [frames::get("/", &[]), vec![("content-length", "2000000")]].concat();
+    let head: Vec<_> = head.iter().map(|&(name, value)| (name, value.replace("GET", "POST"))).collect();
+    let head: Vec<_> = head.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    frames.head(1, &head, false);
+    assert_eq!(frames.status(1), 413);
+    for left in (0..200_u32).rev() {
+        frames.frame(frames::DATA, u8::from(left == 0), 1, vec![b'x'; 10_000]);
+        if left % 20 == 10 {
+            // As far as there is room for it.
+            frames.frame(frames::PING, 0, 0, [0; 8]);
+            frames.until("a pong", |frame| {
+                assert_ne!(frame.kind, frames::RST_STREAM);
+                frame.kind == frames::PING && frame.flags == frames::ACK
+            });
+        }
+    }
+    frames.until("the end", |frame| {
+        assert_ne!(frame.kind, frames::RST_STREAM);
+        frame.kind == frames::DATA && frame.flags == frames::END_STREAM
+    });
     // The connection is none the worse for it.
     assert_eq!(client.request("GET /.mailwarden/none", "").status, 401);
 }

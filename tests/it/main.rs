@@ -121,6 +121,12 @@ mod users_file;
 // Listening sockets.
 mod listen;
 
+// Whose connection it is, by the word of a proxy that hands on bytes.
+mod proxy_protocol;
+
+// Clear text beside TLS.
+mod secure_transport;
+
 // How much a client may send and open, and what becomes of a gate without descriptors.
 mod limits;
 

@@ -26,7 +26,10 @@ fn ask(gate: &Gate, request: &str) -> Answer {
 fn a_gate_at_its_work_lives_and_is_ready() {
     let (_catcher, gate) = started("");
     assert_eq!(gate.status("/livez"), (200, "alive\n".to_owned()));
-    assert_eq!(gate.status("/readyz"), (200, "ready\nreload: ok\nupstream: ok\npurge: ok\nisolation: ok\n".to_owned()));
+    assert_eq!(
+        gate.status("/readyz"),
+        (200, "ready\nreload: ok\nupstream: ok\npurge: ok\nisolation: ok\ncertificate: ok\n".to_owned())
+    );
     let (code, told) = gate.status("/metrics");
     assert_eq!(code, 200);
     assert!(told.contains("mailwarden_build_info{version=\"") && told.contains("\nmailwarden_users 1\n"), "{told}");

@@ -95,7 +95,8 @@ async fn served(app: &Arc<App>, bytes: &[u8]) {
     let peer = Peer::Tcp(Ipv4Addr::LOCALHOST.into());
     let peer_value = Some(HeaderValue::from_static("127.0.0.1"));
     let (given, proven) = (Mutex::default(), Proven::default());
-    let connected = Arc::new(Connected { peer, local: None, peer_value, worker: 0, secured: None, given, proven });
+    let connected =
+        Arc::new(Connected { peer, local: None, peer_value, worker: 0, secured: None, by_tls: false, given, proven });
     let app = Arc::clone(app);
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
         let (app, connected) = (Arc::clone(&app), Arc::clone(&connected));

@@ -30,6 +30,8 @@ mod demo;
 mod fail2ban;
 /// Mails that attack whoever opens them, in Chromium, with the gate and without.
 mod hostile_mail;
+/// HTTP/2 by the programs that people use.
+mod http2;
 /// A server and a laptop in namespaces of their own: what is found, and what the printed rules close.
 mod isolation;
 /// The inbox page and the gate's script in it: everything that parts the page from the catcher, and what comes of it.

@@ -10,7 +10,7 @@
 )]
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
+use socket2::{Domain, Socket, Type};
 
 use super::patience::PATIENCE;
 
@@ -56,7 +57,21 @@ pub(crate) struct Secure(StreamOwned<ClientConnection, TcpStream>);
 impl Secure {
     /// Connects.
     pub(crate) fn connect(addr: SocketAddr, protocols: &[&str]) -> Secure {
-        let socket = TcpStream::connect_timeout(&addr, PATIENCE).unwrap();
+        Self::over(TcpStream::connect_timeout(&addr, PATIENCE).unwrap(), protocols)
+    }
+
+    /// Connects from an address of this machine, says something, and shakes hands after a while.
+    pub(crate) fn connect_behind(addr: SocketAddr, from: Ipv4Addr, before: &[u8], wait: Duration) -> Secure {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
+        socket.connect_timeout(&addr.into(), PATIENCE).unwrap();
+        let mut socket = TcpStream::from(socket);
+        socket.write_all(before).unwrap();
+        std::thread::sleep(wait);
+        Self::over(socket, &["http/1.1"])
+    }
+
+    fn over(socket: TcpStream, protocols: &[&str]) -> Secure {
         socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(PATIENCE)).unwrap();

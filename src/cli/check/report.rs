@@ -42,6 +42,12 @@ pub(super) struct Plan {
     pub(super) health_path: Option<String>,
     /// The networks whose forwarding headers are believed, and `unix`.
     pub(super) trusted_proxies: Vec<String>,
+    /// Whether each connection of theirs begins with a PROXY header.
+    pub(super) proxy_protocol: bool,
+    /// The port of the address by TLS to which requests in clear text are sent, if they are.
+    pub(super) redirect: Option<u16>,
+    /// For how long browsers that came by TLS come by nothing else, if they are told so.
+    pub(super) hsts: Option<String>,
     /// The names under which it may be asked; empty: any.
     pub(super) hosts: Vec<String>,
     /// The other sites whose pages may use it.
@@ -313,6 +319,7 @@ impl Plan {
             status: config.start.status.as_ref().map(|status| status.listen.to_string()),
             tls,
             health_path: live.health_path.clone(),
+            proxy_protocol: live.proxy_protocol,
             trusted_proxies: live
                 .trusted_proxies
                 .nets
@@ -320,6 +327,8 @@ impl Plan {
                 .map(ToString::to_string)
                 .chain(live.trusted_proxies.unix.then(|| "unix".to_owned()))
                 .collect(),
+            redirect: config.start.redirect.map(|redirect| redirect.port),
+            hsts: live.hsts.map(config::units::format_duration),
             hosts: live.hosts.iter().map(str::to_owned).collect(),
             allowed_origins: live.allowed_origins.iter().map(str::to_owned).collect(),
             upstream: UpstreamPlan {

@@ -72,6 +72,7 @@ fn everything_that_is_not_usual_is_said() {
         auth.login_page = true
         auth.anonymous_from = ["10.1.0.0/16", "0.0.0.0/0"]
         trusted_proxies = ["10.0.0.0/8", "unix"]
+        proxy_protocol = true
         limits.body = "2MiB"
         log.format = "json"
         mail.remote_content = "block"
@@ -87,7 +88,8 @@ fn everything_that_is_not_usual_is_said() {
     for line in [
         "Listens on        unix:/run/m.sock\n",
         "Forwards to       http://mail.test:1080/mail, catcher generic\n",
-        "Believes          the X-Forwarded-* headers of 10.0.0.0/8, unix\n",
+        "Believes          the X-Forwarded-* headers of 10.0.0.0/8, unix\n\
+         \x20                 and the PROXY header with which each of their connections has to begin\n",
         "Answers to        mail.dev, mail.test, addresses and localhost, and no other name\n",
         "Other sites       pages of https://app.test:8443, http://dev may use it with the user's login\n",
         "Mails             as the catcher shows them: of a generic one nothing is known\n",

@@ -66,6 +66,15 @@ fn write_plan(plan: &Plan, out: &mut String) -> fmt::Result {
         proxies => format!("the X-Forwarded-* headers of {}", proxies.join(", ")),
     };
     line(out, "Believes", trusted)?;
+    if plan.proxy_protocol {
+        line(out, "", "and the PROXY header with which each of their connections has to begin")?;
+    }
+    if let Some(port) = plan.redirect {
+        line(out, "Redirects", format_args!("what comes in clear text to https, port {port}"))?;
+    }
+    if let Some(age) = &plan.hsts {
+        line(out, "HSTS", format_args!("browsers that came by https come by nothing else for {age}"))?;
+    }
     if !plan.hosts.is_empty() {
         line(out, "Answers to", format_args!("{}, addresses and localhost, and no other name", plan.hosts.join(", ")))?;
     }

@@ -20,6 +20,31 @@ impl Reader<'_> {
         }
     }
 
+    /// Whoever is not trusted sends no PROXY header, so that without a trusted proxy the key would do nothing.
+    pub(super) fn has_proxies(&mut self, live: &LiveConfig) {
+        const PATH: &str = "proxy_protocol";
+        if live.proxy_protocol
+            && live.trusted_proxies.is_empty()
+            && let Some(entry) = self.raw.get(PATH)
+        {
+            let reason = "needs trusted_proxies: write trusted_proxies = [\"10.0.0.5\"], with the address of the proxy that sends it";
+            self.fault(entry, PATH, reason);
+        }
+    }
+
+    /// Where nobody comes by TLS, there is nowhere to send people to, and nothing to hold browsers to.
+    pub(super) fn has_tls(&mut self, start: &StartConfig, live: &LiveConfig) {
+        let by_tls = start.listen.iter().any(|entry| entry.scheme == Scheme::Https) || !live.trusted_proxies.is_empty();
+        let wants = [("redirect", start.redirect.is_some()), ("tls.hsts", live.hsts.is_some())];
+        for (key, _) in wants.into_iter().filter(|(_, is_wanted)| *is_wanted && !by_tls) {
+            if let Some(entry) = self.raw.get(key) {
+                let reason = "needs TLS: an entry such as \"https://0.0.0.0:8443\" in listen, or a proxy that speaks it \
+                              in trusted_proxies";
+                self.fault(entry, key, reason);
+            }
+        }
+    }
+
     /// A gate that forwards to itself strips the password and then asks itself for one.
     pub(super) fn not_itself(&mut self, start: &StartConfig, live: &LiveConfig) {
         const PATH: &str = "upstream.url";

@@ -29,10 +29,58 @@ fn each_mistake_is_answered_with_what_to_do() {
         // Not built yet
         (
             "[tls]\ncert = \"x\"\nkey = \"24h\"",
-            "m.toml:2: tls.cert: this version does not speak TLS yet; remove the key\n\
-             m.toml:3: tls.key: this version does not speak TLS yet; remove the key",
+            "m.toml:2: tls.cert: unknown key; remove it\n\
+             m.toml:3: tls.key: unknown key; remove it",
         ),
-        ("[tls]", "m.toml:1: tls: this version does not speak TLS yet; remove the table"),
+        // TLS
+        (
+            "listen = [\"https://0.0.0.0:8443\"]",
+            "m.toml:1: listen: \"https://0.0.0.0:8443\" needs a certificate: write tls.cert_file and tls.key_file",
+        ),
+        ("tls.cert_file = \"a\"", "m.toml:1: tls.cert_file: is there without tls.key_file; give both or none"),
+        ("tls.key_file = \"a\"", "m.toml:1: tls.key_file: is there without tls.cert_file; give both or none"),
+        (
+            "tls.cert_file = \"a\"\ntls.key_file = \"b\"",
+            "m.toml:1: tls.cert_file: is there, and no entry of listen is https; write listen = [\"https://0.0.0.0:8443\"]",
+        ),
+        (
+            "tls.certificates = [{ cert_file = \"a\", key_file = \"b\" }]",
+            "m.toml:1: tls.certificates: needs a default certificate: write tls.cert_file and tls.key_file",
+        ),
+        (
+            "tls.certificates = [{ cert_file = \"a\" }, { cert_file = \"a\", key_file = 1 }, { cert = \"a\" }, \"a\"]",
+            "m.toml:1: tls.certificates: has an entry without key_file\n\
+             m.toml:1: tls.certificates: must be a path in quotes for key_file, not the number 1\n\
+             m.toml:1: tls.certificates: \"cert\" is unknown; there are cert_file and key_file\n\
+             m.toml:1: tls.certificates: must be a list such as [{ cert_file = \"/srv/b.pem\", key_file = \"/srv/b.key\" }], \
+             not \"a\"",
+        ),
+        ("tls.min_version = \"1.1\"", "m.toml:1: tls.min_version: \"1.1\" is unknown; did you mean \"1.2\"?"),
+        (
+            "tls.client_users = { \"CN=anna\" = \"anna\" }",
+            "m.toml:1: tls.client_users: needs tls.client_ca_file: the certificates of who vouches for clients",
+        ),
+        (
+            "tls.client_auth = \"optional\"",
+            "m.toml:1: tls.client_auth: needs tls.client_ca_file: the certificates of who vouches for clients",
+        ),
+        (
+            "tls.client_users = { \"CN=anna, O=X\" = \"anna\", \"CN=b\" = \"a:b\", \"email:x\" = \"c\", \"CN=\\u00fc\" = \"d\", \"CN=\\\\C3\\\\BC\" = \"d\" }",
+            "m.toml:1: tls.client_users.\"CN=anna, O=X\": the name on its left has spaces around a name; write it as openssl x509 \
+             -noout -subject -nameopt RFC2253 -in FILE prints it\n\
+             m.toml:1: tls.client_users.\"CN=b\": \"a:b\" is no user name\n\
+             m.toml:1: tls.client_users.\"CN=\u{fc}\": is there twice, in two spellings; remove one\n\
+             m.toml:1: tls.client_users.\"email:x\": the name on its left is no name of a certificate; write \
+             email:anna@example.org or uri:spiffe://example.org/anna",
+        ),
+        (
+            "status.listen = \"https://127.0.0.1:1\"",
+            "m.toml:1: status.listen: \"https://127.0.0.1:1\" is https, which is not spoken there",
+        ),
+        (
+            "listen = [\"https://127.0.0.1:1\", \"127.0.0.1:1\"]",
+            "m.toml:1: listen: \"127.0.0.1:1\" is there twice; remove one",
+        ),
         // Purge
         (
             "[purge]\nschedule = \"0 3 * * *\"\nevery = \"1h\"",
@@ -185,6 +233,27 @@ fn each_mistake_is_answered_with_what_to_do() {
             "trusted_proxies = [\"proxy.test\"]",
             "m.toml:1: trusted_proxies: \"proxy.test\" is not an address (192.0.2.7), a network (10.0.0.0/8) or \"unix\"",
         ),
+        (
+            "proxy_protocol = true",
+            "m.toml:1: proxy_protocol: needs trusted_proxies: write trusted_proxies = [\"10.0.0.5\"], with the address of the \
+             proxy that sends it",
+        ),
+        (
+            "redirect = true",
+            "m.toml:1: redirect: needs TLS: an entry such as \"https://0.0.0.0:8443\" in listen, or a proxy that speaks it in \
+             trusted_proxies",
+        ),
+        ("redirect_port = 443", "m.toml:1: redirect_port: means nothing without redirect = true"),
+        ("redirect = true\nredirect_port = 0", "m.toml:2: redirect_port: 0 is out of range; it goes from 1 to 65535"),
+        (
+            "tls.hsts = \"365d\"",
+            "m.toml:1: tls.hsts: needs TLS: an entry such as \"https://0.0.0.0:8443\" in listen, or a proxy that speaks it in \
+             trusted_proxies",
+        ),
+        (
+            "trusted_proxies = [\"unix\"]\ntls.hsts = \"1y\"",
+            "m.toml:2: tls.hsts: \"1y\" counts in \"y\", whose length is not fixed; write days, as in \"30d\"",
+        ),
         ("unix_socket_mode = \"rw\"", "m.toml:1: unix_socket_mode: \"rw\" is no mode; write one as \"0660\""),
         ("workers = 0", "m.toml:1: workers: 0 is out of range; it goes from 1 to 1024"),
         (
@@ -275,7 +344,7 @@ fn all_mistakes_are_told_at_once_from_top_to_bottom() {
          m.toml:8: log.acess: unknown key; did you mean log.access?\n\
          environment MAILWARDEN_CONFIG: unknown variable; remove it\n\
          environment MAILWARDEN_LOG__FORMAT: \"xml\" is unknown; there are text, json, combined\n\
-         environment MAILWARDEN_TLS__CERT: this version does not speak TLS yet; remove the variable\n\
+         environment MAILWARDEN_TLS__CERT: unknown variable; remove it\n\
          --listen: \"8080\" has no address; write \"0.0.0.0:8080\" for all of IPv4, \
          \"127.0.0.1:8080\" for this machine only\n\
          --upstream: \"x\" is not a URL; write it as \"http://127.0.0.1:1080\""

@@ -1,6 +1,7 @@
 //! Which virtual host of a file is the catcher's, where it listens, and under which names.
 
 use super::passes::{Pass, passes};
+use super::tls;
 use crate::convert::draft::Value;
 use crate::convert::site::{Work, plain_names};
 use crate::convert::tree::{self, Directive};
@@ -38,7 +39,7 @@ impl<'t> Host<'t> {
         if own.is_empty() { pick(self.tree) } else { own }
     }
 
-    fn names(&self) -> impl Iterator<Item = &'t str> {
+    pub(super) fn names(&self) -> impl Iterator<Item = &'t str> {
         self.own.iter().filter(|one| matches!(one.name.as_str(), "servername" | "serveralias")).flat_map(|one| {
             // A ServerName may have scheme and port.
             one.args.iter().map(|name| {
@@ -133,44 +134,56 @@ fn several(hosts: &[Host<'_>]) -> String {
 
 /// Sets `listen`, and `hosts` where another virtual host got what this one's names do not match.
 pub(super) fn listen(work: &mut Work, host: &Host<'_>) {
-    let tls = host.held("sslengine").into_iter().find(|one| one.arg(0).eq_ignore_ascii_case("on"));
-    let mut plain: Vec<(String, Place)> = Vec::new();
-    match host.block {
-        Some(block) => {
-            for text in &block.args {
-                let (name, port) = match text.rsplit_once(':') {
-                    Some((name, port)) if !text.ends_with(']') => (name, port),
-                    _ => (text.as_str(), "80"),
-                };
-                // The port * is every one that Listen names.
-                let mut ports: Vec<String> = match port {
-                    "*" => host
-                        .tree
-                        .iter()
-                        .filter(|one| one.name == "listen")
-                        .filter_map(|one| one.arg(0).rsplit(':').next())
-                        .map(str::to_owned)
-                        .collect(),
-                    port => vec![port.to_owned()],
-                };
-                if ports.is_empty() {
-                    // No Listen here: the address is not forgotten, but refused with its reason.
-                    ports.push(port.to_owned());
-                }
-                let name = if matches!(name, "*" | "_default_") { "0.0.0.0" } else { name };
-                plain.extend(ports.into_iter().map(|port| (format!("{name}:{port}"), block.place.clone())));
-            }
-        }
+    let on = |one: &&Directive| matches!(one.arg(0).to_ascii_lowercase().as_str(), "on" | "optional");
+    let engine = host.held("sslengine").into_iter().find(on);
+    let plain = match host.block {
+        Some(block) => addresses(block, host.tree),
         None => {
-            for one in host.tree.iter().filter(|one| one.name == "listen") {
-                let text = one.arg(0);
-                let address = if text.contains(':') { text.to_owned() } else { format!("0.0.0.0:{text}") };
-                plain.push((address, one.place.clone()));
+            let listens = host.tree.iter().filter(|one| one.name == "listen");
+            let address = |text: &str| if text.contains(':') { text.to_owned() } else { format!("0.0.0.0:{text}") };
+            listens.map(|one| (address(one.arg(0)), one.place.clone())).collect()
+        }
+    };
+    match (engine, tls::certificate(host)) {
+        (None, _) => work.listen(plain),
+        (Some(engine), None) => work.behind_what_speaks_tls(&engine.place),
+        (Some(engine), Some(certificate)) => {
+            work.listen(plain.into_iter().map(|(address, place)| (format!("https://{address}"), place)).collect());
+            match work.speaks_tls() {
+                true => work.certificate(&certificate, "/etc/apache2"),
+                false => work.behind_what_speaks_tls(&engine.place),
             }
         }
     }
-    work.listen(plain, tls.map(|one| &one.place));
     names(work, host);
+}
+
+/// The addresses of a virtual host.
+pub(super) fn addresses(block: &Directive, tree: &[Directive]) -> Vec<(String, Place)> {
+    let mut found = Vec::new();
+    for text in &block.args {
+        let (name, port) = match text.rsplit_once(':') {
+            Some((name, port)) if !text.ends_with(']') => (name, port),
+            _ => (text.as_str(), "80"),
+        };
+        // The port * is every one that Listen names.
+        let mut ports: Vec<String> = match port {
+            "*" => tree
+                .iter()
+                .filter(|one| one.name == "listen")
+                .filter_map(|one| one.arg(0).rsplit(':').next())
+                .map(str::to_owned)
+                .collect(),
+            port => vec![port.to_owned()],
+        };
+        if ports.is_empty() {
+            // No Listen here: the address is not forgotten, but refused with its reason.
+            ports.push(port.to_owned());
+        }
+        let name = if matches!(name, "*" | "_default_") { "0.0.0.0" } else { name };
+        found.extend(ports.into_iter().map(|port| (format!("{name}:{port}"), block.place.clone())));
+    }
+    found
 }
 
 /// The first virtual host of an address gets every name that no other has.

@@ -55,7 +55,8 @@ pub(super) fn plain(work: &mut Work, host: &Host<'_>) {
         }
         let header = host.held("remoteipheader");
         let is_for = header.first().is_some_and(|one| one.arg(0).eq_ignore_ascii_case("X-Forwarded-For"));
-        if is_first && !is_for {
+        let by_header = host.held("remoteipproxyprotocol").iter().any(|one| one.arg(0).eq_ignore_ascii_case("on"));
+        if is_first && !is_for && !by_header {
             work.changed(&one.place, "only X-Forwarded-For is read here: let the proxy in front send that");
         }
         is_first = false;

@@ -9,6 +9,7 @@ mod keys;
 mod parser;
 mod passes;
 mod rest;
+mod tls;
 
 use super::folder::Folder;
 use super::site::Work;
@@ -30,6 +31,8 @@ pub fn convert(
     keys::upstream(&mut work, &host)?;
     hosts::listen(&mut work, &host);
     keys::plain(&mut work, &host);
+    tls::redirects(&mut work, &host);
+    tls::more(&mut work, &host);
     access::tell(&mut work, &host);
     keys::wrong(&mut work, &host);
     rest::tell(&mut work, &host);

@@ -1,6 +1,7 @@
 //! What is left: each directive that became no key is told, unless the gate does by itself what it was for.
 
 use super::hosts::Host;
+use super::tls;
 use crate::convert::site::Work;
 use crate::convert::tree::Directive;
 
@@ -74,6 +75,20 @@ const DONE: &[&str] = &[
     "hostnamelookups",
     "balancermember",
     "sslengine",
+    "sslcertificatefile",
+    "sslcertificatekeyfile",
+    "sslcertificatechainfile",
+    "sslprotocol",
+    "sslhonorcipherorder",
+    "sslsessioncache",
+    "sslsessioncachetimeout",
+    "sslsessiontickets",
+    "sslcompression",
+    "sslverifydepth",
+    "sslcacertificatefile",
+    "protocols",
+    "remoteipproxyprotocol",
+    "remoteipproxyprotocolexceptions",
     "sslproxyengine",
     "nokeepalive",
     "logformat",
@@ -104,10 +119,10 @@ const HARMLESS: &[&str] = &[
 pub(super) fn tell(work: &mut Work, host: &Host<'_>) {
     let around = host.tree.iter().filter(|_| host.block.is_some()).filter(|one| one.name != "virtualhost");
     for one in around.chain(host.own) {
-        directive(work, one);
+        directive(work, one, host);
         if matches!(one.name.as_str(), "location" | "locationmatch" | "proxy" | "proxymatch") {
             for inner in one.inside() {
-                directive(work, inner);
+                directive(work, inner, host);
             }
         }
     }
@@ -122,7 +137,7 @@ pub(super) fn tell(work: &mut Work, host: &Host<'_>) {
     }
 }
 
-fn directive(work: &mut Work, one: &Directive) {
+fn directive(work: &mut Work, one: &Directive, host: &Host<'_>) {
     let at = &one.place;
     if let Some(reason) = &one.unread {
         let path = one.arg(0);
@@ -141,11 +156,13 @@ fn directive(work: &mut Work, one: &Directive) {
         "proxypass" if one.args.last().is_some_and(|last| last == "!") => not_forwarded(work, one),
         "proxypassmatch" if one.args.last().is_some_and(|last| last == "!") => not_forwarded(work, one),
         "requestheader" => request_header(work, one),
+        "sslverifyclient" if one.arg(0).eq_ignore_ascii_case("none") => {}
+        "sslverifyclient" => tls::verify_client(work, one, host),
         name if DONE.contains(&name) => {}
-        "header" => work.dropped(at, "Header: answers get no headers of yours"),
-        "sslverifyclient" if !one.arg(0).eq_ignore_ascii_case("none") => {
-            work.open(at, "SSLVerifyClient: kept out whoever has no certificate, and has no counterpart");
+        "header" if one.args.iter().any(|arg| arg.eq_ignore_ascii_case("Strict-Transport-Security")) => {
+            work.hsts(at, one.args.iter().find(|arg| arg.to_ascii_lowercase().contains("max-age")).map_or("", String::as_str));
         }
+        "header" => work.dropped(at, "Header: answers get no headers of yours"),
         "sslrequire" => work.open(at, "SSLRequire: kept people out, and has no counterpart"),
         "secruleengine" if is_one_of(one.arg(0), &["off", "detectiononly"]) => {
             work.dropped(at, "SecRuleEngine: kept nobody out");
@@ -161,7 +178,18 @@ fn directive(work: &mut Work, one: &Directive) {
         name if name.starts_with("redirect") && is_refusal(one) => {
             work.open(at, format!("{name} {}: kept people out there, and has no counterpart; if nothing of the catcher is there, remove it and convert again", one.arg(0)));
         }
-        name if name.starts_with("ssl") => work.dropped(at, format!("{name}: this version does not speak TLS")),
+        "sslciphersuite" | "sslopensslconfcmd" => work.dropped(
+            at,
+            format!("{}: the gate has its own choice, of those that keep past connections secret and are not broken", one.name),
+        ),
+        "sslpassphrasedialog" => work.dropped(
+            at,
+            "SSLPassPhraseDialog: a key must not be encrypted here; write one that is not with openssl pkey, for mailwarden only",
+        ),
+        name if name.contains("stapling") => {
+            work.dropped(at, format!("{name}: no OCSP answers are sent along; browsers do not need them"));
+        }
+        name if name.starts_with("ssl") => work.dropped(at, format!("{name}: has no counterpart")),
         "errorlog" => work.changed(at, "ErrorLog: what is not an access line goes to standard error"),
         "documentroot" | "directoryindex" | "alias" => work.dropped(at, format!("{}: no files are served", one.name)),
         "redirect" | "redirectmatch" | "redirectpermanent" | "redirecttemp" => {

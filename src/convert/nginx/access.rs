@@ -3,6 +3,7 @@
 use super::answers;
 use super::scope::Spot;
 use super::servers::Server;
+use super::tls;
 use crate::convert::site::{Work, plain_names};
 use crate::convert::tree::Directive;
 
@@ -136,6 +137,7 @@ pub(super) fn protection(work: &mut Work, one: &Directive, spot: &Spot<'_>, is_m
             work.open(&one.place, text);
         }
         "limit_except" => limit_except(work, one, spot, is_main),
+        "ssl_verify_client" if one.arg(0) != "off" => tls::verify_client(work, one, spot),
         "if" => return answers::condition(work, one, spot, is_main),
         "return" => return answers::refusal(work, one, spot),
         "rewrite" => return answers::rewrite(work, one, spot),

@@ -67,7 +67,8 @@ pub(super) fn condition(work: &mut Work, one: &Directive, spot: &Spot<'_>, is_ma
     let words: Vec<&str> = text.splitn(3, ' ').map(str::trim).collect();
     let Some(answer) = one.inside().iter().find(|inner| decides(inner, spot)) else { return false };
     if is_to_https(answer, &words) {
-        return false;
+        let target = [answer.arg(0), answer.arg(1)].into_iter().find(|arg| arg.starts_with("https://"));
+        return target.is_some_and(|target| work.redirect(&one.place, target));
     }
     let by_method = match words.as_slice() {
         ["$request_method", operator, pattern] => match *operator {

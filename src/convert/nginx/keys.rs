@@ -100,7 +100,7 @@ fn proxies(work: &mut Work, spot: &Spot<'_>) {
     let header = spot.one("real_ip_header");
     let place = header.map_or(&first.place, |one| &one.place);
     let name = header.map_or("X-Real-IP", |one| one.arg(0));
-    if !name.eq_ignore_ascii_case("X-Forwarded-For") {
+    if name != "proxy_protocol" && !name.eq_ignore_ascii_case("X-Forwarded-For") {
         work.changed(place, format!("the proxy in front said by {name} who the client is; here only X-Forwarded-For is read: let it send that"));
     }
     for one in from {

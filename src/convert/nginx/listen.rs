@@ -1,36 +1,56 @@
 //! Where a server listens, and under which names.
 
 use super::servers::Server;
+use super::tls;
 use crate::convert::Place;
 use crate::convert::site::{Work, plain_names};
 use crate::convert::tree::Directive;
 
 /// Sets `listen`, and `hosts` where the names of the server kept others out.
 pub(super) fn listen(work: &mut Work, server: &Server<'_>) {
-    let mut plain: Vec<(String, Place)> = Vec::new();
-    let mut tls = server.all("ssl").find(|one| one.arg(0) == "on").map(|one| one.place.clone());
-    for one in server.all("listen") {
+    let whole = server.all("ssl").any(|one| one.arg(0) == "on");
+    let entries = entries(server.own(), whole);
+    for one in server.all("listen").filter(|one| is_quic(one)) {
+        work.dropped(&one.place, "listen … quic: HTTP/3 is not spoken; browsers take HTTP/2");
+    }
+    let is_https = |(address, _): &&(String, Place)| address.starts_with("https://");
+    let first = entries.iter().find(is_https).map(|(_, place)| place.clone());
+    match (first, tls::certificate(server)) {
+        (Some(place), None) => work.behind_what_speaks_tls(&place),
+        (Some(place), Some(certificate)) => {
+            work.listen(entries);
+            match work.speaks_tls() {
+                true => work.certificate(&certificate, "/etc/nginx"),
+                false => work.behind_what_speaks_tls(&place),
+            }
+        }
+        // A piece of a file says nothing of where; a server without a word on it is nginx's default.
+        (None, _) if entries.is_empty() && server.all("server_name").next().is_some() => {
+            work.listen(vec![("0.0.0.0:80".to_owned(), server.place.clone())]);
+        }
+        (None, _) => work.listen(entries),
+    }
+    names(work, server);
+}
+
+fn is_quic(one: &Directive) -> bool {
+    one.args.iter().any(|arg| arg == "quic")
+}
+
+/// Where a server listens, as entries of ours. `tls`: all of it by TLS.
+pub(super) fn entries(own: &[Directive], tls: bool) -> Vec<(String, Place)> {
+    let mut found = Vec::new();
+    for one in own.iter().filter(|one| one.name == "listen" && !is_quic(one)) {
         let has = |flag: &str| one.args.iter().any(|arg| arg == flag);
-        if has("ssl") {
-            tls.get_or_insert_with(|| one.place.clone());
-            continue;
-        }
-        if has("proxy_protocol") {
-            work.dropped(&one.place, "listen … proxy_protocol: the PROXY protocol is not spoken; let the proxy send X-Forwarded-For, and name it in trusted_proxies");
-        }
         let mut addresses = addresses(one.arg(0), !has("ipv6only=off"));
         if addresses.is_empty() {
             // The loader says why it does not take it.
             addresses.push(one.arg(0).to_owned());
         }
-        plain.extend(addresses.into_iter().map(|address| (address, one.place.clone())));
+        let scheme = if tls || has("ssl") { "https://" } else { "" };
+        found.extend(addresses.into_iter().map(|address| (format!("{scheme}{address}"), one.place.clone())));
     }
-    // A piece of a file says nothing of where; a server without a word on it is nginx's default.
-    if server.all("listen").next().is_none() && tls.is_none() && server.all("server_name").next().is_some() {
-        plain.push(("0.0.0.0:80".to_owned(), server.place.clone()));
-    }
-    work.listen(plain, tls.as_ref());
-    names(work, server);
+    found
 }
 
 /// `listen`'s first argument as addresses of ours.

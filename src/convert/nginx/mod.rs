@@ -13,6 +13,7 @@ mod parser;
 mod rest;
 mod scope;
 mod servers;
+mod tls;
 
 use super::folder::Folder;
 use super::site::Work;
@@ -40,6 +41,8 @@ pub fn convert(
     access::passwords(&mut work, main);
     access::networks(&mut work, &server, main);
     access::twins(&mut work, main, &spots);
+    tls::redirects(&mut work, &server);
+    tls::more(&mut work, main, &server);
     headers::live_updates(&mut work, main, &spots, &server);
     headers::host(&mut work, main, &server);
     rest::tell(&mut work, &server, main, &spots);

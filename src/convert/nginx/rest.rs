@@ -86,6 +86,19 @@ const DONE: &[&str] = &[
     "absolute_redirect",
     "port_in_redirect",
     "ssl",
+    "ssl_certificate",
+    "ssl_certificate_key",
+    "ssl_protocols",
+    "ssl_prefer_server_ciphers",
+    "ssl_session_cache",
+    "ssl_session_timeout",
+    "ssl_session_tickets",
+    "ssl_session_ticket_key",
+    "ssl_buffer_size",
+    "ssl_handshake_timeout",
+    "ssl_verify_client",
+    "ssl_client_certificate",
+    "ssl_verify_depth",
 ];
 
 /// Files that packages bring, in which nobody is let in or kept out. Not those that people write their TLS into, which are
@@ -153,8 +166,20 @@ fn directive(work: &mut Work, one: &Directive, spot: &Spot<'_>, is_main: bool) {
         "limit_req" | "limit_conn" | "limit_req_zone" | "limit_conn_zone" => {
             work.changed(at, format!("{}: guessing passwords is slowed down without it, and limits.connections_per_address counts connections", one.name));
         }
+        "add_header" if one.arg(0).eq_ignore_ascii_case("Strict-Transport-Security") => work.hsts(at, one.arg(1)),
         "add_header" => work.dropped(at, format!("add_header {}: answers get no headers of yours", one.arg(0))),
-        name if name.starts_with("ssl_") => work.dropped(at, format!("{name}: this version does not speak TLS")),
+        "ssl_ciphers" | "ssl_conf_command" | "ssl_ecdh_curve" | "ssl_dhparam" => work.dropped(
+            at,
+            format!("{}: the gate has its own choice, of those that keep past connections secret and are not broken", one.name),
+        ),
+        "ssl_password_file" => work.dropped(
+            at,
+            "ssl_password_file: a key must not be encrypted here; write one that is not with openssl pkey, for mailwarden only",
+        ),
+        name if name.starts_with("ssl_stapling") || name == "ssl_trusted_certificate" => {
+            work.dropped(at, format!("{name}: no OCSP answers are sent along; browsers do not need them"));
+        }
+        name if name.starts_with("ssl_") => work.dropped(at, format!("{name}: has no counterpart")),
         "error_log" => work.changed(at, "error_log: what is not an access line goes to standard error"),
         "error_page" => work.dropped(at, "error_page: the gate has pages of its own, as HTML, JSON or text"),
         "if" => work.dropped(at, "if: has no counterpart"),

@@ -25,7 +25,7 @@ use crate::net::limits::Admitted;
 
 /// How long, when the gate stops, a connection may go on without a request: a client that is about to send one does so
 /// within this time, and one that is not costs no more than this.
-const NEXT_REQUEST: Duration = Duration::from_millis(250);
+pub(super) const NEXT_REQUEST: Duration = Duration::from_millis(250);
 
 /// How long a head that has begun may take then.
 const WHOLE_HEAD: Duration = Duration::from_secs(1);

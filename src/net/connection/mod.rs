@@ -2,6 +2,7 @@
 
 pub mod http1;
 pub mod http2;
+mod named;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -12,6 +13,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use self::named::Named;
 use super::client_io::{Limits, Stream};
 use super::limits::Admitted;
 use super::socket::{Handed, Socket};
@@ -47,6 +49,8 @@ pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: Cance
         Err(error) => return tracing::error!(%peer, %error, "a connection cannot be served"),
     };
     let local = socket.local_addr();
+    let named = named::of(socket, peer, admitted, tls.is_some(), &app, &stop).await;
+    let Some((socket, Named { peer, admitted, by_tls })) = named else { return };
     let (stream, secured) = match tls {
         None => (Stream::Plain(socket), None),
         Some(tls) => {
@@ -66,7 +70,7 @@ pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: Cance
     let peer_value = address_value(peer);
     let (given, proven) = (Mutex::default(), Proven::default());
     let speaks_http2 = secured.as_ref().is_some_and(|secured| secured.http2);
-    let connected = Arc::new(Connected { peer, local, peer_value, worker, secured, given, proven });
+    let connected = Arc::new(Connected { peer, local, by_tls, peer_value, worker, secured, given, proven });
     if speaks_http2 {
         http2::serve(stream, admitted, connected, app, stop).await;
     } else {

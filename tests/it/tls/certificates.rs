@@ -178,7 +178,7 @@ fn expiry_is_a_metric_a_condition_and_a_line_in_the_log() {
         };
         match why {
             None => {
-                ready("certificate ok");
+                ready("certificate: ok");
                 continue;
             }
             Some(why) => ready(why),
@@ -187,7 +187,7 @@ fn expiry_is_a_metric_a_condition_and_a_line_in_the_log() {
         assert!(secured.gate.log_line("a certificate expires").contains(said));
         // Renewed, all is well again.
         secured.authority.server(&["dev.test"]).write(secured.files.path(), "dev");
-        ready("certificate ok");
+        ready("certificate: ok");
     }
 }
 

@@ -93,9 +93,9 @@ fn an_answer_that_breaks_off_does_not_end_orderly_in_tls() {
     let secured = Secured::start();
     // In HTTP/1.0 nothing but the end shows that it is one.
     for (version, script) in [("1.0", Script::cut_inside_chunk()), ("1.1", Script::cut_after(10))] {
-        secured.catcher.on("GET /messages", script);
+        secured.catcher.next(script);
         let mut stream = secured.client.shake(secured.addr(), "dev.test").unwrap();
-        let request = format!("GET /messages HTTP/{version}\r\nHost: dev.test\r\n{AS_ANNA}\r\n");
+        let request = format!("GET /assets/mailcatcher.css HTTP/{version}\r\nHost: dev.test\r\n{AS_ANNA}\r\n");
         stream.write_all(request.as_bytes()).unwrap();
         let error = stream.read_to_end(&mut Vec::new()).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset), "{version}: {error}");
@@ -153,4 +153,24 @@ fn requests_finish_over_tls_when_the_gate_stops() {
     secured.gate.signal("TERM");
     assert!(idle.is_ended());
     assert!(secured.gate.wait().success());
+}
+
+/// Beside the socket itself there are the catcher's end, two buffers of HTTP and what TLS keeps, per socket.
+#[test]
+fn an_idle_websocket_over_tls_costs_little_memory() {
+    const SOCKETS: u64 = 200;
+    let secured = Secured::start();
+    let open = || {
+        let mut socket = secured.connect();
+        assert_eq!(socket.request("GET /messages", &format!("{AS_ANNA}{HANDSHAKE}")).status, 101);
+        socket
+    };
+    // What is there once, and what the first ones leave behind.
+    let first: Vec<Client> = (0..50).map(|_| open()).collect();
+    let before = secured.gate.memory();
+    let sockets: Vec<Client> = (0..SOCKETS).map(|_| open()).collect();
+    let each = (secured.gate.memory().saturating_sub(before)) / SOCKETS;
+    eprintln!("{each} KiB a socket");
+    assert!(each <= 40, "{each} KiB a socket");
+    drop((first, sockets));
 }

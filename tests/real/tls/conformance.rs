@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use tokio::net::TcpListener;
 
 use crate::process::tool;
-use crate::support::catcher::{Catcher, Options};
+use crate::support::catcher::{Catcher, Options, Script};
 use crate::support::gate::Gate;
 use crate::support::secure;
 
@@ -62,6 +62,7 @@ async fn pass_on(listener: TcpListener, gate: SocketAddr) {
 async fn every_case_is_met_but_those_that_are_listed() {
     let suite = tool("httpwg/bin/httpwg");
     let catcher = Catcher::start(Options::default());
+    catcher.always("POST /", Script::reply("200 OK", &[("Content-Type", "text/plain")], "taken"));
     // So that requests get as far as they can.
     let open = "upstream.catcher = \"generic\"\nhosts = [\"localhost\"]\nauth.anonymous_from = [\"127.0.0.0/8\"]\n\
         access.anonymous = [\"view\", \"write\"]";

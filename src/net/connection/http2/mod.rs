@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use self::answer::Answer;
 use self::streams::{Executor, Streams};
 use super::limits;
-use crate::app::{App, Connected};
+use crate::app::{App, Connected, Last};
 use crate::body::Body;
 use crate::client_addr::Peer;
 use crate::guard;
@@ -81,6 +81,9 @@ pub(super) async fn serve(
                     request.extensions_mut().insert(guard::TooMany);
                 }
                 let mut response = app.handle(request, &connected).await;
+                if response.extensions().get::<Last>().is_some() {
+                    turn.is_last();
+                }
                 if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                     head::switched(&mut response);
                     turn.becomes_tunnel();

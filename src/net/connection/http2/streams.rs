@@ -34,6 +34,7 @@ pub(super) struct Streams {
     places: Places,
     open: Mutex<Open>,
     changed: Notify,
+    last: Notify,
     /// What the next task that hyper asks for is about: it asks while that is being said.
     next: Mutex<Weak<Turn>>,
 }
@@ -54,7 +55,15 @@ impl Streams {
     /// for as long as `send`.
     pub(super) fn new(tasks: TaskTracker, places: Places, send: Duration) -> Arc<Self> {
         let open = Mutex::new(Open { count: 0, any: false, since: Instant::now(), awaited: false });
-        Arc::new(Self { tasks, send, places, open, changed: Notify::new(), next: Mutex::default() })
+        Arc::new(Self {
+            tasks,
+            send,
+            places,
+            open,
+            changed: Notify::new(),
+            last: Notify::new(),
+            next: Mutex::default(),
+        })
     }
 
     /// A request has come; hyper asks for its task at once.
@@ -81,9 +90,14 @@ impl Streams {
         turn
     }
 
-    /// Waits until there has been no request for `first` from the beginning, or none for `again` after one.
+    /// Waits until there has been no request for `first` from the beginning, or none for `again` after one, or until one
+    /// was the last.
     pub(super) async fn unused(&self, first: Duration, again: Duration) {
-        self.none_for(|open| if open.any { again } else { first }).await;
+        let none = self.none_for(|open| if open.any { again } else { first });
+        tokio::select! {
+            () = none => {}
+            () = self.last.notified() => {}
+        }
     }
 
     /// Waits until there has been none for `time`, from now on.
@@ -147,6 +161,11 @@ pub(super) struct Turn {
 }
 
 impl Turn {
+    /// The connection takes no more requests after it.
+    pub(super) fn is_last(&self) {
+        self.streams.last.notify_one();
+    }
+
     /// Whether there is no place left for it.
     pub(super) fn is_too_many(&self) -> bool {
         self.place.is_err()
