@@ -3,8 +3,10 @@
 //! ```text
 //! main -> cli -> config::load (what was written -> what is true) -> daemon
 //! daemon binds (or takes over what the service manager bound), starts all of these, and stops them in order
-//!   |- net::listener -> net::workers (one current-thread runtime a core) -> net::connection -> hyper -> App::handle
-//!   |- reload    a thread: SIGHUP, or a users file that changed and stands still -> App::replace, whole or not at all
+//!   |- net::listener -> net::workers (one current-thread runtime a core) -> net::connection -> net::tls, where it is
+//!   |                   https: a handshake, bounded -> hyper -> App::handle
+//!   |- reload    a thread: SIGHUP, or a users file that changed and stands still -> App::replace, whole or not at all;
+//!   |            certificates that changed -> net::tls; and their dates
 //!   |- purge     a thread: waits for the next run, deletes what goes by the catcher's own interface, tells how it went
 //!   |- isolation a thread: who else can reach the catcher -> a condition, a metric, the log
 //!   |- status    a thread with a port of its own: /livez /readyz /metrics; asks App, changes nothing
@@ -25,6 +27,7 @@
 //!   identity   = auth                  Authorization: remembered from there, or not too many wrong ones from there, and
 //!                                      verified on threads of its own
 //!              | session | ticket      cookies: what could do harm has to come from a page of this site
+//!              | certificate           the client's, if it stands for a user
 //!              | anonymous             the network
 //!   origin     = guard::origin         what another site's page began changes nothing and opens nothing, whoever asks
 //!   page                               the script for the inbox page, and who is asking: below /.mailwarden/
