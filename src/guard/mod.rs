@@ -25,8 +25,11 @@ pub struct TooMany;
 /// # Errors
 /// [`Reject`], with the status that the RFC names.
 pub fn check(parts: &Parts) -> Result<(), Reject> {
-    if parts.version == Version::HTTP_2 && parts.extensions.get::<TooMany>().is_some() {
-        return Err(Reject::TooMany);
+    if parts.version == Version::HTTP_2 {
+        if parts.extensions.get::<TooMany>().is_some() {
+            return Err(Reject::TooMany);
+        }
+        bare_values(&parts.headers)?;
     }
     if parts.extensions.get() == Some(&Extended::Other) {
         return Err(Reject::Protocol);
@@ -100,6 +103,17 @@ pub(crate) fn is_host(host: &[u8]) -> bool {
     host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(byte))
 }
 
+/// In HTTP/1 the space around a value is none of it. In HTTP/2 it would be, and the catcher would read another value than we
+/// have (RFC 9113 section 8.2.1).
+fn bare_values(fields: &HeaderMap) -> Result<(), Reject> {
+    let is_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let is_bare = |value: &HeaderValue| !is_space(value.as_bytes().first()) && !is_space(value.as_bytes().last());
+    match fields.values().all(is_bare) {
+        true => Ok(()),
+        false => Err(Reject::BadRequest("a field's value begins or ends with a space")),
+    }
+}
+
 /// Only `chunked` is decoded; another coding would reach the catcher as a body that it cannot read (RFC 9112 section 6.1).
 fn framing(fields: &HeaderMap) -> Result<(), Reject> {
     let mut lines = fields.get_all(header::TRANSFER_ENCODING).iter();
@@ -163,6 +177,18 @@ mod tests {
             (get("/", &[host, ("expect", "200-ok")]), 417),
         ] {
             assert_eq!(check(&parts).map_err(|reject| reject.status().as_u16()), Err(status), "{parts:?}");
+        }
+    }
+
+    #[test]
+    fn in_http_2_no_value_has_a_space_at_its_ends() {
+        let fields = |value| [("host", "dev"), ("x-a", value)];
+        for value in [" a", "a ", "\ta", "a\t", " "] {
+            let refused = check(&parts(Method::GET, "/", Version::HTTP_2, &fields(value)));
+            assert_eq!(refused.map_err(|reject| reject.status().as_u16()), Err(400), "{value:?}");
+        }
+        for value in ["", "a", "a b"] {
+            assert_eq!(check(&parts(Method::GET, "/", Version::HTTP_2, &fields(value))), Ok(()), "{value:?}");
         }
     }
 

@@ -54,6 +54,7 @@ function flags(elsewhere) {
     "--no-first-run",
     "--disable-component-update",
     "--disable-sync",
+    ...(process.env.BROWSER_FLAGS ?? "").split(" ").filter(Boolean), // of the test that starts it
   ];
 }
 

@@ -41,20 +41,19 @@ impl Made {
         openssl(sign.arg("-extfile").arg(&extensions));
         (certificate, key)
     }
+}
 
-    /// Has the home's browser trust the authority as the command says to do it.
-    fn trust_in_browsers(&self) {
-        let database = self.home.path().join(".pki/nssdb");
-        fs::create_dir_all(&database).unwrap();
-        let folder = format!("sql:{}", database.display());
-        let made = Command::new("certutil").args(["-N", "--empty-password", "-d", &folder]).status();
-        assert!(made.expect("tests/run installs certutil").success());
-        let line = self.said.lines().find_map(|line| line.strip_prefix("Chrome on Linux")).expect("it says how");
-        let (line, _) = line.split_once("        of ").expect("and where certutil is from");
-        let done =
-            Command::new("sh").args(["-c", line]).current_dir(self.file("")).env("HOME", self.home.path()).status();
-        assert!(done.unwrap().success(), "{line}");
-    }
+/// Has the browser of that home trust an authority, in the way that the command has said to do it.
+pub(crate) fn trust_in_browsers(home: &Path, said: &str) {
+    let database = home.join(".pki/nssdb");
+    fs::create_dir_all(&database).unwrap();
+    let folder = format!("sql:{}", database.display());
+    let made = Command::new("certutil").args(["-N", "--empty-password", "-d", &folder]).status();
+    assert!(made.expect("tests/run installs certutil").success());
+    let line = said.lines().find_map(|line| line.strip_prefix("Chrome on Linux")).expect("it says how");
+    let (line, _) = line.split_once("        of ").expect("and where certutil is from");
+    let done = Command::new("sh").args(["-c", line]).current_dir(home.join("tls")).env("HOME", home).status();
+    assert!(done.unwrap().success(), "{line}");
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -199,6 +198,6 @@ fn chromium_takes_it_after_the_command_that_is_printed_and_holds_the_authority_t
         assert!(script.wait().success());
     };
     told(["ERR_CERT_AUTHORITY_INVALID"; 5]);
-    made.trust_in_browsers();
+    trust_in_browsers(made.home.path(), &made.said);
     told(["ok", "ok", "ok", "ERR_CERT_COMMON_NAME_INVALID", "ERR_CERT_INVALID"]);
 }

@@ -58,3 +58,5 @@ mod process;
 mod socket_io;
 /// The unit files, as systemd's own tools read them.
 mod systemd;
+/// TLS before OpenSSL, curl, scanners and a browser, and before those who misuse it.
+mod tls;
