@@ -20,6 +20,7 @@
 //!   guard::check                       what two programs would read differently is refused
 //!   health                             the one path that may be given away, if the configuration names one
 //!   guard::names                       a name that is not one of ours is refused, if the configuration has a list
+//!   guard::redirect                    what came in clear text is sent to https, if the configuration says so
 //!   action     = catcher::route        what would this do? parsed from one canonical path, and told later; a catcher that
 //!                                      has to be found out is asked what it is only for who is let in
 //!   preflight  = guard::cors           a page of an allowed origin asks what it may send
@@ -66,6 +67,8 @@
 //!   (`body::budget`) before it is there; an answer that is too short never ends well;
 //! - no globals; no method and no path on the main port skips authentication, but for `health_path`, the login page, the
 //!   networks of `auth.anonymous_from`, and a preflight of `allowed_origins`, which says nothing else and goes nowhere;
+//! - whose connection it is is settled before its first byte of HTTP or TLS: a trusted proxy has to say so in a PROXY header, if
+//!   the configuration says so, and nobody else can ([`net::proxy_header`]);
 //! - CORS is the gate's: what a catcher says of it is dropped ([`guard::cors`]);
 //! - a ticket opens the catcher's socket and nothing else, and no cookie of ours reaches the catcher;
 //! - what a request sees of the configuration and the users is one snapshot, taken once; only `reload` replaces it;
