@@ -151,6 +151,7 @@ pub mod reject;
 pub mod sink;
 mod state_dir;
 pub mod vitals;
+pub mod wire;
 
 // Sockets, and the life of the daemon around them.
 pub mod daemon;

@@ -302,6 +302,9 @@ fn add_cookie(response: &mut Response<Body>, cookie: &Option<HeaderValue>) {
 /// Adds a ticket to an answer, unless a cache between us and the browser might keep it and give it to others: only what
 /// is marked for all is kept of an answer to `Authorization` (RFC 9111 section 3.5).
 pub(super) fn add_ticket(response: &mut Response<Body>, ticket: Option<HeaderValue>) {
+    if ticket.is_none() {
+        return;
+    }
     const FOR_ALL: [&str; 4] = ["public", "must-revalidate", "immutable", "proxy-revalidate"];
     let fields = response.headers();
     let is_for_all = FOR_ALL.iter().any(|word| has_token(fields, header::CACHE_CONTROL, word))

@@ -11,6 +11,7 @@ mod dial;
 mod doomed;
 pub mod frame;
 pub mod headers;
+mod http1;
 pub mod hygiene;
 pub mod inbox;
 pub mod lists;

@@ -19,6 +19,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::limits::Admitted;
+use super::pieces::poll_write_pieces;
 use crate::in_flight::Activity;
 
 /// What is written to a client whose head did not arrive in time, before the connection closes (RFC 9110 section 15.5.9).
@@ -286,8 +287,8 @@ impl AsyncWrite for ClientIo {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let result = match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Stream::Tcp(stream) => poll_write_pieces(Pin::new(stream), cx, bufs),
+            Stream::Unix(stream) => poll_write_pieces(Pin::new(stream), cx, bufs),
         };
         self.written(result, cx)
     }

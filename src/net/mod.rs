@@ -5,4 +5,5 @@ pub mod connection;
 pub mod inherited;
 pub mod limits;
 pub mod listener;
+mod pieces;
 pub mod workers;
