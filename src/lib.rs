@@ -143,6 +143,7 @@ pub mod page;
 pub mod purge;
 
 pub mod access_log;
+mod apart;
 pub mod body;
 pub mod conditions;
 pub mod in_flight;

@@ -10,6 +10,7 @@ use http::{Method, Response, StatusCode};
 use super::password::Shown;
 use super::{App, Connected, Live, password};
 use crate::access_log::{Auth, Record};
+use crate::apart::apart;
 use crate::auth::{AuthFailure, By, Identity, Proven, User};
 use crate::body::{Body, Unread};
 use crate::catcher::Operation;
@@ -209,7 +210,9 @@ impl App {
     ) -> Option<Result<Response<Body>, Reject>> {
         match asks.parts.uri.path() {
             _ if !live.login_page => None,
-            page::LOGIN if asks.parts.method == Method::POST => Some(self.log_in(live, asks, body, record).await),
+            page::LOGIN if asks.parts.method == Method::POST => {
+                Some(apart(|| self.log_in(live, asks, body, record)).await)
+            }
             page::LOGIN if is_read(&asks.parts.method) => Some(Ok(self.login_page(live, asks))),
             page::LOGIN => Some(Err(Reject::MethodNotAllowed("GET, HEAD, POST"))),
             page::LOGOUT if asks.parts.method == Method::POST => Some(self.log_out(live, asks)),

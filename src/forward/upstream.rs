@@ -23,6 +23,7 @@ use tokio::net::TcpStream;
 use super::answer::{checked, fault, is_event_stream, unframed_length};
 use super::dial::Dial;
 use super::http1::{self, Failure};
+use crate::apart::apart;
 use crate::body::{Body, Keep, Reply};
 use crate::config::model::UpstreamConfig;
 use crate::reject::{Reject, UpstreamFault};
@@ -158,11 +159,13 @@ impl Upstream {
     ) -> Result<Response<Body>, Reject> {
         let mut request = request;
         let progress = request.body_mut().progress();
-        let exchange = self.exchange_untimed(request, worker, limit);
+        // One look at the clock, which is not free, for all that depends on it.
+        let now = tokio::time::Instant::now();
+        let exchange = self.exchange_untimed(request, worker, limit, now.into_std());
         tokio::pin!(exchange);
-        let mut taken = 0;
+        let (mut taken, mut deadline) = (0, now + limit);
         loop {
-            match tokio::time::timeout(limit, exchange.as_mut()).await {
+            match tokio::time::timeout_at(deadline, exchange.as_mut()).await {
                 Ok(result) => return result,
                 Err(_elapsed) => {
                     // The catcher's time begins when it has the request: as long as it takes more of a body it is at
@@ -173,6 +176,7 @@ impl Upstream {
                         return Err(Reject::Upstream(UpstreamFault::AnswerTimeout(limit)));
                     }
                     taken = now;
+                    deadline = tokio::time::Instant::now() + limit;
                 }
             }
         }
@@ -183,24 +187,16 @@ impl Upstream {
         mut request: Request<Body>,
         worker: usize,
         limit: Duration,
+        now: Instant,
     ) -> Result<Response<Body>, Reject> {
         if !http_body::Body::is_end_stream(request.body()) {
-            // An answer may come before the body was read to its end: such a connection is not used again.
-            let mut fresh = self.connect().await?;
-            let answer = checked(fresh.send(request).await.map_err(|error| fault(&error))?)?;
-            let limit = patience(answer.headers(), limit);
-            let length =
-                unframed_length(answer.status(), answer.headers(), http_body::Body::is_end_stream(answer.body()));
-            return Ok(answer.map(|incoming| {
-                // Still open until the body has ended.
-                Body::stream(incoming, limit).of_length(length).keeping(Box::new(Closing(fresh)))
-            }));
+            return apart(|| self.exchange_with_body(request, limit)).await;
         }
         let head = http1::written(&request);
         let mut fields = std::mem::take(request.headers_mut());
         // Asking twice changes nothing (RFC 9110 section 9.2.2).
         let is_repeatable = matches!(*request.method(), Method::GET | Method::HEAD);
-        if is_repeatable && let Some(Line { wire, counted }) = self.take(worker) {
+        if is_repeatable && let Some(Line { wire, counted }) = self.take(worker, now) {
             match http1::ask(wire, &head, request.method(), &mut fields).await {
                 Ok(answer) => return self.answer(answer, counted, worker, limit),
                 // An answer that cannot be used is an answer.
@@ -210,10 +206,22 @@ impl Upstream {
                 Err(Failure::Closed(_)) => {}
             }
         }
-        let wire = Wire::new(self.dial().await?);
+        let wire = Wire::new(apart(|| self.dial()).await?);
         let counted = Counted::new(&self.open);
         let answer = http1::ask(wire, &head, request.method(), &mut fields).await.map_err(Failure::reject)?;
         self.answer(answer, counted, worker, limit)
+    }
+
+    async fn exchange_with_body(&self, request: Request<Body>, limit: Duration) -> Result<Response<Body>, Reject> {
+        let mut connection = self.connect().await?;
+        let answer = checked(connection.send(request).await.map_err(|error| fault(&error))?)?;
+        let limit = patience(answer.headers(), limit);
+        let length = unframed_length(answer.status(), answer.headers(), http_body::Body::is_end_stream(answer.body()));
+        Ok(answer.map(|incoming| {
+            // Open until the body has ended, and then of no more use: an answer may come before the request's own body
+            // was read to its end.
+            Body::stream(incoming, limit).of_length(length).keeping(Box::new(Closing(connection)))
+        }))
     }
 
     async fn dial(&self) -> Result<TcpStream, Reject> {
@@ -268,10 +276,10 @@ impl Upstream {
     }
 
     /// The most recently used connection that is still good.
-    fn take(&self, worker: usize) -> Option<Line> {
+    fn take(&self, worker: usize, now: Instant) -> Option<Line> {
         let mut idle = self.idle(worker)?;
         while let Some(Idle { line, since }) = idle.pop() {
-            if since.elapsed() >= self.idle_timeout {
+            if now.saturating_duration_since(since) >= self.idle_timeout {
                 // All below it are older still.
                 idle.clear();
                 return None;
