@@ -82,6 +82,10 @@ impl Chunk {
     fn next(&mut self, read: &mut BytesMut) -> Result<Next, &'static str> {
         loop {
             match self {
+                // An empty line is no size, though the parser takes it for 0.
+                Chunk::Size if read.first().is_some_and(|first| !first.is_ascii_hexdigit()) => {
+                    return Err("a chunk has no size");
+                }
                 Chunk::Size => match httparse::parse_chunk_size(read) {
                     Ok(Status::Complete((line, size))) => {
                         read.advance(line);

@@ -31,6 +31,8 @@ pub(super) struct Stream {
     pub(super) until: Option<Until>,
     /// How many bytes are to come, where the framing does not say so and something else does.
     pub(super) missing: u64,
+    /// Why it broke off, once that is known and not told yet.
+    breaks: Option<BodyError>,
 }
 
 /// When a body ends that would not by itself.
@@ -80,7 +82,16 @@ impl Stream {
     /// `incoming`, with at most `limit` between two of its frames.
     pub(super) fn new(incoming: Incoming, limit: Option<Duration>) -> Self {
         let stall = Stall { limit, timer: None };
-        Self { incoming, stall, progress: None, keep: None, from: None, until: None, missing: 0 }
+        Self { incoming, stall, progress: None, keep: None, from: None, until: None, missing: 0, breaks: None }
+    }
+
+    /// It broke off. That is told a moment later: whoever passes it on sends off what came before when there is nothing for
+    /// the moment, and drops it at an error.
+    fn poll_break(&mut self, error: BodyError, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        self.keep = None;
+        self.breaks = Some(error);
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn give_back(&mut self) {
@@ -164,6 +175,9 @@ impl Parts for Stream {
             self.keep = None;
             return Poll::Ready(None);
         }
+        if let Some(error) = self.breaks.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         match self.incoming.poll_data(cx) {
             Poll::Ready(Some(Ok(data))) => {
                 self.stall.progress();
@@ -176,14 +190,8 @@ impl Parts for Stream {
                 }
                 Poll::Ready(Some(Ok(data)))
             }
-            Poll::Ready(Some(Err(error))) => {
-                self.keep = None;
-                Poll::Ready(Some(Err(error)))
-            }
-            Poll::Ready(None) if self.missing > 0 => {
-                self.keep = None;
-                Poll::Ready(Some(Err(BodyError::Short(self.missing))))
-            }
+            Poll::Ready(Some(Err(error))) => self.poll_break(error, cx),
+            Poll::Ready(None) if self.missing > 0 => self.poll_break(BodyError::Short(self.missing), cx),
             Poll::Ready(None) => {
                 self.from = None;
                 if let Some(progress) = &self.progress {
