@@ -25,6 +25,7 @@ use self::entrance::Asks;
 pub use self::health::NotReady;
 pub use self::live::{Live, Site};
 use crate::access_log::{AccessLog, Record, no_answer};
+use crate::apart::apart;
 use crate::auth::{Authenticator, By};
 use crate::body::Body;
 use crate::body::budget::ReadAhead;
@@ -225,7 +226,7 @@ impl App {
         // Only who is let in learns what there is.
         if known.is_none() {
             // Nobody asks the catcher what it is for somebody who may not come in.
-            let catcher = self.judge(site.catcher.find(&site.upstream, &site.prefix).await)?;
+            let catcher = self.judge(apart(|| site.catcher.find(&site.upstream, &site.prefix)).await)?;
             let action = routed(catcher);
             asks.socket = is_upgrade(&action);
             known = Some((catcher, action));
@@ -234,7 +235,7 @@ impl App {
         let mut action = action.map_err(no_route)?;
         entrance::check_origin(live, asks)?;
         if action.payload == Payload::Decides {
-            action = self.decided(live, catcher, &identity, action, &parts, body).await?;
+            action = apart(|| self.decided(live, catcher, &identity, action, &parts, body)).await?;
         }
         let is_page = live.enhance && action.operation == Operation::Page;
         if is_page {
@@ -274,11 +275,9 @@ impl App {
             clear_timeout: self.timeouts.upstream_clear,
         };
         let is_head = parts.method == Method::HEAD;
-        // Apart, so that only who clears carries what clearing takes.
-        let clears = permit.action().operation == Operation::Clear;
-        let cleared = match clears.then(|| Box::pin(self.clear_slowly(live, &forward, &permit, body))) {
-            Some(clearing) => clearing.await,
-            None => None,
+        let cleared = match permit.action().operation {
+            Operation::Clear => apart(|| self.clear_slowly(live, &forward, &permit, body)).await,
+            _ => None,
         };
         let answered = match cleared {
             Some(answered) => answered,
@@ -297,7 +296,7 @@ impl App {
             record.upstream(answered.took);
         }
         if is_page {
-            let enhanced = page::enhance(answered.response, &site.own_area, is_head).await;
+            let enhanced = apart(|| page::enhance(answered.response, &site.own_area, is_head)).await;
             answered.response = self.judge(enhanced)?;
         }
         entrance::add_ticket(&mut answered.response, ticket);

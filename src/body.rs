@@ -9,7 +9,9 @@
 
 mod ahead;
 pub mod budget;
+mod framing;
 mod linger;
+mod reply;
 mod stream;
 
 use std::fmt;
@@ -21,13 +23,14 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use self::ahead::{Ahead, Parts as _};
 use self::budget::ReadAhead;
+pub use self::framing::{Chunk, Framing};
 use self::linger::Linger;
+pub use self::reply::Reply;
 pub use self::stream::Progress;
-use self::stream::{Stream, Until};
+use self::stream::{Incoming, Stream, Until};
 use crate::access_log::Record;
 use crate::client_addr::Peer;
 use crate::in_flight::{Activity, InFlight, Meanwhile};
@@ -75,8 +78,8 @@ impl Meanwhile for Reading {
 
 /// Something that is of use again once a body has ended well. It is dropped, and so not reused, on every other end.
 pub trait Keep: Send + Sync + fmt::Debug {
-    /// The body has ended well.
-    fn body_ended(self: Box<Self>);
+    /// The body has ended well; with the connection, if it was one of our own.
+    fn body_ended(self: Box<Self>, reply: Option<Box<Reply>>);
 }
 
 /// Why a streamed body broke off.
@@ -85,7 +88,7 @@ pub enum BodyError {
     /// No frame came for this long.
     Stalled(Duration),
     /// The connection broke, or its framing was wrong.
-    Broken(hyper::Error),
+    Broken(Box<dyn std::error::Error + Send + Sync>),
     /// It ended well as far as its framing goes, and so many bytes are missing.
     Short(u64),
 }
@@ -113,7 +116,7 @@ impl std::error::Error for BodyError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             BodyError::Stalled(_) | BodyError::Short(_) => None,
-            BodyError::Broken(error) => Some(error),
+            BodyError::Broken(error) => Some(error.as_ref()),
         }
     }
 }
@@ -133,7 +136,17 @@ impl Body {
 
     /// A body as it arrives, with at most `limit` between two of its frames (none: any time).
     #[must_use]
-    pub fn stream(incoming: Incoming, limit: Option<Duration>) -> Self {
+    pub fn stream(incoming: hyper::body::Incoming, limit: Option<Duration>) -> Self {
+        Self::arriving(Incoming::Hyper(incoming), limit)
+    }
+
+    /// The same from a connection of our own.
+    #[must_use]
+    pub fn reply(reply: Reply, limit: Option<Duration>) -> Self {
+        Self::arriving(Incoming::Reply(Box::new(reply)), limit)
+    }
+
+    fn arriving(incoming: Incoming, limit: Option<Duration>) -> Self {
         Self { source: Source::Stream(Stream::new(incoming, limit)), record: None, in_flight: None, unread: None }
     }
 
@@ -155,11 +168,12 @@ impl Body {
         self
     }
 
-    /// Makes it broken if it ends before `length` bytes have come. For a body whose framing does not say how long it is.
+    /// Makes it broken if it ends before `length` bytes have come, if there is one. For a body whose framing does not say
+    /// how long it is.
     #[must_use]
-    pub fn of_length(mut self, length: u64) -> Self {
+    pub fn of_length(mut self, length: Option<u64>) -> Self {
         if let Source::Stream(stream) = &mut self.source {
-            stream.missing = length;
+            stream.missing = length.unwrap_or(0);
         }
         self
     }
@@ -241,7 +255,7 @@ impl Body {
     pub fn keeping(mut self, keep: Box<dyn Keep>) -> Self {
         match &mut self.source {
             Source::Stream(stream) if !stream.is_ended() => stream.keep = Some(keep),
-            _ => keep.body_ended(),
+            _ => keep.body_ended(None),
         }
         self
     }

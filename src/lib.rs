@@ -46,7 +46,7 @@
 //!
 //! A row uses only the rows below it: `main cli` / `cert` / `daemon signals` / `reload status systemd isolation purge::task` / `net` / `app` /
 //! `purge` / `guard auth session access forward page catcher client_addr` / `reject body access_log metrics conditions
-//! vitals in_flight sink state_dir path permission authority config::model purge::schedule purge::retention
+//! vitals in_flight sink state_dir path permission authority wire apart config::model purge::schedule purge::retention
 //! purge::history`.
 //!
 //! What holds everywhere, mostly by absence:
@@ -56,6 +56,8 @@
 //! - in the daemon only `auth::verify` computes password hashes, on its own threads; nothing else blocks;
 //! - who may try a password is decided by `auth::throttle`, for which time is an argument, and a refusal leaves by
 //!   `auth::late`, which says when;
+//! - a request without a body, and its answer, go by a connection of the gate's own (`forward::http1`, `wire`); what has one,
+//!   and what switches protocols, by hyper's client;
 //! - only `net`, `status`, `forward` and `body` name hyper; the rest speaks `http` types and is called from plain unit tests;
 //! - only `daemon`, `net::workers`, `status` and `purge::task` start long-lived tasks; only these, `forward::upstream` and
 //!   `forward::upgrade` start tasks of a connection, and what stopping waits for is on one tracker; a purge has one task that
@@ -152,6 +154,7 @@ pub mod page;
 pub mod purge;
 
 pub mod access_log;
+mod apart;
 pub mod body;
 pub mod conditions;
 pub mod in_flight;
@@ -160,6 +163,7 @@ pub mod reject;
 pub mod sink;
 mod state_dir;
 pub mod vitals;
+pub mod wire;
 
 // Sockets, and the life of the daemon around them.
 pub mod daemon;

@@ -10,6 +10,7 @@ use http::{Method, Response, StatusCode};
 use super::password::Shown;
 use super::{App, Connected, Live, Secured, password};
 use crate::access_log::{Auth, Record};
+use crate::apart::apart;
 use crate::auth::{AuthFailure, By, Identity, Proven, User};
 use crate::body::{Body, Unread};
 use crate::catcher::Operation;
@@ -219,7 +220,9 @@ impl App {
     ) -> Option<Result<Response<Body>, Reject>> {
         match asks.parts.uri.path() {
             _ if !live.login_page => None,
-            page::LOGIN if asks.parts.method == Method::POST => Some(self.log_in(live, asks, body, record).await),
+            page::LOGIN if asks.parts.method == Method::POST => {
+                Some(apart(|| self.log_in(live, asks, body, record)).await)
+            }
             page::LOGIN if is_read(&asks.parts.method) => Some(Ok(self.login_page(live, asks))),
             page::LOGIN => Some(Err(Reject::MethodNotAllowed("GET, HEAD, POST"))),
             page::LOGOUT if asks.parts.method == Method::POST => Some(self.log_out(live, asks)),
@@ -312,6 +315,9 @@ fn add_cookie(response: &mut Response<Body>, cookie: &Option<HeaderValue>) {
 /// Adds a ticket to an answer, unless a cache between us and the browser might keep it and give it to others: only what
 /// is marked for all is kept of an answer to `Authorization` (RFC 9111 section 3.5).
 pub(super) fn add_ticket(response: &mut Response<Body>, ticket: Option<HeaderValue>) {
+    if ticket.is_none() {
+        return;
+    }
     const FOR_ALL: [&str; 4] = ["public", "must-revalidate", "immutable", "proxy-revalidate"];
     let fields = response.headers();
     let is_for_all = FOR_ALL.iter().any(|word| has_token(fields, header::CACHE_CONTROL, word))

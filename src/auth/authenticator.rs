@@ -27,6 +27,7 @@ use super::sender::Sender;
 use super::throttle::{Admission, Attempt, Leaves, Penalty, Standing, Throttle, Ticket};
 use super::users::{User, Users};
 use super::verify::{NoAnswer, Verifier};
+use crate::apart::apart;
 pub use limits::{AuthLimits, AuthLoad};
 
 /// Answers who a request is from. One for the whole process.
@@ -93,7 +94,7 @@ impl Authenticator {
             sender.proves(&question.key);
             return Ok(identity);
         }
-        self.verify(question, credentials, &sender, users, now).await
+        apart(|| self.verify(question, credentials, &sender, users, now)).await
     }
 
     /// The user of credentials that were verified before from there and still count. Never waits; takes no hash.

@@ -1,4 +1,4 @@
-//! A body that arrives while it is passed on, from one of hyper's connections.
+//! A body that arrives while it is passed on, from one of hyper's connections or one of our own.
 
 use std::fmt;
 use std::future::Future;
@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body as _, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::ahead::Parts;
+use super::reply::Reply;
 use super::{BodyError, Keep};
 use crate::in_flight::Activity;
 
@@ -31,6 +31,8 @@ pub(super) struct Stream {
     pub(super) until: Option<Until>,
     /// How many bytes are to come, where the framing does not say so and something else does.
     pub(super) missing: u64,
+    /// Why it broke off, once that is known and not told yet.
+    breaks: Option<BodyError>,
 }
 
 /// When a body ends that would not by itself.
@@ -44,7 +46,7 @@ impl fmt::Debug for Until {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        if let Some(from) = self.from.as_ref().filter(|_| !self.incoming.is_end_stream()) {
+        if let Some(from) = self.from.as_ref().filter(|_| !self.incoming.is_ended()) {
             from.leaves_unread();
         }
     }
@@ -80,19 +82,87 @@ impl Stream {
     /// `incoming`, with at most `limit` between two of its frames.
     pub(super) fn new(incoming: Incoming, limit: Option<Duration>) -> Self {
         let stall = Stall { limit, timer: None };
-        Self { incoming, stall, progress: None, keep: None, from: None, until: None, missing: 0 }
+        Self { incoming, stall, progress: None, keep: None, from: None, until: None, missing: 0, breaks: None }
+    }
+
+    /// It broke off. That is told a moment later: whoever passes it on sends off what came before when there is nothing for
+    /// the moment, and drops it at an error.
+    fn poll_break(&mut self, error: BodyError, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        self.keep = None;
+        self.breaks = Some(error);
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn give_back(&mut self) {
         if let Some(keep) = self.keep.take() {
-            keep.body_ended();
+            keep.body_ended(self.incoming.take_reply());
+        }
+    }
+}
+
+/// Where a body comes from.
+#[derive(Debug)]
+pub(super) enum Incoming {
+    /// A connection that hyper serves.
+    Hyper(hyper::body::Incoming),
+    /// One of our own to the catcher.
+    Reply(Box<Reply>),
+    /// Nowhere any more: it has ended, and the connection is elsewhere.
+    Ended,
+}
+
+impl Incoming {
+    fn is_ended(&self) -> bool {
+        match self {
+            Incoming::Hyper(incoming) => incoming.is_end_stream(),
+            Incoming::Reply(reply) => reply.is_ended(),
+            Incoming::Ended => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Incoming::Hyper(incoming) => incoming.size_hint(),
+            Incoming::Reply(reply) => reply.size_hint(),
+            Incoming::Ended => SizeHint::with_exact(0),
+        }
+    }
+
+    /// The next part; trailers are dropped.
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let incoming = match self {
+            Incoming::Hyper(incoming) => incoming,
+            Incoming::Reply(reply) => return reply.poll_data(cx),
+            Incoming::Ended => return Poll::Ready(None),
+        };
+        loop {
+            return Poll::Ready(match ready!(Pin::new(&mut *incoming).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => Some(Ok(data)),
+                    Err(_trailers) => continue,
+                },
+                Some(Err(error)) => Some(Err(BodyError::Broken(error.into()))),
+                None => None,
+            });
+        }
+    }
+
+    /// What has ended and came from a connection of our own.
+    fn take_reply(&mut self) -> Option<Box<Reply>> {
+        match std::mem::replace(self, Incoming::Ended) {
+            Incoming::Reply(reply) => Some(reply),
+            other => {
+                *self = other;
+                None
+            }
         }
     }
 }
 
 impl Parts for Stream {
     fn is_ended(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.incoming.is_ended()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -105,45 +175,38 @@ impl Parts for Stream {
             self.keep = None;
             return Poll::Ready(None);
         }
-        loop {
-            match Pin::new(&mut self.incoming).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    self.stall.progress();
-                    if let Some(progress) = &self.progress {
-                        progress.moved();
-                    }
-                    if let Ok(data) = frame.into_data() {
-                        self.missing = self.missing.saturating_sub(data.len() as u64);
-                        if self.incoming.is_end_stream() {
-                            self.give_back();
-                        }
-                        return Poll::Ready(Some(Ok(data)));
-                    }
+        if let Some(error) = self.breaks.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        match self.incoming.poll_data(cx) {
+            Poll::Ready(Some(Ok(data))) => {
+                self.stall.progress();
+                if let Some(progress) = &self.progress {
+                    progress.moved();
                 }
-                Poll::Ready(Some(Err(error))) => {
-                    self.keep = None;
-                    return Poll::Ready(Some(Err(BodyError::Broken(error))));
-                }
-                Poll::Ready(None) if self.missing > 0 => {
-                    self.keep = None;
-                    return Poll::Ready(Some(Err(BodyError::Short(self.missing))));
-                }
-                Poll::Ready(None) => {
-                    self.from = None;
-                    if let Some(progress) = &self.progress {
-                        progress.moved();
-                    }
+                self.missing = self.missing.saturating_sub(data.len() as u64);
+                if self.incoming.is_ended() {
                     self.give_back();
-                    return Poll::Ready(None);
                 }
-                Poll::Pending => {
-                    if let Some(progress) = &self.progress {
-                        progress.waiting.store(true, Ordering::Relaxed);
-                    }
-                    let limit = ready!(self.stall.poll(cx));
-                    self.keep = None;
-                    return Poll::Ready(Some(Err(BodyError::Stalled(limit))));
+                Poll::Ready(Some(Ok(data)))
+            }
+            Poll::Ready(Some(Err(error))) => self.poll_break(error, cx),
+            Poll::Ready(None) if self.missing > 0 => self.poll_break(BodyError::Short(self.missing), cx),
+            Poll::Ready(None) => {
+                self.from = None;
+                if let Some(progress) = &self.progress {
+                    progress.moved();
                 }
+                self.give_back();
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                if let Some(progress) = &self.progress {
+                    progress.waiting.store(true, Ordering::Relaxed);
+                }
+                let limit = ready!(self.stall.poll(cx));
+                self.keep = None;
+                Poll::Ready(Some(Err(BodyError::Stalled(limit))))
             }
         }
     }

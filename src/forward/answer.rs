@@ -2,8 +2,6 @@
 
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
-use http_body::Body as _;
-use hyper::body::Incoming;
 
 use crate::body::BodyError;
 use crate::reject::{Reject, UpstreamFault};
@@ -14,7 +12,7 @@ pub(super) fn is_event_stream(fields: &HeaderMap) -> bool {
 }
 
 /// An answer to a plain request. One that switches protocols unasked would be a tunnel past every check.
-pub(super) fn checked(answer: Response<Incoming>) -> Result<Response<Incoming>, Reject> {
+pub(super) fn checked<B>(answer: Response<B>) -> Result<Response<B>, Reject> {
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Reject::Upstream(UpstreamFault::Malformed("it switched protocols unasked".to_owned())));
     }
@@ -29,12 +27,11 @@ pub(super) fn checked(answer: Response<Incoming>) -> Result<Response<Incoming>, 
 }
 
 /// The length of a part that ends with its connection, as all of MailCatcher's do: its `Content-Range` tells.
-pub(super) fn unframed_length(answer: &Response<Incoming>) -> Option<u64> {
-    let fields = answer.headers();
-    if answer.status() != StatusCode::PARTIAL_CONTENT
+pub(super) fn unframed_length(status: StatusCode, fields: &HeaderMap, is_ended: bool) -> Option<u64> {
+    if status != StatusCode::PARTIAL_CONTENT
         || fields.contains_key(header::CONTENT_LENGTH)
         || fields.contains_key(header::TRANSFER_ENCODING)
-        || answer.body().is_end_stream()
+        || is_ended
     {
         return None;
     }

@@ -18,29 +18,16 @@ pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-p
 pub const X_FORWARDED_USER: HeaderName = HeaderName::from_static("x-forwarded-user");
 /// `X-Real-IP`.
 pub const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
-/// Fields that concern one connection only, whether `Connection` names them or not.
-static HOP_BY_HOP: [HeaderName; 11] = [
-    header::CONNECTION,
-    KEEP_ALIVE,
-    PROXY_CONNECTION,
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HTTP2_SETTINGS,
-    header::EXPECT,
-];
-
-/// By the first letter, most fields need not be compared with each of them.
+/// Whether a field concerns one connection only, whether `Connection` names it or not.
 fn is_hop_by_hop(name: &HeaderName) -> bool {
-    let first = name.as_str().as_bytes().first();
-    matches!(first, Some(b'c' | b'e' | b'h' | b'k' | b'p' | b't' | b'u')) && HOP_BY_HOP.contains(name)
+    use http::header::{
+        CONNECTION, EXPECT, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    };
+    matches!(
+        *name,
+        CONNECTION | EXPECT | PROXY_AUTHENTICATE | PROXY_AUTHORIZATION | TE | TRAILER | TRANSFER_ENCODING | UPGRADE
+    ) || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "http2-settings")
 }
 
 /// Removes hop-by-hop fields and those that any `Connection` line names.

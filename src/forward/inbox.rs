@@ -13,6 +13,7 @@ use super::lists::Lists;
 use super::repair::ledger::Ledger;
 use super::repair::{self, Asking, Repair};
 use super::upstream::Upstream;
+use crate::apart::apart;
 use crate::body::Body;
 use crate::catcher::{Action, Format, Operation};
 use crate::reject::Reject;
@@ -69,7 +70,7 @@ impl Inbox {
         match (action.operation, answer.status()) {
             (Operation::List, StatusCode::OK) => self.ledger().list_is_well(),
             (Operation::List, StatusCode::INTERNAL_SERVER_ERROR) => {
-                if let Some(text) = self.repair.list(self, asking(path)).await? {
+                if let Some(text) = apart(|| self.repair.list(self, asking(path))).await? {
                     return Ok(repair::answer(text));
                 }
             }
@@ -79,7 +80,7 @@ impl Inbox {
                     self.ledger().seen(id);
                 } else if status == StatusCode::INTERNAL_SERVER_ERROR
                     && format == Format::Json
-                    && let Some(text) = self.repair.message(id, asking(list)).await?
+                    && let Some(text) = apart(|| self.repair.message(id, asking(list))).await?
                 {
                     return Ok(repair::answer(text));
                 }

@@ -11,6 +11,7 @@ mod dial;
 mod doomed;
 pub mod frame;
 pub mod headers;
+mod http1;
 pub mod hygiene;
 pub mod inbox;
 pub mod lists;
@@ -43,6 +44,7 @@ use self::tunnels::Tunnels;
 use self::upgrade::{Extended, Socket};
 use self::upstream::Upstream;
 use crate::access::Permit;
+use crate::apart::apart;
 use crate::body::budget::ReadAhead;
 use crate::body::{Body, BodyError, Unread};
 use crate::catcher::{Catcher, Operation, Payload};
@@ -118,7 +120,7 @@ impl Forward<'_> {
         let mut response = if operation.is_upgrade() {
             let inbox = Arc::clone(self.inbox);
             let socket = Socket::of(&mut parts, permit, inbox, self.pace, enhanced)?;
-            self.tunnels.open(self.upstream, Request::from_parts(parts, body), socket, limit).await?
+            apart(|| self.tunnels.open(self.upstream, Request::from_parts(parts, body), socket, limit)).await?
         } else {
             let mut request = Request::from_parts(parts, body);
             let list = (operation == Operation::List).then(|| (lists::is_plain(&request), Wanted::by(&request)));

@@ -15,21 +15,25 @@ use std::time::{Duration, Instant};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
+use hyper::client::conn;
+use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 
 use super::answer::{checked, fault, is_event_stream, unframed_length};
 use super::dial::Dial;
-use super::headers::has_token;
-use crate::body::{Body, Keep};
+use super::http1::{self, Failure};
+use crate::apart::apart;
+use crate::body::{Body, Keep, Reply};
 use crate::config::model::UpstreamConfig;
 use crate::reject::{Reject, UpstreamFault};
+use crate::wire::Wire;
 
 /// How many connections a catcher keeps open: thin, under MailCatcher, keeps 100.
 const KEPT: usize = 100;
 
 /// The longest answer head that is read, in bytes; longer is a malformed answer.
-const ANSWER_HEAD: usize = 64 * 1024;
+pub(super) const ANSWER_HEAD: usize = 64 * 1024;
 
 /// Where the catcher is, and the open connections to it.
 #[derive(Debug)]
@@ -46,11 +50,18 @@ pub struct Upstream {
 /// A connection that waits for its next request.
 #[derive(Debug)]
 struct Idle {
-    connection: Connection,
+    line: Line,
     since: Instant,
 }
 
-/// A connection with HTTP/1.1 on it.
+/// A connection for requests without a body, one after the other.
+#[derive(Debug)]
+struct Line {
+    wire: Wire,
+    counted: Counted,
+}
+
+/// A connection that hyper serves, for one request.
 pub struct Connection {
     sender: SendRequest<Body>,
     _counted: Counted,
@@ -148,11 +159,13 @@ impl Upstream {
     ) -> Result<Response<Body>, Reject> {
         let mut request = request;
         let progress = request.body_mut().progress();
-        let exchange = self.exchange_untimed(request, worker, limit);
+        // One look at the clock, which is not free, for all that depends on it.
+        let now = tokio::time::Instant::now();
+        let exchange = self.exchange_untimed(request, worker, limit, now.into_std());
         tokio::pin!(exchange);
-        let mut taken = 0;
+        let (mut taken, mut deadline) = (0, now + limit);
         loop {
-            match tokio::time::timeout(limit, exchange.as_mut()).await {
+            match tokio::time::timeout_at(deadline, exchange.as_mut()).await {
                 Ok(result) => return result,
                 Err(_elapsed) => {
                     // The catcher's time begins when it has the request: as long as it takes more of a body it is at
@@ -163,6 +176,7 @@ impl Upstream {
                         return Err(Reject::Upstream(UpstreamFault::AnswerTimeout(limit)));
                     }
                     taken = now;
+                    deadline = tokio::time::Instant::now() + limit;
                 }
             }
         }
@@ -173,41 +187,56 @@ impl Upstream {
         mut request: Request<Body>,
         worker: usize,
         limit: Duration,
+        now: Instant,
     ) -> Result<Response<Body>, Reject> {
-        if is_repeatable(&request) {
-            while let Some(mut kept) = self.take(worker) {
-                if kept.sender.ready().await.is_err() {
-                    continue; // closed while it lay there: nothing was sent
-                }
-                let spare = copy(&request);
-                match kept.sender.send_request(request).await {
-                    Ok(answer) => return self.answer(answer, kept, Some(worker), limit),
-                    // An answer that cannot be used is an answer.
-                    Err(error) if error.is_parse() || error.is_parse_too_large() => return Err(fault(&error)),
-                    Err(_) => {
-                        // Closed under the request, as far as can be told. Once more, on a fresh one, and no oftener: a
-                        // request that makes the catcher fall over must not meet it with every connection there is.
-                        request = spare;
-                        break;
-                    }
-                }
+        if !http_body::Body::is_end_stream(request.body()) {
+            return apart(|| self.exchange_with_body(request, limit)).await;
+        }
+        let head = http1::written(&request);
+        let mut fields = std::mem::take(request.headers_mut());
+        // Asking twice changes nothing (RFC 9110 section 9.2.2).
+        let is_repeatable = matches!(*request.method(), Method::GET | Method::HEAD);
+        if is_repeatable && let Some(Line { wire, counted }) = self.take(worker, now) {
+            match http1::ask(wire, &head, request.method(), &mut fields).await {
+                Ok(answer) => return self.answer(answer, counted, worker, limit),
+                // An answer that cannot be used is an answer.
+                Err(failure @ Failure::Malformed(_)) => return Err(failure.reject()),
+                // Closed under the request, as far as can be told. Once more, on a fresh one, and no oftener: a request
+                // that makes the catcher fall over must not meet it with every connection there is.
+                Err(Failure::Closed(_)) => {}
             }
         }
-        // An answer may come before the body was read to its end: such a connection is not used again.
-        let reuse = (!request.body().is_streamed()).then_some(worker);
-        let mut fresh = self.connect().await?;
-        let answer = fresh.send(request).await.map_err(|error| fault(&error))?;
-        self.answer(answer, fresh, reuse, limit)
+        let wire = Wire::new(apart(|| self.dial()).await?);
+        let counted = Counted::new(&self.open);
+        let answer = http1::ask(wire, &head, request.method(), &mut fields).await.map_err(Failure::reject)?;
+        self.answer(answer, counted, worker, limit)
     }
 
-    /// Opens a connection.
+    async fn exchange_with_body(&self, request: Request<Body>, limit: Duration) -> Result<Response<Body>, Reject> {
+        let mut connection = self.connect().await?;
+        let answer = checked(connection.send(request).await.map_err(|error| fault(&error))?)?;
+        let limit = patience(answer.headers(), limit);
+        let length = unframed_length(answer.status(), answer.headers(), http_body::Body::is_end_stream(answer.body()));
+        Ok(answer.map(|incoming| {
+            // Open until the body has ended, and then of no more use: an answer may come before the request's own body
+            // was read to its end.
+            Body::stream(incoming, limit).of_length(length).keeping(Box::new(Closing(connection)))
+        }))
+    }
+
+    async fn dial(&self) -> Result<TcpStream, Reject> {
+        let stream = self.dial.connect().await.map_err(Reject::Upstream)?;
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        Ok(stream)
+    }
+
+    /// Opens a connection for a request with a body, or for one that switches protocols.
     ///
     /// # Errors
     /// [`Reject::Upstream`].
     pub async fn connect(&self) -> Result<Connection, Reject> {
-        let stream = self.dial.connect().await.map_err(Reject::Upstream)?;
-        self.opened.fetch_add(1, Ordering::Relaxed);
-        let handshake = http1::Builder::new().max_header_size(ANSWER_HEAD).handshake(TokioIo::new(stream)).await;
+        let stream = self.dial().await?;
+        let handshake = conn::http1::Builder::new().max_header_size(ANSWER_HEAD).handshake(TokioIo::new(stream)).await;
         let (sender, connection) = match handshake {
             Ok(pair) => pair,
             Err(error) => return Err(Reject::Upstream(UpstreamFault::Closed(error.to_string()))),
@@ -221,53 +250,53 @@ impl Upstream {
         Ok(Connection { sender, _counted: Counted::new(&self.open) })
     }
 
+    /// The answer on a connection of our own, which is kept once it has come to its end.
     fn answer(
         self: &Arc<Self>,
-        answer: Response<Incoming>,
-        connection: Connection,
-        reuse: Option<usize>,
+        answer: Response<Reply>,
+        counted: Counted,
+        worker: usize,
         limit: Duration,
     ) -> Result<Response<Body>, Reject> {
-        let answer = checked(answer)?;
-        let closing = has_token(answer.headers(), header::CONNECTION, "close");
-        // A stream of events may be quiet for as long as nothing happens.
-        let limit = (!is_event_stream(answer.headers())).then_some(limit);
-        let length = unframed_length(&answer);
-        Ok(answer.map(|incoming| {
-            let mut body = Body::stream(incoming, limit);
-            if let Some(length) = length {
-                body = body.of_length(length);
+        let (head, reply) = checked(answer)?.into_parts();
+        let body = match reply.at_hand() {
+            Ok((whole, wire)) => {
+                if let Some(wire) = wire {
+                    self.put_back(Line { wire, counted }, worker);
+                }
+                Body::full(whole)
             }
-            match reuse.filter(|_| !closing) {
-                Some(worker) => body.keeping(Box::new(Reusable { upstream: Arc::clone(self), connection, worker })),
-                // Still open until the body has ended, and then of no more use.
-                None => body.keeping(Box::new(Closing(connection))),
+            Err(reply) => {
+                let keep = Reusable { upstream: Arc::clone(self), counted, worker };
+                let length = unframed_length(head.status, &head.headers, reply.is_ended());
+                Body::reply(reply, patience(&head.headers, limit)).of_length(length).keeping(Box::new(keep))
             }
-        }))
+        };
+        Ok(Response::from_parts(head, body))
     }
 
     /// The most recently used connection that is still good.
-    fn take(&self, worker: usize) -> Option<Connection> {
+    fn take(&self, worker: usize, now: Instant) -> Option<Line> {
         let mut idle = self.idle(worker)?;
-        while let Some(Idle { connection, since }) = idle.pop() {
-            if since.elapsed() >= self.idle_timeout {
+        while let Some(Idle { line, since }) = idle.pop() {
+            if now.saturating_duration_since(since) >= self.idle_timeout {
                 // All below it are older still.
                 idle.clear();
                 return None;
             }
-            if !connection.sender.is_closed() {
-                return Some(connection);
+            if line.wire.is_quiet() {
+                return Some(line);
             }
         }
         None
     }
 
-    fn put_back(&self, connection: Connection, worker: usize) {
-        if connection.sender.is_closed() || self.open.load(Ordering::Relaxed) > KEPT {
+    fn put_back(&self, line: Line, worker: usize) {
+        if self.open.load(Ordering::Relaxed) > KEPT {
             return;
         }
         if let Some(mut idle) = self.idle(worker) {
-            idle.push(Idle { connection, since: Instant::now() });
+            idle.push(Idle { line, since: Instant::now() });
         }
     }
 
@@ -285,7 +314,7 @@ impl Upstream {
     /// limit never meets one of ours.
     pub fn sweep(&self, worker: usize) {
         if let Some(mut idle) = self.idle(worker) {
-            idle.retain(|idle| idle.since.elapsed() < self.idle_timeout && !idle.connection.sender.is_closed());
+            idle.retain(|idle| idle.since.elapsed() < self.idle_timeout && idle.line.wire.is_quiet());
         }
     }
 
@@ -306,17 +335,19 @@ impl Connection {
     }
 }
 
-/// A connection that can be used again.
+/// A connection that can be used again behind the answer on it.
 #[derive(Debug)]
 struct Reusable {
     upstream: Arc<Upstream>,
-    connection: Connection,
+    counted: Counted,
     worker: usize,
 }
 
 impl Keep for Reusable {
-    fn body_ended(self: Box<Self>) {
-        self.upstream.put_back(self.connection, self.worker);
+    fn body_ended(self: Box<Self>, reply: Option<Box<Reply>>) {
+        if let Some(wire) = reply.and_then(|reply| reply.into_wire()) {
+            self.upstream.put_back(Line { wire, counted: self.counted }, self.worker);
+        }
     }
 }
 
@@ -325,21 +356,10 @@ impl Keep for Reusable {
 pub(super) struct Closing(#[allow(dead_code, reason = "held open until the body has ended")] pub(super) Connection);
 
 impl Keep for Closing {
-    fn body_ended(self: Box<Self>) {}
+    fn body_ended(self: Box<Self>, _reply: Option<Box<Reply>>) {}
 }
 
-/// GET and HEAD without a body: asking twice changes nothing (RFC 9110 section 9.2.2).
-fn is_repeatable(request: &Request<Body>) -> bool {
-    (request.method() == Method::GET || request.method() == Method::HEAD)
-        && http_body::Body::is_end_stream(request.body())
-}
-
-/// A repeatable request once more.
-fn copy(request: &Request<Body>) -> Request<Body> {
-    let mut copy = Request::new(Body::empty());
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    *copy.version_mut() = request.version();
-    copy.headers_mut().clone_from(request.headers());
-    copy
+/// How long a part of an answer may take. A stream of events may be quiet for as long as nothing happens.
+fn patience(answer: &HeaderMap, limit: Duration) -> Option<Duration> {
+    (!is_event_stream(answer)).then_some(limit)
 }

@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_rustls::server::TlsStream;
 
 use super::limits::Admitted;
+use super::pieces::poll_write_pieces;
 use super::socket::Socket;
 use crate::in_flight::Activity;
 
@@ -323,7 +324,7 @@ impl AsyncWrite for ClientIo {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        let result = poll_write_pieces(Pin::new(&mut self.stream), cx, bufs);
         self.sent(result, cx)
     }
 

@@ -5,6 +5,7 @@ pub mod connection;
 pub mod inherited;
 pub mod limits;
 pub mod listener;
+mod pieces;
 pub mod proxy_header;
 pub mod socket;
 pub mod tls;

@@ -61,7 +61,10 @@ pub(super) async fn serve(
             let version = request.version();
             async move {
                 let limit = app.timeouts().request_body;
-                let request = request.map(|incoming| Body::stream(incoming, Some(limit)).from(Arc::clone(&activity)));
+                let request = request.map(|incoming| match http_body::Body::is_end_stream(&incoming) {
+                    true => Body::empty(),
+                    false => Body::stream(incoming, Some(limit)).from(Arc::clone(&activity)),
+                });
                 let mut response = app.handle(request, &connected).await;
                 if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                     activity.becomes_tunnel();

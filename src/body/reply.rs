@@ -1,0 +1,89 @@
+//! The body of an answer on a connection of the gate's own to the catcher.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::SizeHint;
+
+use super::BodyError;
+use super::framing::{Framing, Next};
+use crate::wire::Wire;
+
+/// How much is read at once, in bytes: little at first, and twice as much whenever all of it was there. More saves system
+/// calls, and costs memory for each client that is slow.
+const ROOM: (usize, usize) = (8 << 10, 256 << 10);
+
+/// A body as it comes.
+#[derive(Debug)]
+pub struct Reply {
+    wire: Wire,
+    framing: Framing,
+    /// Whether the connection is good for another request behind this answer.
+    stays: bool,
+    room: usize,
+}
+
+impl Reply {
+    /// What comes on `wire` behind the head that said `framing`, and whether the connection `stays` open behind it.
+    #[must_use]
+    pub fn new(wire: Wire, framing: Framing, stays: bool) -> Self {
+        Self { wire, framing, stays: stays && framing != Framing::UntilClose, room: ROOM.0 }
+    }
+
+    /// All of it, if it is there, and the connection if it can be used again.
+    ///
+    /// # Errors
+    /// The reply as it is, of which more is to come.
+    pub fn at_hand(mut self) -> Result<(Bytes, Option<Wire>), Self> {
+        let whole = match self.framing {
+            Framing::Ended => Bytes::new(),
+            Framing::Length(length) if length <= self.wire.read.len() as u64 => {
+                match self.framing.next(&mut self.wire.read) {
+                    Ok(Next::Part(whole)) => whole,
+                    _ => return Err(self),
+                }
+            }
+            _ => return Err(self),
+        };
+        Ok((whole, self.into_wire()))
+    }
+
+    /// The connection, if the body ended well and nothing came behind it.
+    #[must_use]
+    pub fn into_wire(self) -> Option<Wire> {
+        (self.stays && self.is_ended() && self.wire.read.is_empty()).then_some(self.wire)
+    }
+
+    /// Whether nothing more comes.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.framing == Framing::Ended
+    }
+
+    /// How much is to come.
+    #[must_use]
+    pub fn size_hint(&self) -> SizeHint {
+        self.framing.size_hint()
+    }
+
+    /// The next part; none at the end.
+    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let error = loop {
+            match self.framing.next(&mut self.wire.read) {
+                Ok(Next::Part(part)) => return Poll::Ready(Some(Ok(part))),
+                Ok(Next::End) => return Poll::Ready(None),
+                Ok(Next::More) => {}
+                Err(wrong) => break wrong.into(),
+            }
+            match ready!(self.wire.poll_read(self.room, cx)) {
+                Ok(0) if self.framing == Framing::UntilClose => self.framing = Framing::Ended,
+                Ok(0) => break io::Error::from(io::ErrorKind::UnexpectedEof).into(),
+                Ok(read) if read >= self.room => self.room = (self.room * 2).min(ROOM.1),
+                Ok(_) => {}
+                Err(error) => break error.into(),
+            }
+        };
+        Poll::Ready(Some(Err(BodyError::Broken(error))))
+    }
+}

@@ -1,0 +1,65 @@
+//! Requests without a body, which nearly all are: written and answered on connections that need no task of their own.
+//!
+//! hyper's client serves a connection in a task, and each request and answer changes tasks and is copied on the way. Here
+//! the client's own task writes the request's head and reads the answer. What carries a body up to the catcher, and what
+//! switches protocols, goes by hyper.
+
+mod head;
+
+use std::io;
+
+use http::{HeaderMap, Method, Response};
+
+pub(super) use self::head::written;
+use super::upstream::ANSWER_HEAD;
+use crate::body::Reply;
+use crate::reject::{Reject, UpstreamFault};
+use crate::wire::Wire;
+
+/// How much is read at once of what may be all of a small answer, in bytes.
+const ROOM: usize = 4 << 10;
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The connection broke, or was closed: it may have been closed before the request came.
+    Closed(io::Error),
+    /// What came is no answer.
+    Malformed(String),
+}
+
+impl Failure {
+    /// As a refusal.
+    pub(super) fn reject(self) -> Reject {
+        Reject::Upstream(match self {
+            Failure::Closed(error) => UpstreamFault::Closed(error.to_string()),
+            Failure::Malformed(why) => UpstreamFault::Malformed(why),
+        })
+    }
+}
+
+/// Sends `head`, which is that of a `method` request, and reads the answer's. Its fields are made in the memory of
+/// `fields`, whose own are dropped.
+pub(super) async fn ask(
+    mut wire: Wire,
+    head: &[u8],
+    method: &Method,
+    fields: &mut HeaderMap,
+) -> Result<Response<Reply>, Failure> {
+    wire.write(head).await.map_err(Failure::Closed)?;
+    loop {
+        let before = wire.read.len();
+        let more = std::future::poll_fn(|cx| wire.poll_read(ROOM, cx)).await.map_err(Failure::Closed)?;
+        if more == 0 {
+            return Err(Failure::Closed(io::Error::new(io::ErrorKind::UnexpectedEof, "it closed before its answer")));
+        }
+        if (before == 0 || head::may_end(&wire.read, before))
+            && let Some((answer, framing, stays)) = head::read(&mut wire.read, method, fields)?
+        {
+            return Ok(answer.map(|()| Reply::new(wire, framing, stays)));
+        }
+        if wire.read.len() > ANSWER_HEAD {
+            return Err(Failure::Malformed("its head is too long".to_owned()));
+        }
+    }
+}

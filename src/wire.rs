@@ -1,0 +1,50 @@
+//! A connection to the catcher as bytes: what was read of it and not yet used, and whether it is quiet.
+
+use std::io;
+use std::pin::pin;
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// An open connection.
+#[derive(Debug)]
+pub struct Wire {
+    stream: TcpStream,
+    /// What has been read and belongs to nobody yet.
+    pub(crate) read: BytesMut,
+}
+
+impl Wire {
+    /// A connection on which nothing has been said.
+    #[must_use]
+    pub fn new(stream: TcpStream) -> Self {
+        Self { stream, read: BytesMut::new() }
+    }
+
+    /// Whether nothing has come on it, neither bytes nor its end. Asks the system only when that says there is something.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        let nothing = |result: io::Result<usize>| result.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        self.read.is_empty() && nothing(self.stream.try_read(&mut [0]))
+    }
+
+    /// Writes all of `bytes`.
+    ///
+    /// # Errors
+    /// When the connection broke.
+    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes).await
+    }
+
+    /// Reads more, up to `room` bytes or what there is room for already; 0 at the end.
+    ///
+    /// # Errors
+    /// When the connection broke.
+    pub fn poll_read(&mut self, room: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        // The memory of what was read before is used again, once nobody has any of it.
+        self.read.reserve(room);
+        pin!(self.stream.read_buf(&mut self.read)).poll(cx)
+    }
+}
