@@ -9,6 +9,7 @@ mod health;
 mod live;
 mod own;
 mod password;
+mod transport;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,7 +37,7 @@ use crate::forward::relay::Pace;
 use crate::forward::tunnels::Tunnels;
 use crate::forward::upgrade::Extended;
 use crate::forward::{self, Forward};
-use crate::guard::origin::{self, Origin, Public};
+use crate::guard::origin::{Origin, Public};
 use crate::guard::{self, cors};
 use crate::metrics::Metrics;
 use crate::page;
@@ -119,10 +120,7 @@ impl App {
         let (parts, mut body) = request.into_parts();
         let live = self.live.load_full();
         let reader = cors::reader(&parts.headers, &live.allowed_origins).cloned();
-        let hsts = live.hsts.clone().filter(|_| {
-            let peer = Client { addr: connected.peer, peer_is_trusted: self.trusts(connected.peer) };
-            origin::is_https(&parts.headers, peer, connected.is_secured())
-        });
+        let hsts = self.hsts(&live, &parts.headers, connected);
         let answered = self.decide_and_forward(&live, parts, &mut body, connected, &mut record).await;
         let mut response = match answered.and_then(|response| no_false_tunnel(response, is_extended)) {
             Ok(response) => {
@@ -192,12 +190,7 @@ impl App {
         guard::names(&live.hosts, &parts, client)?;
         let listening = connected.local.map(|local| local.port());
         let secured = connected.is_secured();
-        if let Some(port) = self.redirect
-            && let public = Public::of(&parts, client, secured, listening)
-            && !public.https
-        {
-            return Err(guard::redirect::to_https(&public, &parts, port));
-        }
+        self.by_tls(&Public::of(&parts, client, secured, listening), &parts)?;
         let handshake = forward::is_websocket(&parts);
 
         let site = &live.site;

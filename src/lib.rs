@@ -3,9 +3,11 @@
 //! ```text
 //! main -> cli -> config::load (what was written -> what is true) -> daemon
 //! daemon binds (or takes over what the service manager bound), starts all of these, and stops them in order
-//!   |- net::listener -> net::workers (one current-thread runtime a core) -> net::connection -> hyper -> App::handle
-//!   |             net::connection: PROXY header, TLS, then by ALPN http1 or http2, which makes HTTP/1.1's heads of its own
-//!   |- reload    a thread: SIGHUP, or a users file that changed and stands still -> App::replace, whole or not at all
+//!   |- net::listener -> net::workers (one current-thread runtime a core) -> net::connection -> net::tls, where it is
+//!   |                   https: a handshake, bounded -> by ALPN http1, or http2, which makes heads of HTTP/1.1 of its own
+//!   |                   -> hyper -> App::handle
+//!   |- reload    a thread: SIGHUP, or a users file that changed and stands still -> App::replace, whole or not at all;
+//!   |            certificates that changed -> net::tls; and their dates
 //!   |- purge     a thread: waits for the next run, deletes what goes by the catcher's own interface, tells how it went
 //!   |- isolation a thread: who else can reach the catcher -> a condition, a metric, the log
 //!   |- status    a thread with a port of its own: /livez /readyz /metrics; asks App, changes nothing
@@ -19,6 +21,7 @@
 //!   guard::check                       what two programs would read differently is refused
 //!   health                             the one path that may be given away, if the configuration names one
 //!   guard::names                       a name that is not one of ours is refused, if the configuration has a list
+//!   guard::redirect                    what came in clear text is sent to https, if the configuration says so
 //!   action     = catcher::route        what would this do? parsed from one canonical path, and told later; a catcher that
 //!                                      has to be found out is asked what it is only for who is let in
 //!   preflight  = guard::cors           a page of an allowed origin asks what it may send
@@ -26,6 +29,7 @@
 //!   identity   = auth                  Authorization: remembered from there, or not too many wrong ones from there, and
 //!                                      verified on threads of its own
 //!              | session | ticket      cookies: what could do harm has to come from a page of this site
+//!              | certificate           the client's, if it stands for a user
 //!              | anonymous             the network
 //!   origin     = guard::origin         what another site's page began changes nothing and opens nothing, whoever asks
 //!   page                               the script for the inbox page, and who is asking: below /.mailwarden/
@@ -66,6 +70,8 @@
 //!   charged to one budget for all (`body::budget`) before it is there; an answer that is too short never ends well;
 //! - no globals; no method and no path on the main port skips authentication, but for `health_path`, the login page, the
 //!   networks of `auth.anonymous_from`, and a preflight of `allowed_origins`, which says nothing else and goes nowhere;
+//! - whose connection it is is settled before its first byte of HTTP or TLS: a trusted proxy has to say so in a PROXY header, if
+//!   the configuration says so, and nobody else can ([`net::proxy_header`]);
 //! - CORS is the gate's: what a catcher says of it is dropped ([`guard::cors`]);
 //! - a ticket opens the catcher's socket and nothing else, and no cookie of ours reaches the catcher;
 //! - what a request sees of the configuration and the users is one snapshot, taken once; only `reload` replaces it;

@@ -10,6 +10,7 @@
 //! is watched all the same: whoever is removed from it goes, whatever else is wrong.
 
 mod certificates;
+mod renew;
 
 use std::io;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use crate::conditions::Condition;
 use crate::config::model::{AuthConfig, LiveConfig, StartConfig};
 use crate::config::{self, Config, ConfigErrors, Source};
 use crate::net::tls::Tls;
-use crate::net::tls::files::{self, Loaded, TlsFileError};
+use crate::net::tls::files::TlsFileError;
 use crate::session::Seconds;
 use crate::systemd::Manager;
 
@@ -196,13 +197,6 @@ impl Reload {
         self.dates();
     }
 
-    /// Looks at the dates of what is shown.
-    fn dates(&mut self) {
-        if let Some(tls) = &self.tls {
-            self.expiry.look(&tls.shown(), self.app.conditions(), SystemTime::now());
-        }
-    }
-
     /// Looks at the files, and reads what has changed; and at the one that a later configuration waits for.
     fn look(&mut self) {
         if matches!(self.config, Written::Unread(_)) {
@@ -284,48 +278,6 @@ impl Reload {
         }
     }
 
-    /// Reads the certificates of what holds.
-    fn certificates(&mut self) {
-        let (Some(tls), Some(files)) = (&self.tls, &mut self.holds.files) else { return };
-        let had_failed = files.failed.is_some();
-        match files.load() {
-            Ok(None) => {}
-            // Touched, or looked at twice to be sure.
-            Ok(Some(loaded)) if loaded.digest == tls.digest() && !had_failed => {}
-            Ok(Some(loaded)) => {
-                let shown = loaded.shown.clone();
-                let clients = loaded.clients.clone();
-                if let Err(error) = tls.replace(loaded) {
-                    return tracing::error!(%error, "the certificates cannot be taken over");
-                }
-                announce_certificates(&shown);
-                let revoked = if clients.is_some() {
-                    let live = self.app.live();
-                    let users = Arc::clone(live.users());
-                    self.app.replace(live.followed_by(&self.holds.live, users, clients, &self.start))
-                } else {
-                    0
-                };
-                self.has_news = true;
-                self.app.metrics().reloaded(true);
-                tracing::info!(tunnels_ended = revoked, "reloaded the certificates");
-            }
-            Err(error) => {
-                if files.could_not_use(&error) {
-                    tracing::error!("{error}; what was shown before is shown still");
-                    self.app.metrics().reloaded(false);
-                }
-            }
-        }
-    }
-
-    /// The certificates of a configuration; none where TLS is not spoken, and that takes a restart to change.
-    fn read_tls(&self, live: &LiveConfig) -> Result<Option<(Files, Loaded)>, TlsFileError> {
-        let (Some(_), Some(config)) = (&self.tls, &live.tls) else { return Ok(None) };
-        let loaded = files::load(config)?;
-        Ok(Some((Files::new(config.clone(), loaded.stamps.clone()), loaded)))
-    }
-
     /// Puts what waits in the place of what holds, if its users can be read.
     fn take_what_waits(&mut self, asked: bool) {
         let Some(mut waits) = self.waits.take() else { return };
@@ -353,26 +305,6 @@ impl Reload {
         auth.users_file.configured |= !self.app.live().users().is_empty();
         let read = read_users(&auth)?;
         Ok(Some(read).filter(|read| read.mark.holds_for(&live.auth.users_file.path)))
-    }
-
-    /// Takes over a configuration whose files have been read.
-    fn take(&mut self, live: LiveConfig, read: UsersRead, tls: Option<(Files, Loaded)>) {
-        let (clients, files) = match (&self.tls, tls) {
-            (Some(tls), Some((files, loaded))) => {
-                let (is_other, shown, clients) =
-                    (loaded.digest != tls.digest(), loaded.shown.clone(), loaded.clients.clone());
-                if let Err(error) = tls.replace(loaded) {
-                    tracing::error!(%error, "the certificates cannot be taken over");
-                }
-                if is_other {
-                    announce_certificates(&shown);
-                }
-                (clients, Some(files))
-            }
-            // What is listened on stays as it is until a restart, and so does what that takes.
-            _ => (self.app.live().clients().cloned(), self.holds.files.take()),
-        };
-        self.replace(live, read, clients, files);
     }
 
     fn replace(&mut self, live: LiveConfig, read: UsersRead, clients: Option<Clients>, files: Option<Files>) {

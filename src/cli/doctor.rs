@@ -1,6 +1,7 @@
 //! `mailwarden doctor`: whether anybody reaches the catcher around the gate, and what mends it.
 
 mod certificates;
+mod spoken;
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
@@ -172,6 +173,9 @@ fn from_outside(host: &str, setup: &Setup) -> Result<Report, (Exit, String)> {
             gate.iter().copied().map(knock).collect::<Vec<_>>()
         };
         judge_address(setup, &ports, &gate, &mut report);
+        let open = gate.iter().filter(|(_, answer)| *answer == Answer::Open);
+        let open: Vec<SocketAddr> = open.map(|(at, _)| *at).collect();
+        spoken::look(setup, host, &open, &mut report);
     }
     if report.findings.is_empty() {
         return Err((Exit::Problem, "there is no way there from here, so nothing is proved".to_owned()));
@@ -256,6 +260,8 @@ mod tests {
             url: String::new(),
             catcher: CatcherKind::MailCatcher,
             gate: vec![at(8080)],
+            in_clear: Vec::new(),
+            redirects: false,
             trusted_proxies: 0,
             users_file: PathBuf::new(),
         };

@@ -171,9 +171,11 @@ pub(crate) fn accepts_all(text: &str) -> Result<(), String> {
 }
 
 /// What is in the reason of a fault that another key may mend.
-const TOGETHER: [&str; 9] = [
+const TOGETHER: [&str; 11] = [
     "needs TLS",
     "needs a certificate",
+    "needs a default certificate",
+    "needs tls.client_ca_file",
     "give both or none",
     "and no entry of listen is https",
     "means nothing without redirect",

@@ -177,7 +177,12 @@ fn what_the_example_comments_out_is_right_too() {
         })
         // One of two that exclude each other.
         .filter(|line| !line.starts_with("every ="))
-        .map(|line| if line.starts_with("listen = [") { "listen = [\"https://0.0.0.0:8443\"]" } else { line })
+        // Of use only with these.
+        .map(|line| match line {
+            line if line.starts_with("listen = [") => "listen = [\"https://0.0.0.0:8443\"]",
+            "redirect = false" => "redirect = true",
+            line => line,
+        })
         .collect();
     let alert = dir.path().join("alert-url");
     std::fs::write(&alert, "https://chat.test/hooks/x\n").unwrap();
@@ -188,6 +193,7 @@ fn what_the_example_comments_out_is_right_too() {
     assert_eq!(config.live.health_path.as_deref(), Some("/healthz"));
     assert_eq!(config.live.site.upstream.credentials.unwrap().username, "mailwarden");
     assert_eq!(config.live.site.access.default, Some(CatcherKind::MailCatcher.default_permissions()));
+    assert!(config.start.redirect.is_some_and(|redirect| redirect.port == 443) && config.live.hsts.is_some());
     let tls = config.live.tls.unwrap();
     assert!(tls.certificates.len() == 1 && tls.clients.unwrap().required);
     let purge = config.live.site.purge;

@@ -21,16 +21,20 @@ impl Certificate<'_> {
     }
 }
 
+/// A path as it is from anywhere.
+fn whole(path: &str, folder: &str) -> String {
+    match path.strip_prefix("./").unwrap_or(path) {
+        path if path.starts_with('/') => path.to_owned(),
+        path => format!("{folder}/{path}"),
+    }
+}
+
 impl Work {
     /// Sets the certificate, once an https entry is there. `folder` is what a relative path is relative to.
     pub(super) fn certificate(&mut self, certificate: &Certificate<'_>, folder: &str) {
-        let whole = |path: &str| match path.strip_prefix("./").unwrap_or(path) {
-            path if path.starts_with('/') => path.to_owned(),
-            path => format!("{folder}/{path}"),
-        };
         let Certificate { cert: (cert, at), key: (key, key_at) } = certificate;
-        self.set(at, "certificate", "tls.cert_file", whole(cert));
-        self.set(key_at, "key", "tls.key_file", whole(key));
+        self.set(at, "certificate", "tls.cert_file", whole(cert, folder));
+        self.set(key_at, "key", "tls.key_file", whole(key, folder));
         self.changed(
             key_at,
             "the key has to be readable by the user mailwarden, and no one else: LoadCredential= in the unit does that \
@@ -117,10 +121,10 @@ impl Work {
     }
 
     /// People were asked for a certificate of `ca`; whoever had none was kept out if it was `required`.
-    pub(super) fn clients(&mut self, place: &Place, ca: Option<&str>, required: bool) {
+    pub(super) fn clients(&mut self, place: &Place, ca: Option<&str>, folder: &str, required: bool) {
         let how = if required { "required" } else { "optional" };
         let taken = self.speaks_tls()
-            && ca.is_some_and(|ca| self.draft.set("tls.client_ca_file", ca).is_ok())
+            && ca.is_some_and(|ca| self.draft.set("tls.client_ca_file", whole(ca, folder)).is_ok())
             && (required || self.draft.set("tls.client_auth", how).is_ok());
         if taken {
             self.changed(place, "whoever has a certificate of that authority still logs in: see tls.client_users");

@@ -10,7 +10,7 @@ use super::owner::Process;
 use super::rules::Cover;
 use super::sockets::Listener;
 use crate::config::Config;
-use crate::config::model::{CatcherKind, Listen, ListenAt};
+use crate::config::model::{CatcherKind, Listen, ListenAt, Scheme};
 
 /// The port on which catchers of this kind take mail, unless somebody says otherwise.
 pub const SMTP_PORT: u16 = 1025;
@@ -31,6 +31,10 @@ pub struct Setup {
     pub catcher: CatcherKind,
     /// Where the gate listens.
     pub gate: Vec<SocketAddr>,
+    /// Those among them where there is no TLS.
+    pub in_clear: Vec<SocketAddr>,
+    /// Whether what comes there is sent to https, before anybody is asked for a password.
+    pub redirects: bool,
     /// How many networks of proxies are trusted.
     pub trusted_proxies: usize,
     /// The users file.
@@ -48,6 +52,8 @@ impl Setup {
             url: live.site.upstream.to_string(),
             catcher: live.site.catcher,
             gate: gate(&config.start.listen),
+            in_clear: in_clear(&config.start.listen),
+            redirects: config.start.redirect.is_some(),
             trusted_proxies: live.trusted_proxies.nets.len(),
             users_file: live.auth.users_file.path.clone(),
         }
@@ -73,6 +79,11 @@ pub fn gate(listen: &[Listen]) -> Vec<SocketAddr> {
         ListenAt::Unix(_) | ListenAt::Systemd(_) => None,
     };
     listen.iter().filter_map(addr).collect()
+}
+
+/// Those among them where there is no TLS.
+fn in_clear(listen: &[Listen]) -> Vec<SocketAddr> {
+    gate(&listen.iter().filter(|listen| listen.scheme == Scheme::Http).cloned().collect::<Vec<_>>())
 }
 
 /// Another network namespace, of a container mostly.

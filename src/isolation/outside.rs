@@ -1,6 +1,8 @@
 //! Whether a port of another machine takes connections: the proof that no look from within can give, since what a machine
 //! sends to its own address never leaves it.
 
+pub mod spoken;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _, UdpSocket};
 use std::time::Duration;

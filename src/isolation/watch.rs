@@ -115,6 +115,8 @@ fn setup(upstream: &UpstreamConfig, gate: &[SocketAddr]) -> Setup {
         url: upstream.to_string(),
         catcher: CatcherKind::Generic,
         gate: gate.to_vec(),
+        in_clear: Vec::new(),
+        redirects: false,
         trusted_proxies: 0,
         users_file: PathBuf::new(),
     }

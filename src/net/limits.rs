@@ -131,8 +131,7 @@ impl Admitted {
     /// # Errors
     /// [`Full`], and a place to tell it so, if there is one.
     pub fn turns_out(self, peer: Peer, trusted: bool) -> Result<Self, (Full, Option<Telling>)> {
-        let connections = &self.place.connections;
-        connections.admit(peer, trusted).map_err(|full| (full, connections.telling()))
+        self.place.connections.admit(peer, trusted).map_err(|full| (full, self.place.connections.telling()))
     }
 
     /// The address that counts against the limits, if any does.

@@ -138,7 +138,7 @@ fn status(answer: &[u8]) -> Option<u16> {
 }
 
 /// Whom the machine trusts.
-fn trust() -> io::Result<ClientConfig> {
+pub(crate) fn trust() -> io::Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     let (added, _) = roots.add_parsable_certificates(found.certs);

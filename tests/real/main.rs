@@ -14,6 +14,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+/// HAProxy and nginx, which hand on bytes and say whose they are.
+mod balancers;
 /// Chromium logs in to the demo on a name, as people do.
 mod browser;
 /// Catchers of other kinds, and the gate before them.

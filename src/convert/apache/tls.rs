@@ -55,7 +55,7 @@ fn versions(one: &Directive) -> Vec<&'static str> {
 /// Certificates that clients were asked for.
 pub(super) fn verify_client(work: &mut Work, one: &Directive, host: &Host<'_>) {
     let ca = host.held("sslcacertificatefile").first().map(|ca| ca.arg(0));
-    work.clients(&one.place, ca, one.arg(0).eq_ignore_ascii_case("require"));
+    work.clients(&one.place, ca, "/etc/apache2", one.arg(0).eq_ignore_ascii_case("require"));
 }
 
 /// `RemoteIPProxyProtocol`, which believes everybody: here only those that are trusted.

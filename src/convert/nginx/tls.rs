@@ -38,7 +38,7 @@ pub(super) fn more(work: &mut Work, main: Option<&Spot<'_>>, server: &Server<'_>
 /// Whether the clients' certificates became keys, as far as they are asked for.
 pub(super) fn verify_client(work: &mut Work, one: &Directive, spot: &Spot<'_>) {
     let ca = spot.one("ssl_client_certificate").map(|ca| ca.arg(0));
-    work.clients(&one.place, ca, one.arg(0) == "on");
+    work.clients(&one.place, ca, "/etc/nginx", one.arg(0) == "on");
 }
 
 /// `listen … proxy_protocol`, with the proxies that `set_real_ip_from` names.

@@ -9,19 +9,22 @@ use crate::config::model::CatcherKind;
 
 /// Passwords that cross a network for everybody to read.
 pub(super) fn plain_text(facts: &Facts, findings: &mut Vec<Finding>) {
-    let open: Vec<String> =
-        facts.setup.gate.iter().filter(|addr| !is_loopback(addr.ip())).map(ToString::to_string).collect();
-    if !open.is_empty() {
-        findings.push(
-            Finding::new(
-                "plain-http",
-                Severity::Warning,
-                format!("the gate listens on {} without TLS", open.join(" and ")),
-                "Passwords and mail cross the network readable. Behind a proxy that speaks TLS, let the gate listen on loopback.",
-            )
-            .mended_by(["mailwarden serve --listen 127.0.0.1:8080    # or listen = [\"127.0.0.1:8080\"], behind a TLS proxy"]),
-        );
+    let clear = &facts.setup.in_clear;
+    let open: Vec<String> = clear.iter().filter(|addr| !is_loopback(addr.ip())).map(ToString::to_string).collect();
+    if open.is_empty() || facts.setup.redirects {
+        return;
     }
+    let seen = format!("the gate listens on {} without TLS", open.join(" and "));
+    let why = "Passwords and mail cross the network readable. Behind a proxy that speaks TLS, let the gate listen on loopback.";
+    let has_tls = facts.setup.gate.len() > clear.len();
+    let mend: &[&str] = match has_tls {
+        true => &["redirect = true    # in mailwarden.toml: clear text is sent to https"],
+        false => &[
+            "sudo mailwarden cert new NAME    # then listen = [\"https://0.0.0.0:8443\"], and [tls] with cert_file and key_file",
+            "mailwarden serve --listen 127.0.0.1:8080    # or listen = [\"127.0.0.1:8080\"], behind a TLS proxy",
+        ],
+    };
+    findings.push(Finding::new("plain-http", Severity::Warning, seen, why).mended_by(mend.iter().copied()));
 }
 
 /// Who can write it lets himself in; who can read it tries passwords in peace.

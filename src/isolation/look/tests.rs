@@ -19,6 +19,8 @@ fn facts() -> Facts {
         url: "http://127.0.0.1:1080".to_owned(),
         catcher: CatcherKind::MailCatcher,
         gate: vec!["127.0.0.1:8080".parse().unwrap()],
+        in_clear: vec!["127.0.0.1:8080".parse().unwrap()],
+        redirects: false,
         trusted_proxies: 0,
         users_file: PathBuf::from("/etc/mailwarden/htpasswd"),
     });
@@ -86,6 +88,7 @@ fn rules_decide_how_bad_a_wide_bind_is() {
 fn the_gates_own_address_is_not_taken_for_the_catchers() {
     let mut facts = facts();
     facts.setup.gate = vec!["192.0.2.1:1080".parse().unwrap()];
+    facts.setup.in_clear = facts.setup.gate.clone();
     facts.listeners = Ok(vec![listening("192.0.2.1:1080")]);
     assert_eq!(found(&facts), [("plain-http", Severity::Warning)]);
 }
@@ -239,7 +242,11 @@ fn a_weak_gate_is_a_warning() {
     let warning = |facts: &Facts, id| assert_eq!(found(facts), [(id, Severity::Warning)]);
     let mut plain = facts();
     plain.setup.gate = vec!["0.0.0.0:8080".parse().unwrap()];
+    assert_eq!(found(&plain), [], "by TLS");
+    plain.setup.in_clear = plain.setup.gate.clone();
     warning(&plain, "plain-http");
+    plain.setup.redirects = true;
+    assert_eq!(found(&plain), []);
     for (mode, id) in [(0o646, "users-file-writable"), (0o644, "users-file-readable")] {
         let mut file = facts();
         file.users_file = Some(UsersFile { mode: Some(mode), ..UsersFile::default() });
@@ -290,6 +297,7 @@ fn what_the_daemon_says_is_passed_on() {
 fn the_worst_comes_first() {
     let mut facts = facts();
     facts.setup.gate = vec!["0.0.0.0:8080".parse().unwrap()];
+    facts.setup.in_clear = facts.setup.gate.clone();
     facts.listeners = Ok(vec![listening("0.0.0.0:1080")]);
     assert_eq!(found(&facts), [("wide-bind", Severity::Exposed), ("plain-http", Severity::Warning)]);
     assert!(look(&facts).to_string().starts_with("exposed: "));

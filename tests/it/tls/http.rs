@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use super::Secured;
 use crate::support::catcher::{Mail, Script};
 use crate::support::gate::AS_ANNA;
-use crate::support::patience::eventually;
+use crate::support::patience::{PATIENCE, eventually};
 use crate::support::raw::Client;
 use crate::upgrade::{HANDSHAKE, next};
 
@@ -60,6 +60,8 @@ fn a_websocket_works_over_tls_and_another_sites_page_opens_none() {
     let own = "Origin: https://dev.test:8080\r\n";
     let answer = socket.request("GET /messages", &format!("{AS_ANNA}{own}{HANDSHAKE}"));
     assert_eq!(answer.status, 101, "{}", answer.text());
+    // The 101 is on its way before the catcher counts the socket.
+    assert!(secured.catcher.wait_until(PATIENCE, |state| state.open_sockets() == 1));
     secured.catcher.deliver(Mail::new("hello"));
     let (first, _) = next(&mut socket);
     assert_eq!(first, 0x81);

@@ -121,6 +121,32 @@ fn the_users_file_comes_in_a_folder_that_can_only_be_read() {
     assert!(compose.environment().iter().all(|(_, value)| !value.contains('$')), "no hashes");
 }
 
+/// The lines for TLS are a comment of their own, for they need a certificate.
+#[test]
+fn the_lines_for_tls_make_a_gate_with_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cert, key) = crate::support::secure::certificate();
+    std::fs::write(folder.path().join("certificate.pem"), cert).unwrap();
+    std::fs::write(folder.path().join("key.pem"), key).unwrap();
+    std::fs::write(folder.path().join("htpasswd"), crate::support::gate::ANNA).unwrap();
+    let text = fs::read_to_string(project().join("config/compose.yaml")).unwrap();
+    let lines = text.lines().filter_map(|line| line.trim_start().strip_prefix("#   ")?.split_once(": "));
+    let mut check = crate::support::gate::binary();
+    let here = folder.path().display().to_string();
+    let mut count = 0;
+    for (name, value) in lines.filter(|(name, _)| name.starts_with("MAILWARDEN_")) {
+        check.env(name, value.trim_matches('"').replace("/etc/mailwarden/tls/NAME", &here));
+        count += 1;
+    }
+    assert_eq!(count, 4);
+    check.env("MAILWARDEN_AUTH__USERS_FILE", folder.path().join("htpasswd"));
+    let check = check.arg("check").output().unwrap();
+    assert!(check.status.success(), "{}", said(&check));
+    for words in ["https://0.0.0.0:8443", "what comes in clear text to https, port 8443"] {
+        assert!(said(&check).contains(words), "{}", said(&check));
+    }
+}
+
 /// What is a comment is checked as well, for that is what people will switch on.
 #[test]
 fn every_setting_is_one_that_the_program_knows() {
