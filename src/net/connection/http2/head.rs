@@ -5,7 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, Uri};
 use hyper::ext::Protocol;
 
@@ -16,6 +16,7 @@ use crate::forward::upgrade::Extended;
 /// - `:authority` becomes `Host`. A `Host` that says something else stays beside it: two of them are refused.
 /// - The target is its path and query. A scheme that is not one of http is left in it, and refused; the other two claim
 ///   nothing: whether a request came by TLS is the connection's to say.
+/// - Names that HTTP/1 cannot have are dropped, as those with `_` are later: the parser here lets `"` pass in one.
 /// - `cookie` lines become one (RFC 9113 section 8.2.3).
 /// - An extended CONNECT for a WebSocket (RFC 8441) becomes the handshake of RFC 6455, with a key of ours.
 pub(super) fn received<B>(mut request: Request<B>) -> Request<B> {
@@ -30,6 +31,7 @@ pub(super) fn received<B>(mut request: Request<B>) -> Request<B> {
             fields.insert(header::HOST, authority);
         }
     }
+    drop_odd_names(fields);
     join_cookies(fields);
     let is_http = request.uri().scheme_str().is_none_or(|scheme| scheme == "http" || scheme == "https");
     if let Some(target) = request.uri().path_and_query().filter(|_| is_http).cloned() {
@@ -59,6 +61,14 @@ fn handshake(fields: &mut HeaderMap) {
         && let Ok(key) = HeaderValue::try_from(STANDARD.encode(key))
     {
         fields.insert(header::SEC_WEBSOCKET_KEY, key);
+    }
+}
+
+fn drop_odd_names(fields: &mut HeaderMap) {
+    // Nearly always empty, and then nothing is allocated.
+    let odd: Vec<HeaderName> = fields.keys().filter(|name| name.as_str().contains('"')).cloned().collect();
+    for name in odd {
+        fields.remove(name);
     }
 }
 
@@ -119,6 +129,19 @@ mod tests {
         assert_eq!(target("https://dev/a?b=c"), "/a?b=c");
         assert_eq!(target("http://dev/a"), "/a");
         assert_eq!(target("ftp://dev/a"), "ftp://dev/a");
+    }
+
+    /// Every name that the parser of heads lets pass is a token (RFC 9110 section 5.6.2) or dropped.
+    #[test]
+    fn what_is_no_name_in_http1_is_dropped() {
+        for byte in 0x21..=0x7e_u8 {
+            let name = [b'x', byte];
+            let Ok(name) = HeaderName::from_bytes(&name) else { continue };
+            let is_token = byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+            let mut request = asked(Method::GET, "/", &[]);
+            request.headers_mut().insert(name.clone(), HeaderValue::from_static("y"));
+            assert_eq!(received(request).headers().contains_key(&name), is_token, "{name}");
+        }
     }
 
     #[test]
