@@ -159,9 +159,12 @@ impl Lists {
     pub(super) async fn sent(&self, listed: Listed, wanted: &Wanted) -> Result<Response<Body>, Reject> {
         let whole = match listed {
             Listed::Whole(whole) => whole,
+            Listed::Alone(mut answer) if wanted.only_head => {
+                whole::say_it_varies(&mut answer);
+                return Ok(answer);
+            }
             Listed::Alone(answer) => match self.room_for(&answer).filter(|_| whole::is_ours_to_tag(answer.headers())) {
                 Some(room) => whole_of(answer, room).await?,
-                None if wanted.only_head => return Ok(answer.map(|_| Body::empty())),
                 None => return Ok(answer),
             },
         };

@@ -122,12 +122,8 @@ impl Forward<'_> {
             let socket = Socket::of(&mut parts, permit, inbox, self.pace, enhanced)?;
             apart(|| self.tunnels.open(self.upstream, Request::from_parts(parts, body), socket, limit)).await?
         } else {
-            let mut request = Request::from_parts(parts, body);
+            let request = Request::from_parts(parts, body);
             let list = (operation == Operation::List).then(|| (lists::is_plain(&request), Wanted::by(&request)));
-            if list.is_some() && request.method() == Method::HEAD {
-                // Its tag is known only when it is there.
-                *request.method_mut() = Method::GET;
-            }
             let whose = Whose::default();
             let asks = pin!(self.ask(request, &whose, permit, limit));
             match list {
