@@ -190,6 +190,9 @@ enum Gone {
     Stays(Failure),
 }
 
+/// How long what has arrived on the socket may need to be read: the task that reads it has its turn meanwhile.
+const UNREAD_NEWS: Duration = Duration::from_millis(1);
+
 /// Keeps a copy of a message if one is wanted, and deletes it.
 ///
 /// # Errors
@@ -214,7 +217,8 @@ async fn gone(store: &Store, job: &Job<'_>, witness: Option<&Witness>, message: 
                 return Ok(Gone::Stays(Failure::Archive(format!("the catcher does not give it: {fault}"))));
             }
         }
-        // The copy took its time.
+        // The copy took its time, and what the socket told meanwhile has not been read yet.
+        tokio::time::sleep(UNREAD_NEWS).await;
         if let Some(gone) = went(store, witness, message).await? {
             return Ok(gone);
         }

@@ -56,8 +56,8 @@ impl Holds {
     /// What it holds when nothing is asked of it any more.
     fn at_rest(gate: &Gate) -> Holds {
         eventually("the tunnels to end", || (gate.metric("mailwarden_tunnels") == Some(0.0)).then_some(()));
-        // Connections end a moment after their last answer, and tasks are counted once a second: at rest is what it is
-        // when it has been the same for longer than that.
+        // Connections end a moment after their last answer, tasks are counted once a second, and what the catcher closed is
+        // found every five: at rest is what it is when it has been the same for longer than that.
         let mut last = (Holds::now(gate), Instant::now());
         eventually("nothing to change any more", || {
             // The connection that the last look took must be gone at the next.
@@ -66,7 +66,7 @@ impl Holds {
             if (now.descriptors, now.threads, now.tasks) != (last.0.descriptors, last.0.threads, last.0.tasks) {
                 last = (now, Instant::now());
             }
-            (last.1.elapsed() > Duration::from_millis(2500)).then_some(now)
+            (last.1.elapsed() > Duration::from_millis(5500)).then_some(now)
         })
     }
 

@@ -212,9 +212,10 @@ fn an_alert_follows_no_redirect_and_is_told_again_until_it_arrives() {
 #[test]
 fn a_catcher_that_is_down_is_a_failed_run_and_one_that_is_back_ends_it() {
     let catcher = Catcher::start(Options::default());
-    catcher.stop();
     let dir = tempfile::tempdir().unwrap();
     let gate = Gate::to(catcher.http_addr()).config(&every_second(&dir, "")).with_status().start();
+    // Not before: the gate could be given the port that came free.
+    catcher.stop();
     gate.log_line("purge failed: the catcher cannot be reached");
     assert!(gate.status("/readyz").1.contains("purge: degraded since "));
     catcher.restart();
