@@ -94,6 +94,10 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [one] = bufs {
+            // A record of TLS is a list of one; the system takes it by a plain call for less.
+            return self.poll_write(cx, one);
+        }
         match &mut *self {
             Socket::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Socket::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),

@@ -11,8 +11,9 @@ use super::streams::Turn;
 use crate::body::{Body, BodyError};
 
 /// What is handed to h2 at a time, in bytes: a frame. h2 takes whatever it is given as soon as its client has room for one
-/// byte of it, so this bounds both what is held and how much a slow client has to take to be seen taking something.
-const PART: usize = 16 << 10;
+/// byte of it, so this bounds both what is held and how much a slow client has to take to be seen taking something. With the
+/// frame's head of nine bytes it fills a record of TLS, of which there would be two for each frame otherwise.
+const PART: usize = (16 << 10) - 9;
 
 /// The body, in parts, and whether h2 waits for the next one.
 #[derive(Debug)]

@@ -80,7 +80,8 @@ pub(super) async fn serve(
                 if turn.is_too_many() {
                     request.extensions_mut().insert(guard::TooMany);
                 }
-                let mut response = app.handle(request, &connected).await;
+                // Apart: hyper moves what is made here from hand to hand until it is a task.
+                let mut response = Box::pin(app.handle(request, &connected)).await;
                 if response.extensions().get::<Last>().is_some() {
                     turn.is_last();
                 }

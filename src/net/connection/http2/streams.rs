@@ -5,10 +5,10 @@
 //! for a client's window without end. What h2 has taken of an answer is out of reach for it, and the task over; that much,
 //! and the streams that it is bounded by, end with the connection.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ impl Streams {
             is_blocked: AtomicBool::new(false),
             handed: AtomicU32::new(0),
             is_tunnel: AtomicBool::new(false),
-            over: CancellationToken::new(),
+            over: OnceLock::new(),
         });
         *self.next() = Arc::downgrade(&turn);
         turn
@@ -156,8 +156,8 @@ pub(super) struct Turn {
     /// How many parts have been handed to h2, wrapping around.
     handed: AtomicU32,
     is_tunnel: AtomicBool,
-    /// Cancelled when the tunnel has ended on our side.
-    over: CancellationToken,
+    /// Cancelled when the tunnel has ended on our side; there for a request that may become one.
+    over: OnceLock<CancellationToken>,
 }
 
 impl Turn {
@@ -179,7 +179,8 @@ impl Turn {
     /// Has a tunnel that `request` becomes say when it is over.
     pub(super) fn is_told_by<B>(&self, request: &mut Request<B>) {
         if request.extensions().get::<Extended>().is_some() {
-            request.extensions_mut().insert(Holds(Arc::new(self.over.clone().drop_guard())));
+            let over = self.over.get_or_init(CancellationToken::new).clone();
+            request.extensions_mut().insert(Holds(Arc::new(over.drop_guard())));
         }
     }
 
@@ -252,7 +253,10 @@ impl Watched {
     async fn run(mut self, task: impl Future<Output = ()>) {
         let turn = Arc::clone(&self.turn);
         let mut over = pin!(async {
-            turn.over.cancelled().await;
+            match turn.over.get() {
+                Some(over) => over.cancelled().await,
+                None => pending().await,
+            }
             sleep(LAST_WORDS).await;
         });
         let mut task = pin!(task);
