@@ -227,6 +227,10 @@ pub(super) fn suggestion(path: &str) -> Option<String> {
     {
         return Some(above(name));
     }
+    // `tls.key`, as others call it, for tls.key_file; two more letters make it another word for `closest`.
+    if let Some(longer) = paths().find(|known| known.strip_prefix(path).is_some_and(|rest| rest.starts_with('_'))) {
+        return Some(format!("did you mean {longer}?"));
+    }
     if let Some(close) = closest(path, paths().chain(tables())) {
         return Some(format!("did you mean {close}?"));
     }
@@ -322,6 +326,8 @@ mod tests {
         let table = [
             ("listne", Some("did you mean listen?")),
             ("upsteam", Some("did you mean upstream?")),
+            ("tls.key", Some("did you mean tls.key_file?")),
+            ("tls.cert", Some("did you mean tls.cert_file?")),
             ("upstream.ulr", Some("did you mean upstream.url?")),
             ("users_file", Some("did you mean auth.users_file?")),
             ("log.listen", Some("did you mean listen? It belongs above the first [table]")),
