@@ -18,7 +18,7 @@ fn each_mistake_is_answered_with_what_to_do() {
             "[log]\nauth.realm = \"x\"",
             "m.toml:2: log.auth: unknown table; auth is a table of its own; what begins with auth. belongs above the first [table]",
         ),
-        ("proxy_pass = 1", "m.toml:1: proxy_pass: unknown key; remove it"),
+        ("proxy_pass = 1", "m.toml:1: proxy_pass: unknown key; did you mean upstream.url?"),
         (
             "listen = [\"0.0.0.0:1080\"]",
             "default: upstream.url: is this gate's own address, 0.0.0.0:1080; write the catcher's, and give one of them another port",
