@@ -64,8 +64,8 @@ Exit codes: 0 it replaces the line, 1 there is no one line, 2 wrong usage";
 pub struct Flags {
     #[command(subcommand)]
     from: From,
-    /// How to print
-    #[arg(long, global = true, value_enum, default_value = "text", hide_default_value = true)]
+    /// text, or json with the notes in it
+    #[arg(long, global = true, value_enum, hide_possible_values = true, default_value = "text")]
     format: Format,
 }
 

@@ -34,13 +34,13 @@ impl Flags {
 /// The flags that stand for keys. `check` takes them as well, so that it says what the same flags would do.
 #[derive(Debug, Args)]
 pub(super) struct Keys {
-    /// Where to listen: addresses, `unix:` paths.
-    #[arg(long, value_name = "ADDR", help = "Where to listen, repeatable: [::]:8080, unix:/PATH")]
+    /// Where to listen: addresses, `unix:` paths, with `https://` before them.
+    #[arg(long, value_name = "ADDR", help = "Where to listen, repeatable: [::]:8080, https://…")]
     listen: Vec<String>,
     /// The catcher's web address
     #[arg(long, value_name = "URL")]
     upstream: Option<String>,
-    /// Which catcher it is: mailcatcher or generic
+    /// Which catcher it is: mailcatcher, auto, generic …
     #[arg(long, value_name = "NAME")]
     catcher: Option<String>,
     /// The htpasswd file

@@ -59,7 +59,10 @@ impl Listen {
             Some(bare) if place != text && !bare.starts_with("unix:") => {
                 Err(format!("has a path; write \"{}{bare}\"", scheme.prefix()))
             }
-            _ => ListenAt::parse(place).map(|at| Self { scheme, at }),
+            _ => match ListenAt::parse(place) {
+                Ok(at) => Ok(Self { scheme, at }),
+                Err(reason) => Err(scheme_hint(text, place, scheme).unwrap_or(reason)),
+            },
         }
     }
 
@@ -159,6 +162,26 @@ fn socket_name(name: &str) -> Result<String, String> {
     } else {
         Err("has no name that FileDescriptorName= could give to a socket".to_owned())
     }
+}
+
+/// What to write instead where the place is a name, has no port, or something else stands before it.
+fn scheme_hint(text: &str, place: &str, scheme: Scheme) -> Option<String> {
+    let https = scheme == Scheme::Https;
+    if place == text || https && place.contains("://") {
+        let (found, _) = place.split_once("://")?;
+        return Some(format!("begins with {found}://; write \"https://0.0.0.0:8443\", or an address alone for http"));
+    }
+    let port = if https { 8443 } else { 8080 };
+    if let Ok(ip) = place.parse::<IpAddr>() {
+        return Some(format!("has no port; write \"{}{}\"", scheme.prefix(), SocketAddr::new(ip, port)));
+    }
+    let (name, digits) = place.rsplit_once(':')?;
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
+        && name.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let port = digits.parse::<u16>().ok().filter(|_| is_name && name != "unix" && name != "systemd")?;
+    let prefix = scheme.prefix();
+    let host = if name == "localhost" { "127.0.0.1" } else { "0.0.0.0" };
+    Some(format!("has a name for an address, which is not looked up here; write \"{prefix}{host}:{port}\""))
 }
 
 /// What to write instead, guessed from the usual short forms of other programs.
@@ -280,13 +303,22 @@ mod tests {
             ("unix:/run/", "is not the path of a file"),
             ("https://unix:/run/", "is not the path of a file"),
             ("https://0.0.0.0:8443/", "has a path; write \"https://0.0.0.0:8443\""),
+            ("https://0.0.0.0", "has no port; write \"https://0.0.0.0:8443\""),
+            ("http://::1", "has no port; write \"[::1]:8080\""),
+            (
+                "https://mail.dev:8443",
+                "has a name for an address, which is not looked up here; write \"https://0.0.0.0:8443\"",
+            ),
+            (
+                "htps://0.0.0.0:8443",
+                "begins with htps://; write \"https://0.0.0.0:8443\", or an address alone for http",
+            ),
             (&long, "has a path over 107 bytes, which no Unix socket can have"),
         ];
         for (text, reason) in table {
             assert_eq!(Listen::parse(text), Err(reason.to_owned()), "{text}");
         }
-        for text in ["", "x", "99999", "1.2.3.4:99999", "[::1]", "HTTPS://127.0.0.1:80", "https:127.0.0.1:80", "a:b:c"]
-        {
+        for text in ["", "x", "99999", "1.2.3.4:99999", "[::1]", "https:127.0.0.1:80", "a:b:c"] {
             let reason = Listen::parse(text).expect_err(text);
             assert!(reason.starts_with("is not an address with its port"), "{text}: {reason}");
         }

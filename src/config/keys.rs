@@ -218,6 +218,22 @@ fn tables() -> impl Iterator<Item = &'static str> {
     KEYS.iter().filter_map(|key| key.path.rsplit_once('.')).map(|(table, _)| table)
 }
 
+/// What nginx calls what is a key here, for who writes the old name out of habit.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("auth_basic", "auth.realm"),
+    ("auth_basic_user_file", "auth.users_file"),
+    ("certificate", "tls.cert_file"),
+    ("certificate_key", "tls.key_file"),
+    ("client_max_body_size", "limits.body"),
+    ("proxy_pass", "upstream.url"),
+    ("server_name", "hosts"),
+    ("set_real_ip_from", "trusted_proxies"),
+    ("ssl_certificate", "tls.cert_file"),
+    ("ssl_certificate_key", "tls.key_file"),
+    ("ssl_client_certificate", "tls.client_ca_file"),
+    ("ssl_protocols", "tls.min_version"),
+];
+
 /// The path that was probably meant by one that nobody knows, with what else there is to say about it.
 pub(super) fn suggestion(path: &str) -> Option<String> {
     let paths = || KEYS.iter().map(|key| key.path);
@@ -226,6 +242,13 @@ pub(super) fn suggestion(path: &str) -> Option<String> {
         paths().find(|known| !known.contains('.') && path.rsplit_once('.').is_some_and(|(_, name)| name == *known))
     {
         return Some(above(name));
+    }
+    if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| *theirs == last_part(path)) {
+        return Some(if ours.contains('.') { format!("did you mean {ours}?") } else { above(ours) });
+    }
+    // `tls.key`, as others call it, for tls.key_file; two more letters make it another word for `closest`.
+    if let Some(longer) = paths().find(|known| known.strip_prefix(path).is_some_and(|rest| rest.starts_with('_'))) {
+        return Some(format!("did you mean {longer}?"));
     }
     if let Some(close) = closest(path, paths().chain(tables())) {
         return Some(format!("did you mean {close}?"));
@@ -318,10 +341,21 @@ mod tests {
     }
 
     #[test]
+    fn what_nginx_calls_it_leads_to_a_key() {
+        for (theirs, ours) in ELSEWHERE {
+            assert!(KEYS.iter().any(|key| key.path == *ours), "{theirs}: {ours}");
+        }
+    }
+
+    #[test]
     fn a_wrong_path_gets_the_near_one() {
         let table = [
             ("listne", Some("did you mean listen?")),
             ("upsteam", Some("did you mean upstream?")),
+            ("tls.key", Some("did you mean tls.key_file?")),
+            ("tls.ssl_certificate", Some("did you mean tls.cert_file?")),
+            ("set_real_ip_from", Some("did you mean trusted_proxies? It belongs above the first [table]")),
+            ("tls.cert", Some("did you mean tls.cert_file?")),
             ("upstream.ulr", Some("did you mean upstream.url?")),
             ("users_file", Some("did you mean auth.users_file?")),
             ("log.listen", Some("did you mean listen? It belongs above the first [table]")),

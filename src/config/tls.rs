@@ -44,7 +44,7 @@ pub struct ClientsConfig {
     /// Whether nobody gets in without one.
     pub required: bool,
     /// Users by the name of a certificate that stands for their password; the names are in the spelling of
-    /// [`certificate::parse_name`].
+    /// `auth::certificate::parse_name`.
     pub users: BTreeMap<String, Vec<u8>>,
 }
 

@@ -9,7 +9,7 @@
 //! without a user or any other field of one of them, and only a list is shared (200): what the catcher says to one client
 //! concerns nobody else. A request that MailCatcher could refuse for where it came from goes alone.
 //!
-//! - What a list is sent as, with a tag and packed, is made once for all who get it ([`whole`]).
+//! - What a list is sent as, with a tag and packed, is made once for all who get it (`whole`).
 //! - One who leaves takes nothing from the others: if it was his request that was on its way, the next one's is sent.
 //! - A request that has been on its way for 5 s holds nobody up any longer.
 //! - A shared list is held in memory once, for all; there is a bound to how much is held (64 MiB). Over it each gets an

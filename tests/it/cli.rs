@@ -41,7 +41,7 @@ fn a_bad_configuration_is_78_with_every_error_on_standard_error() {
     let (_dir, path) = config("workers = 0\n[tls]\ncert = \"x\"\n");
     let expected = format!(
         "{path}:1: workers: 0 is out of range; it goes from 1 to 1024\n\
-         {path}:3: tls.cert: unknown key; remove it\n"
+         {path}:3: tls.cert: unknown key; did you mean tls.cert_file?\n"
     );
     for command in ["check", "serve"] {
         let output = run(&[command, "--config", &path]);

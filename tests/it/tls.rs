@@ -12,13 +12,13 @@ use std::path::Path;
 use crate::support::catcher::{Catcher, Options};
 use crate::support::gate::{Builder, Gate};
 use crate::support::raw::Client;
-use crate::support::tls::{Authority, Secure};
+use crate::support::tls::{Authority, TlsClient};
 
 /// A gate with TLS at one address and without at another, and what tests need beside it.
 struct Secured {
     gate: Gate,
     authority: Authority,
-    client: Secure,
+    client: TlsClient,
     files: tempfile::TempDir,
     catcher: Catcher,
 }
@@ -48,7 +48,7 @@ impl Secured {
         let tls = table(files.path(), tls);
         let gate = Gate::to(catcher.http_addr()).listen(r#"["https://127.0.0.1:0", "127.0.0.1:0"]"#).with_status();
         let gate = more(gate).config(&tls).start();
-        let client = Secure::trusting(&authority);
+        let client = TlsClient::trusting(&authority);
         Self { gate, authority, client, files, catcher }
     }
 

@@ -21,6 +21,7 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureSch
 use socket2::{Domain, Socket, Type};
 
 use super::patience::PATIENCE;
+use super::tls;
 
 /// A certificate for `localhost` and `dev.test`, and its key; PEM.
 pub(crate) fn certificate() -> (String, String) {
@@ -72,16 +73,7 @@ impl Secure {
     }
 
     fn over(socket: TcpStream, protocols: &[&str]) -> Secure {
-        socket.set_nodelay(true).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        socket.set_write_timeout(Some(PATIENCE)).unwrap();
-        let name = ServerName::try_from("dev.test").unwrap();
-        let connection = ClientConnection::new(config(protocols), name).unwrap();
-        let mut secure = Secure(StreamOwned::new(connection, socket));
-        while secure.0.conn.is_handshaking() {
-            secure.0.conn.complete_io(&mut secure.0.sock).unwrap();
-        }
-        secure
+        Secure(tls::shake_over(socket, config(protocols), "dev.test").unwrap())
     }
 
     /// What was agreed upon.

@@ -110,11 +110,28 @@ impl Pair {
     }
 }
 
-/// A client of TLS.
-#[derive(Clone)]
-pub(crate) struct Secure(Arc<ClientConfig>);
+/// Shakes hands over a connection that is there, as whoever asks for `name`.
+pub(crate) fn shake_over(
+    socket: TcpStream,
+    config: Arc<ClientConfig>,
+    name: &str,
+) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+    socket.set_nodelay(true)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(PATIENCE))?;
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let mut stream = StreamOwned::new(ClientConnection::new(config, name).unwrap(), socket);
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock)?;
+    }
+    Ok(stream)
+}
 
-impl Secure {
+/// A client of TLS that looks at certificates; `secure` has one that does not.
+#[derive(Clone)]
+pub(crate) struct TlsClient(Arc<ClientConfig>);
+
+impl TlsClient {
     /// One that trusts this authority.
     pub(crate) fn trusting(authority: &Authority) -> Self {
         Self::made(authority, None, rustls::ALL_VERSIONS)
@@ -149,16 +166,7 @@ impl Secure {
 
     /// Shakes hands as whoever asks for `name`.
     pub(crate) fn shake(&self, addr: SocketAddr, name: &str) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
-        let socket = TcpStream::connect_timeout(&addr, PATIENCE)?;
-        socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
-        socket.set_write_timeout(Some(PATIENCE))?;
-        let name = ServerName::try_from(name.to_owned()).unwrap();
-        let mut stream = StreamOwned::new(ClientConnection::new(Arc::clone(&self.0), name).unwrap(), socket);
-        while stream.conn.is_handshaking() {
-            stream.conn.complete_io(&mut stream.sock)?;
-        }
-        Ok(stream)
+        shake_over(TcpStream::connect_timeout(&addr, PATIENCE)?, Arc::clone(&self.0), name)
     }
 
     /// A connection over which requests can be sent.

@@ -9,7 +9,7 @@ use super::{LineProblem, UsersReport};
 use crate::auth::how_to_make;
 use crate::cli::Exit;
 use crate::config::model::{
-    AccessConfig, CatcherKind, Config, Listen, ListenAt, PurgeConfig, RemoteContent, UsersFile,
+    AccessConfig, CatcherKind, Config, Listen, ListenAt, PurgeConfig, RemoteContent, Scheme, UsersFile,
 };
 use crate::config::{self, ConfigError, Place};
 use crate::page::script_path;
@@ -281,6 +281,12 @@ impl Report {
         }
         if config.live.trusted_proxies.nets.iter().any(|net| net.prefix_len() == 0) {
             self.warnings.push("trusted_proxies: anybody can say what address they come from".to_owned());
+        }
+        if config.start.redirect.is_some() && config.start.listen.iter().all(|entry| entry.scheme == Scheme::Https) {
+            self.warnings.push(
+                "redirect: no entry of listen is http, so nobody is sent to https; write \"0.0.0.0:8080\" beside it"
+                    .to_owned(),
+            );
         }
         let nets = &config.live.auth.anonymous_from;
         if nets.iter().any(|net| net.prefix_len() == 0) {

@@ -112,6 +112,16 @@ fn everything_that_is_not_usual_is_said() {
 }
 
 #[test]
+fn a_redirect_without_an_http_entry_is_doubtful() {
+    let with = |listen: &str| {
+        said(&format!("listen = [{listen}]\nredirect = true\n[tls]\ncert_file = \"/no\"\nkey_file = \"/no\"\n"), loaded)
+    };
+    let warning = "warning: redirect: no entry of listen is http";
+    assert!(with("\"https://127.0.0.1:8443\"").contains(warning));
+    assert!(!with("\"https://127.0.0.1:8443\", \"127.0.0.1:8080\"").contains(warning));
+}
+
+#[test]
 fn the_same_as_json() {
     let found = said_as_json("trusted_proxies = [\"0.0.0.0/0\"]\nlimits.body = \"2MiB\"\n", loaded);
     assert_eq!(found["ok"], true);

@@ -1,7 +1,9 @@
 //! What `doctor` says of the certificates that the gate shows: their dates, which need no key and no running daemon.
 
+use std::path::Path;
 use std::time::SystemTime;
 
+use crate::auth::users::shell_word;
 use crate::config::model::TlsConfig;
 use crate::isolation::findings::{Finding, Report, Severity};
 use crate::net::tls::files;
@@ -14,13 +16,22 @@ pub(super) fn look(config: &TlsConfig, now: SystemTime, report: &mut Report) {
                 if let Some(seen) = shown.warning(now) {
                     let why =
                         "Browsers refuse a certificate out of its time, and people get used to clicking that away.";
-                    report.findings.push(Finding::new("certificate", Severity::Warning, seen, why));
+                    let finding = Finding::new("certificate", Severity::Warning, seen, why);
+                    report.findings.push(finding.mended_by(renewal(&shown.file)));
                 }
             }
             Err(error) => report.unseen.push(format!("until when a certificate is good: {error}")),
         }
     }
     report.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+}
+
+/// How a certificate gets new dates, where `mailwarden cert new` made it; of others only their makers know.
+fn renewal(file: &Path) -> Option<String> {
+    let folder = file.parent()?;
+    let (name, dir) = (Path::new(folder.file_name()?), folder.parent()?);
+    let is_ours = file.file_name()? == "certificate.pem" && dir.join("authority.pem").exists();
+    is_ours.then(|| format!("sudo mailwarden cert renew {} --dir {}", shell_word(name), shell_word(dir)))
 }
 
 #[cfg(test)]
@@ -45,5 +56,17 @@ mod tests {
         look(&config, SystemTime::UNIX_EPOCH, &mut report);
         assert_eq!(report.count(Severity::Warning), 1, "{report}");
         assert!(report.findings[0].seen.contains("cert.pem is not valid before 1975-01-01"), "{report}");
+        assert_eq!(report.findings[0].mend, [""; 0], "{report}");
+    }
+
+    #[test]
+    fn one_that_cert_new_made_comes_with_the_command_that_renews_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mail.test/certificate.pem");
+        assert_eq!(renewal(&file), None);
+        std::fs::write(folder.path().join("authority.pem"), "").unwrap();
+        let command = format!("sudo mailwarden cert renew mail.test --dir {}", folder.path().display());
+        assert_eq!(renewal(&file), Some(command));
+        assert_eq!(renewal(&folder.path().join("mail.test/fullchain.pem")), None);
     }
 }

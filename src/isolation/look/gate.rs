@@ -68,7 +68,10 @@ pub(super) fn users_file(facts: &Facts, findings: &mut Vec<Finding>) {
         ));
     }
     if let Some((first, reason)) = file.lines.first() {
-        let seen = format!("{path} has {} lines that are weak or refused; line {first}: {reason}", file.lines.len());
+        let seen = match file.lines.len() {
+            1 => format!("{path} has a line that is weak or refused; line {first}: {reason}"),
+            count => format!("{path} has {count} lines that are weak or refused; line {first}: {reason}"),
+        };
         let why = "A refused line lets nobody in; a weak one is guessed sooner.";
         findings.push(
             Finding::new("users-file-lines", Severity::Warning, seen, why)

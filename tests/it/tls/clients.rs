@@ -10,7 +10,7 @@ use crate::reload::reload;
 use crate::support::gate::{ANNA, AS_ANNA};
 use crate::support::patience::eventually;
 use crate::support::raw::Client;
-use crate::support::tls::{Authority, Pair, Secure};
+use crate::support::tls::{Authority, Pair, TlsClient};
 use crate::upgrade::{HANDSHAKE, next};
 
 const BEN: &str = "ben:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n";
@@ -31,7 +31,7 @@ fn gate(clients: &Authority, more: &str) -> Secured {
 const ANNA_BY_SUBJECT: &str = "client_users = { \"CN=anna,O=Example\" = \"anna\" }";
 
 fn showing(secured: &Secured, pair: &Pair) -> Client {
-    Secure::showing(&secured.authority, pair).connect(secured.addr(), "dev.test")
+    TlsClient::showing(&secured.authority, pair).connect(secured.addr(), "dev.test")
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn where_a_certificate_is_required_nobody_gets_in_without_one_and_passwords_are_
     });
     assert!(refused);
     for other in [anna(&Authority::new()), clients.server(&["dev.test"])] {
-        let mut stream = match Secure::showing(&secured.authority, &other).shake(secured.addr(), "dev.test") {
+        let mut stream = match TlsClient::showing(&secured.authority, &other).shake(secured.addr(), "dev.test") {
             Ok(stream) => stream,
             Err(_) => continue,
         };

@@ -10,7 +10,7 @@ use super::Secured;
 use crate::support::gate::{AS_ANNA, binary};
 use crate::support::patience::{PATIENCE, eventually};
 use crate::support::raw::Client;
-use crate::support::tls::Secure;
+use crate::support::tls::TlsClient;
 
 fn is_counted(secured: &Secured, reason: &str, times: f64) {
     eventually(reason, || (secured.failures(reason) == Some(times)).then_some(()));
@@ -26,7 +26,7 @@ fn socket(secured: &Secured) -> TcpStream {
 fn both_versions_are_spoken_and_the_older_can_be_refused() {
     for (config, oldest_is_spoken) in [("", true), ("min_version = \"1.3\"", false)] {
         let secured = Secured::with(config, |gate| gate);
-        let only = |version| Secure::only(&secured.authority, version).shake(secured.addr(), "dev.test");
+        let only = |version| TlsClient::only(&secured.authority, version).shake(secured.addr(), "dev.test");
         assert!(only(&TLS13).is_ok());
         assert_eq!(only(&TLS12).is_ok(), oldest_is_spoken);
         if !oldest_is_spoken {

@@ -1,7 +1,7 @@
 //! A connection that speaks HTTP/2 (RFC 9113), as ALPN agreed.
 //!
-//! Requests are translated at this edge ([`head`]) and are from then on like those of HTTP/1. Each has a task of its own
-//! ([`streams`]), by which one that its client reads too slowly ends alone; [`answer`] shows it how far an answer is. What a
+//! Requests are translated at this edge (`head`) and are from then on like those of HTTP/1. Each has a task of its own
+//! (`streams`), by which one that its client reads too slowly ends alone; `answer` shows it how far an answer is. What a
 //! connection may cost is bounded by the numbers below: hyper and h2 hold to them, and end a connection that floods.
 
 mod answer;
