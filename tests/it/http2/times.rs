@@ -7,7 +7,7 @@ use super::{AS_ANNA, catcher, upstream};
 use crate::support::catcher::{Catcher, Mail, Options, Script};
 use crate::support::gate::Gate;
 use crate::support::http2::frames::{
-    CANCEL, Client, DATA, GOAWAY, HEADERS, NO_ERROR, PING, RST_STREAM, WINDOW_UPDATE, get,
+    CANCEL, Client, DATA, Frame, GOAWAY, HEADERS, NO_ERROR, PING, PRIORITY, RST_STREAM, WINDOW_UPDATE, get,
 };
 use crate::support::http2::orderly;
 use crate::support::patience::{PATIENCE, eventually};
@@ -37,6 +37,20 @@ fn a_first_request_that_never_comes_ends_the_connection_with_a_word() {
     client.is_polite = false;
     client.frame(HEADERS, 0, 1, [0]);
     assert_eq!(client.farewell(), NO_ERROR);
+}
+
+#[test]
+fn who_has_asked_for_nothing_is_not_waited_for_however_much_is_said() {
+    // For as long as `send` only an answer's end may be on its way.
+    let (_catcher, gate) = gate("timeouts.request_head = \"300ms\"");
+    let mut client = Client::connect(&gate, &[]);
+    client.is_polite = false;
+    let begun = Instant::now();
+    let idle = Frame::new(PRIORITY, 0, 1, [0, 0, 0, 0, 1]).bytes();
+    while client.try_send(&idle).is_ok() {
+        assert!(begun.elapsed() < PATIENCE, "it goes on and on");
+        std::thread::park_timeout(MOMENT / 10);
+    }
 }
 
 #[test]

@@ -135,8 +135,8 @@ where
     connection.as_mut().graceful_shutdown();
     let gone = async {
         streams.silent_for(GOODBYE).await;
-        if activity.has_heard() {
-            // It is there, and has still to take the end of an answer.
+        if streams.had_any() && activity.has_heard() {
+            // It is there, and may have still to take the end of an answer. Who has asked for nothing has none to take.
             streams.silent_for(streams.send_limit()).await;
         }
     };

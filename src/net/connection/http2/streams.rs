@@ -129,6 +129,11 @@ impl Streams {
         }
     }
 
+    /// Whether there ever was one.
+    pub(super) fn had_any(&self) -> bool {
+        self.open().any
+    }
+
     /// How long a client may take nothing of what waits for it.
     pub(super) fn send_limit(&self) -> Duration {
         self.send
