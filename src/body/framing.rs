@@ -117,6 +117,10 @@ impl Chunk {
                     }
                     let Some(end) = end else { return Ok(Next::More) };
                     let is_last = matches!(&read[..end], b"\n" | b"\r\n");
+                    if !is_last && !read[..end].iter().skip(1).any(|byte| *byte == b':') {
+                        // The head of an answer that was sent too early, for one.
+                        return Err("a trailer is none");
+                    }
                     read.advance(end);
                     if is_last {
                         return Ok(Next::End);
