@@ -75,7 +75,8 @@ async fn who_waits_for_nothing_opens_one_after_a_moment_and_is_forgotten() {
     let began = tokio::time::Instant::now();
     let [mut first, mut second] = [taking(&lines), taking(&lines)];
     assert!(by_now(&mut first).await.is_pending() && by_now(&mut second).await.is_pending());
-    lines.put_back(busy.pop().unwrap().0, 0);
+    let (line, _far) = busy.pop().unwrap();
+    lines.put_back(line, 0);
     let kept = at_once(by_now(&mut first).await);
     assert!(kept.is_some() && second.await.is_none());
     assert!(began.elapsed() >= WAITS[1] && began.elapsed() < WAITS[1] * 2, "{:?}", began.elapsed());
