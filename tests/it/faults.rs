@@ -465,7 +465,7 @@ fn a_client_that_sends_no_byte_of_its_body_is_late_and_not_the_catcher() {
 #[test]
 fn a_log_that_nobody_reads_stops_neither_requests_nor_the_end() {
     let catcher = catcher();
-    catcher.always("GET /messages", Script::cut_after(0));
+    catcher.always("GET /messages/1.plain", Script::cut_after(0));
     catcher.deliver(Mail::new("so that there is a body to break off"));
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
@@ -490,7 +490,7 @@ fn a_log_that_nobody_reads_stops_neither_requests_nor_the_end() {
     // Each is a line of the log; a pipe holds 64 KiB, which is some hundred of them.
     for _ in 0..1500 {
         let mut client = Client::connect_unix(&socket);
-        client.send(format!("GET /messages HTTP/1.1\r\nHost: a\r\n{AS_ANNA}\r\n"));
+        client.send(format!("GET /messages/1.plain HTTP/1.1\r\nHost: a\r\n{AS_ANNA}\r\n"));
         client.rest();
     }
     let ended = std::process::Command::new("kill").args(["-TERM", &gate.0.id().to_string()]).status().unwrap();
