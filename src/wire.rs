@@ -1,10 +1,12 @@
 //! A connection to the catcher as bytes: what was read of it and not yet used, and whether it is quiet.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::pin;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -28,6 +30,13 @@ impl Wire {
     pub fn is_quiet(&self) -> bool {
         let nothing = |result: io::Result<usize>| result.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
         self.read.is_empty() && nothing(self.stream.try_read(&mut [0]))
+    }
+
+    /// The same, and the system is asked in any case: the runtime may not have heard of it yet.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        let looked = SockRef::from(&self.stream).peek(&mut [MaybeUninit::uninit()]);
+        self.is_quiet() && looked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Writes all of `bytes`.

@@ -117,6 +117,10 @@ impl Chunk {
                     }
                     let Some(end) = end else { return Ok(Next::More) };
                     let is_last = matches!(&read[..end], b"\n" | b"\r\n");
+                    if !is_last && !read[..end].iter().skip(1).any(|byte| *byte == b':') {
+                        // The head of an answer that was sent too early, for one.
+                        return Err("a trailer is none");
+                    }
                     read.advance(end);
                     if is_last {
                         return Ok(Next::End);
@@ -177,7 +181,7 @@ mod tests {
         assert_eq!(taken(b"0\r\n\r\n"), Ok((vec![], true, vec![])));
         assert_eq!(taken(b"5\r\nhello\r\n0\r\n"), Ok((b"hello".to_vec(), false, vec![])));
         let long = [b"0\r\n".to_vec(), b"x: y\r\n".repeat(LONGEST_LINE)].concat();
-        let broken: [&[u8]; 9] = [
+        let broken: [&[u8]; 10] = [
             b"5\r\nhello!\r\n0\r\n\r\n",
             b"0x5\r\nhello\r\n",
             b"-5\r\nhello\r\n",
@@ -186,6 +190,7 @@ mod tests {
             b"\r\nhello\r\n",
             b"5\nhello\r\n",
             b"11111111111111111\r\nhello",
+            b"0\r\nHTTP/1.1 200 OK\r\n\r\n",
             &long,
         ];
         for text in broken {

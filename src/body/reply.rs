@@ -51,7 +51,12 @@ impl Reply {
 
     /// The connection, if the body ended well and nothing came behind it.
     #[must_use]
-    pub fn into_wire(self) -> Option<Wire> {
+    pub fn into_wire(mut self) -> Option<Wire> {
+        if self.room > ROOM.0 {
+            // Else each connection that waits would hold as much as the largest answer on it took.
+            let read = std::mem::take(&mut self.wire.read);
+            self.stays &= read.is_empty();
+        }
         (self.stays && self.is_ended() && self.wire.read.is_empty()).then_some(self.wire)
     }
 

@@ -14,6 +14,7 @@ pub mod headers;
 mod http1;
 pub mod hygiene;
 pub mod inbox;
+mod lines;
 pub mod lists;
 pub mod recognised;
 pub mod relay;

@@ -1,15 +1,12 @@
-//! Connections to the catcher: made, kept, reused with care, and counted.
+//! Requests to the catcher, and the connections that they go on ([`super::lines`]).
 //!
-//! Each worker keeps its own idle connections and takes the most recent first. Only GET and HEAD go on a kept
-//! connection and are tried again on a fresh one when it turns out to be dead; everything else gets a fresh connection
-//! and is sent once, for ids are reused and a repeated quit would end the catcher that was just restarted.
-//!
-//! MailCatcher keeps 100 connections, WebSockets included. A request is never refused for that; beyond it connections
-//! are closed after use instead of kept.
+//! Only GET and HEAD go on a kept connection and are tried again on a fresh one when it turns out to be dead; everything
+//! else gets a fresh connection and is sent once, for ids are reused and a repeated quit would end the catcher that was just
+//! restarted.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use http::header::{self, HeaderMap, HeaderValue};
@@ -23,14 +20,12 @@ use tokio::net::TcpStream;
 use super::answer::{checked, fault, is_event_stream, unframed_length};
 use super::dial::Dial;
 use super::http1::{self, Failure};
+use super::lines::{Counted, Line, Lines};
 use crate::apart::apart;
 use crate::body::{Body, Keep, Reply};
 use crate::config::model::UpstreamConfig;
 use crate::reject::{Reject, UpstreamFault};
 use crate::wire::Wire;
-
-/// How many connections a catcher keeps open: thin, under MailCatcher, keeps 100.
-const KEPT: usize = 100;
 
 /// The longest answer head that is read, in bytes; longer is a malformed answer.
 pub(super) const ANSWER_HEAD: usize = 64 * 1024;
@@ -41,24 +36,8 @@ pub struct Upstream {
     dial: Dial,
     authority: HeaderValue,
     credentials: Option<HeaderValue>,
-    idle_timeout: Duration,
-    idle: Box<[Mutex<Vec<Idle>>]>,
-    open: Arc<AtomicUsize>,
+    lines: Lines,
     opened: AtomicU64,
-}
-
-/// A connection that waits for its next request.
-#[derive(Debug)]
-struct Idle {
-    line: Line,
-    since: Instant,
-}
-
-/// A connection for requests without a body, one after the other.
-#[derive(Debug)]
-struct Line {
-    wire: Wire,
-    counted: Counted,
 }
 
 /// A connection that hyper serves, for one request.
@@ -73,23 +52,6 @@ impl fmt::Debug for Connection {
     }
 }
 
-/// One open connection in the count; what goes up comes down when it is dropped.
-#[derive(Debug)]
-pub struct Counted(Arc<AtomicUsize>);
-
-impl Counted {
-    fn new(open: &Arc<AtomicUsize>) -> Self {
-        open.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(open))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl Upstream {
     /// The catcher of `config`, with room for the idle connections of `workers` runtimes.
     #[must_use]
@@ -101,9 +63,7 @@ impl Upstream {
                 .unwrap_or(const { HeaderValue::from_static("localhost") }),
             credentials: config.credentials.as_ref().and_then(super::basic),
             dial,
-            idle_timeout,
-            idle: (0..workers).map(|_| Mutex::default()).collect(),
-            open: Arc::default(),
+            lines: Lines::new(workers, idle_timeout),
             opened: AtomicU64::new(0),
         }
     }
@@ -117,7 +77,7 @@ impl Upstream {
     /// How many connections to it are open.
     #[must_use]
     pub fn open(&self) -> usize {
-        self.open.load(Ordering::Relaxed)
+        self.lines.open()
     }
 
     /// Whether it takes a connection at this moment. Nothing is sent on it.
@@ -196,7 +156,7 @@ impl Upstream {
         let mut fields = std::mem::take(request.headers_mut());
         // Asking twice changes nothing (RFC 9110 section 9.2.2).
         let is_repeatable = matches!(*request.method(), Method::GET | Method::HEAD);
-        if is_repeatable && let Some(Line { wire, counted }) = self.take(worker, now) {
+        if is_repeatable && let Some(Line { wire, counted }) = self.lines.take(worker, now).await {
             match http1::ask(wire, &head, request.method(), &mut fields).await {
                 Ok(answer) => return self.answer(answer, counted, worker, limit),
                 // An answer that cannot be used is an answer.
@@ -206,8 +166,8 @@ impl Upstream {
                 Err(Failure::Closed(_)) => {}
             }
         }
+        let counted = self.lines.count(Some(worker));
         let wire = Wire::new(apart(|| self.dial()).await?);
-        let counted = Counted::new(&self.open);
         let answer = http1::ask(wire, &head, request.method(), &mut fields).await.map_err(Failure::reject)?;
         self.answer(answer, counted, worker, limit)
     }
@@ -247,7 +207,7 @@ impl Upstream {
                 tracing::debug!(%error, "a connection to the catcher ended");
             }
         });
-        Ok(Connection { sender, _counted: Counted::new(&self.open) })
+        Ok(Connection { sender, _counted: self.lines.count(None) })
     }
 
     /// The answer on a connection of our own, which is kept once it has come to its end.
@@ -262,7 +222,7 @@ impl Upstream {
         let body = match reply.at_hand() {
             Ok((whole, wire)) => {
                 if let Some(wire) = wire {
-                    self.put_back(Line { wire, counted }, worker);
+                    self.lines.put_back(Line { wire, counted }, worker);
                 }
                 Body::full(whole)
             }
@@ -275,56 +235,16 @@ impl Upstream {
         Ok(Response::from_parts(head, body))
     }
 
-    /// The most recently used connection that is still good.
-    fn take(&self, worker: usize, now: Instant) -> Option<Line> {
-        let mut idle = self.idle(worker)?;
-        while let Some(Idle { line, since }) = idle.pop() {
-            if now.saturating_duration_since(since) >= self.idle_timeout {
-                // All below it are older still.
-                idle.clear();
-                return None;
-            }
-            if line.wire.is_quiet() {
-                return Some(line);
-            }
-        }
-        None
-    }
-
-    fn put_back(&self, line: Line, worker: usize) {
-        if self.open.load(Ordering::Relaxed) > KEPT {
-            return;
-        }
-        if let Some(mut idle) = self.idle(worker) {
-            idle.push(Idle { line, since: Instant::now() });
-        }
-    }
-
     /// Makes room for a connection that stays: while more are open than the catcher keeps, idle ones are closed.
     pub fn make_room(&self) {
-        for idle in &self.idle {
-            let mut idle = locked(idle);
-            while self.open.load(Ordering::Relaxed) > KEPT && !idle.is_empty() {
-                idle.remove(0);
-            }
-        }
+        self.lines.make_room();
     }
 
     /// Closes the idle connections of `worker` that are too old or dead. Called now and then, so that a catcher's own
     /// limit never meets one of ours.
     pub fn sweep(&self, worker: usize) {
-        if let Some(mut idle) = self.idle(worker) {
-            idle.retain(|idle| idle.since.elapsed() < self.idle_timeout && idle.line.wire.is_quiet());
-        }
+        self.lines.sweep(worker);
     }
-
-    fn idle(&self, worker: usize) -> Option<MutexGuard<'_, Vec<Idle>>> {
-        self.idle.get(worker).map(locked)
-    }
-}
-
-fn locked(idle: &Mutex<Vec<Idle>>) -> MutexGuard<'_, Vec<Idle>> {
-    idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Connection {
@@ -346,7 +266,7 @@ struct Reusable {
 impl Keep for Reusable {
     fn body_ended(self: Box<Self>, reply: Option<Box<Reply>>) {
         if let Some(wire) = reply.and_then(|reply| reply.into_wire()) {
-            self.upstream.put_back(Line { wire, counted: self.counted }, self.worker);
+            self.upstream.lines.put_back(Line { wire, counted: self.counted }, self.worker);
         }
     }
 }

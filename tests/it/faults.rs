@@ -340,6 +340,25 @@ fn an_answer_with_bytes_behind_it_does_not_answer_the_next_request() {
 }
 
 #[test]
+fn interim_answers_without_end_are_no_answer() {
+    let catcher = catcher();
+    let gate = Gate::to(catcher.http_addr()).start();
+    catcher.next(Script::raw("HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n".repeat(5000)).silence());
+    assert_eq!(list(&gate).status, 502);
+}
+
+#[test]
+fn what_a_careless_catcher_sends_behind_an_answer_to_head_cannot_answer_the_next_request() {
+    let catcher = catcher();
+    let gate = Gate::to(catcher.http_addr()).config("workers = 1").start();
+    catcher.next(Script::raw("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"));
+    let mut client = gate.connect();
+    assert_eq!(client.request("HEAD /messages/1.plain", AS_ANNA).status, 200);
+    assert_eq!(client.request("GET /messages", AS_ANNA).text(), "[]");
+    assert_eq!(catcher.connections(), 2);
+}
+
+#[test]
 fn idle_connections_are_closed_long_before_the_catcher_would() {
     let catcher = catcher();
     let gate = Gate::to(catcher.http_addr()).config(r#"timeouts.upstream_idle = "300ms""#).start();

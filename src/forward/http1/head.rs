@@ -11,12 +11,16 @@ use hyper::ext::ReasonPhrase;
 use super::Failure;
 use crate::body::{Chunk, Framing};
 use crate::forward::headers::has_token;
+use crate::forward::upstream::ANSWER_HEAD;
 
 /// How many fields an answer may have, as with hyper.
 const MOST_FIELDS: usize = 100;
 
 /// How many the gate adds at the most, so that there is room for them.
 const ADDED: usize = 6;
+
+/// The longest body there could be, in bytes: so that nothing that is counted with it is too large.
+const LONGEST: u64 = u64::MAX >> 1;
 
 /// How long the head of a request mostly is at the most, in bytes.
 const USUAL: usize = 1 << 10;
@@ -61,7 +65,7 @@ pub(super) fn read(
         let is_interim = answer.status().is_informational() && answer.status() != StatusCode::SWITCHING_PROTOCOLS;
         if !is_interim {
             let framing = framing(answer.status(), answer.version(), fields, method)?;
-            let stays = stays(answer.version(), fields);
+            let stays = stays(answer.version(), fields) && is_plain(answer.status(), fields, method);
             *answer.headers_mut() = std::mem::take(fields);
             return Ok(Some((answer, framing, stays)));
         }
@@ -79,6 +83,7 @@ fn parse(read: &mut BytesMut, fields: &mut HeaderMap) -> Result<Option<Response<
         let mut parsed = httparse::Response::new(&mut []);
         let parser = ParserConfig::default();
         let end = match parser.parse_response_with_uninit_headers(&mut parsed, read, &mut lines) {
+            Ok(Status::Complete(end)) if end > ANSWER_HEAD => return Err(malformed(&"its head is too long")),
             Ok(Status::Complete(end)) => end,
             Ok(Status::Partial) => return Ok(None),
             Err(error) => return Err(malformed(&error)),
@@ -135,7 +140,8 @@ impl Span {
 }
 
 /// How the end of an answer is found (RFC 9112 section 6.3).
-fn framing(status: StatusCode, version: Version, fields: &HeaderMap, method: &Method) -> Result<Framing, Failure> {
+/// Of a length that is said more than once one line is left.
+fn framing(status: StatusCode, version: Version, fields: &mut HeaderMap, method: &Method) -> Result<Framing, Failure> {
     let malformed = |why: &str| Err(Failure::Malformed(why.to_owned()));
     if matches!(status, StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
         || method == Method::HEAD
@@ -152,8 +158,13 @@ fn framing(status: StatusCode, version: Version, fields: &HeaderMap, method: &Me
     }
     let lines = fields.get_all(header::CONTENT_LENGTH).iter();
     let mut lengths = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(length);
-    let first = lengths.next();
-    let are_equal = lengths.all(|other| Some(other) == first);
+    let (first, mut others) = (lengths.next(), 0);
+    let are_equal = lengths.inspect(|_| others += 1).all(|other| Some(other) == first);
+    if let Some(Some(length)) = first
+        && others > 0
+    {
+        fields.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
     match first.filter(|_| are_equal) {
         Some(Some(0)) => Ok(Framing::Ended),
         Some(Some(length)) => Ok(Framing::Length(length)),
@@ -165,7 +176,22 @@ fn framing(status: StatusCode, version: Version, fields: &HeaderMap, method: &Me
 /// Digits and nothing else; so long as no answer is.
 fn length(text: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(text.trim_ascii()).ok()?;
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+    let length = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?;
+    length.filter(|length| *length <= LONGEST)
+}
+
+/// Whether nobody could take what comes behind an answer for a part of it. A body that is announced where there is none,
+/// and that some send after all, would be the next request's answer (RFC 9112 sections 6.1 and 11.2).
+fn is_plain(status: StatusCode, fields: &HeaderMap, method: &Method) -> bool {
+    let is_chunked = fields.contains_key(header::TRANSFER_ENCODING);
+    let length = fields.get(header::CONTENT_LENGTH);
+    match status {
+        // Few ask so, and it is answered like GET by careless catchers.
+        _ if *method == Method::HEAD => false,
+        StatusCode::NO_CONTENT => !is_chunked && length.is_none_or(|length| length == "0"),
+        StatusCode::NOT_MODIFIED => !is_chunked,
+        _ => !is_chunked || length.is_none(),
+    }
 }
 
 /// Whether the connection stays open behind an answer (RFC 9112 section 9.3).

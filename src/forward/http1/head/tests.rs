@@ -46,11 +46,14 @@ fn the_end_of_an_answer_is_found_as_the_rfc_finds_it() {
         ("HTTP/1.1 200 OK\nContent-Length: 5", Method::GET, (200, Length(5), true)),
         ("HTTP/1.1 200 OK\r\nContent-Length: 0", Method::GET, (200, Ended, true)),
         ("HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\nContent-Length: 5", Method::GET, (200, Length(5), true)),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 5", Method::HEAD, (200, Ended, true)),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5", Method::HEAD, (200, Ended, false)),
         ("HTTP/1.1 204 No Content", Method::GET, (204, Ended, true)),
         ("HTTP/1.1 304 Not Modified\r\nContent-Length: 5", Method::GET, (304, Ended, true)),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked", Method::GET, (200, chunked, true)),
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5", Method::GET, (200, chunked, true)),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5", Method::GET, (200, chunked, false)),
+        ("HTTP/1.1 204 No Content\r\nContent-Length: 0", Method::GET, (204, Ended, true)),
+        ("HTTP/1.1 204 No Content\r\nContent-Length: 5", Method::GET, (204, Ended, false)),
+        ("HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked", Method::GET, (304, Ended, false)),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked", Method::GET, (200, chunked, true)),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip", Method::GET, (200, UntilClose, true)),
         ("HTTP/1.1 200 OK", Method::GET, (200, UntilClose, true)),
@@ -76,6 +79,7 @@ fn what_could_be_read_in_two_ways_is_no_answer() {
         "HTTP/1.1 200 OK\r\nContent-Length: +5",
         "HTTP/1.1 200 OK\r\nContent-Length: ",
         "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999",
+        "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615",
         "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked",
         "HTTP/1.1 200 OK\r\nA: b\r\n c",
         "HTTP/1.1 200 OK\r\nA : b",
@@ -88,6 +92,22 @@ fn what_could_be_read_in_two_ways_is_no_answer() {
         let read = told(&Method::GET, &[head.as_bytes(), b"\r\n\r\n"]);
         assert!(matches!(read, Err(Failure::Malformed(_))), "{head}: {read:?}");
     }
+}
+
+#[test]
+fn of_a_length_that_is_said_twice_one_is_passed_on() {
+    for twice in ["Content-Length: 5, 5", "Content-Length: 5\r\nContent-Length: 5"] {
+        let head = format!("HTTP/1.1 200 OK\r\n{twice}\r\n\r\n");
+        let (_, fields, ..) = told(&Method::GET, &[head.as_bytes()]).unwrap().unwrap();
+        assert_eq!(fields, [("content-length".to_owned(), b"5".to_vec())]);
+    }
+}
+
+#[test]
+fn a_head_that_is_too_long_is_refused_however_much_is_there_at_once() {
+    let head = |length| format!("HTTP/1.1 200 OK\r\nA: {}\r\n\r\n", "x".repeat(length));
+    assert!(told(&Method::GET, &[head(ANSWER_HEAD - 30).as_bytes()]).unwrap().is_some());
+    assert!(told(&Method::GET, &[head(ANSWER_HEAD).as_bytes()]).is_err());
 }
 
 #[test]
