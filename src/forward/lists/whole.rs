@@ -54,7 +54,9 @@ impl Wanted {
 
     /// Whether the client has what `tag` names (RFC 9110 section 13.1.2; compared weakly).
     fn knows(&self, tag: &HeaderValue) -> bool {
-        let opaque = |tag: &[u8]| tag.strip_prefix(b"W/").unwrap_or(tag).to_vec();
+        fn opaque(tag: &[u8]) -> &[u8] {
+            tag.strip_prefix(b"W/").unwrap_or(tag)
+        }
         let tag = opaque(tag.as_bytes());
         // Our tags have no comma in them, so that what one cuts in two is none of ours.
         let mut named = self.known.iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
