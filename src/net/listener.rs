@@ -387,7 +387,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_accepted_sends_at_once_and_looks_after_its_peer() {
-        let bound = Bound { scheme: Scheme::Http, socket: BoundSocket::Tcp(tcp("127.0.0.1:0".parse().unwrap()).unwrap()) };
+        let bound =
+            Bound { scheme: Scheme::Http, socket: BoundSocket::Tcp(tcp("127.0.0.1:0".parse().unwrap()).unwrap()) };
         let addr = std::net::SocketAddr::from(([127, 0, 0, 1], bound.port().unwrap()));
         let listener = bound.settle().unwrap();
         let client = TcpStream::connect(addr).await.unwrap();
