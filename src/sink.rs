@@ -1,5 +1,8 @@
 //! Lines on their way to standard output or standard error, written by a thread of their own.
 //!
+//! A line that comes alone is written at once, and what follows it closely is written together a millisecond later: to wake
+//! the thread for each would cost more than all else that is done with a line.
+//!
 //! Whoever reads them may stop reading. Then at most a megabyte waits and what is more is dropped and counted; no request
 //! and no signal ever waits for a log.
 
@@ -28,11 +31,16 @@ struct Waiting {
     /// Since the start.
     lost: u64,
     writing: bool,
+    /// The thread has written and will look again by itself.
+    resting: bool,
     closed: bool,
 }
 
 impl Sink {
     const LIMIT: usize = 1 << 20;
+
+    /// How long the thread rests when it has written.
+    const REST: Duration = Duration::from_millis(1);
 
     /// Lines to `out`, which keeps nothing back, by a thread of this name, which says what happens to them by `tell`. That must not end up in the
     /// same sink for a line that could not be written.
@@ -46,10 +54,8 @@ impl Sink {
             let (lock, bell) = &*theirs;
             let (mut out, mut failing) = (Whole { out, torn: false }, false);
             let mut batch = Vec::new();
+            let mut waiting = locked(lock);
             loop {
-                let mut waiting = locked(lock);
-                waiting.writing = false;
-                bell.notify_all();
                 while waiting.lines.is_empty() && !waiting.closed {
                     waiting = bell.wait(waiting).unwrap_or_else(PoisonError::into_inner);
                 }
@@ -73,6 +79,12 @@ impl Sink {
                     }
                 }
                 batch.clear();
+                waiting = locked(lock);
+                (waiting.writing, waiting.resting) = (false, true);
+                bell.notify_all();
+                let rested = bell.wait_timeout_while(waiting, Self::REST, |waiting| !waiting.closed);
+                waiting = rested.unwrap_or_else(PoisonError::into_inner).0;
+                waiting.resting = false;
             }
         })?;
         Ok(Self(shared))
@@ -87,7 +99,7 @@ impl Sink {
             waiting.lost += 1;
             return;
         }
-        let sleeping = waiting.lines.is_empty() && !waiting.writing;
+        let sleeping = waiting.lines.is_empty() && !waiting.writing && !waiting.resting;
         waiting.lines.extend_from_slice(line);
         drop(waiting);
         if sleeping {
@@ -151,4 +163,63 @@ impl<W: Write> Whole<W> {
 /// A panic while lines are appended leaves whole lines or a torn one, never a reason to stop logging.
 fn locked(lock: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Tells each write.
+    struct Told(mpsc::Sender<Vec<u8>>);
+
+    impl Write for Told {
+        fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+            self.0.send(lines.to_vec()).map(|()| lines.len()).map_err(io::Error::other)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn sink() -> (Sink, mpsc::Receiver<Vec<u8>>) {
+        let (told, writes) = mpsc::channel();
+        (Sink::start(Told(told), "test", |_| ()).unwrap(), writes)
+    }
+
+    #[test]
+    fn every_line_is_written_whatever_the_thread_does_at_that_moment() {
+        let (sink, writes) = sink();
+        for _ in 0..50 {
+            sink.push(b"a\n");
+            // Written with the thread asleep, or at its rest.
+            assert_eq!(writes.recv_timeout(Duration::from_secs(60)).unwrap(), b"a\n");
+        }
+    }
+
+    #[test]
+    fn lines_that_come_closely_are_written_together() {
+        let (sink, writes) = sink();
+        let (count, started) = (20_000, Instant::now());
+        for _ in 0..count {
+            sink.push(b"a\n");
+        }
+        sink.flush(Duration::from_secs(60));
+        let rests = started.elapsed().as_millis() + 2;
+        let writes: Vec<_> = writes.try_iter().collect();
+        assert_eq!(writes.concat().len(), 2 * count);
+        assert!(writes.len() as u128 <= rests, "{} writes in {rests} ms", writes.len());
+    }
+
+    #[test]
+    fn what_waits_when_it_is_dropped_is_written_still() {
+        let (sink, writes) = sink();
+        sink.push(b"a\n");
+        sink.push(b"b\n");
+        drop(sink);
+        assert_eq!(writes.iter().collect::<Vec<_>>().concat(), b"a\nb\n");
+    }
 }

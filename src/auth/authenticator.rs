@@ -69,8 +69,21 @@ impl Authenticator {
         users: &Users,
         now: Instant,
     ) -> Result<Identity, Refusal> {
-        let credentials = Credentials::from_headers(headers)?.ok_or(AuthFailure::NoCredentials)?;
-        self.authenticate_with(&credentials, sender, users, now).await
+        let sender = sender.into();
+        let line = Credentials::line(headers)?.ok_or(AuthFailure::NoCredentials)?;
+        if let Some((user, key)) = sender.known(line, users)
+            && self.is_answered_at_once(&key, &sender, now)
+        {
+            return Ok(Identity::of(&user));
+        }
+        let credentials = Credentials::parse(line)?;
+        let question = self.question(&credentials, &sender, users);
+        let asked = question.as_ref().and_then(|question| Some((question.user?, question.network, question.key)));
+        let identity = self.answered(question, &credentials, sender, users, now).await?;
+        if let Some((user, network, key)) = asked {
+            sender.spelled(line, network, user, key);
+        }
+        Ok(identity)
     }
 
     /// Whose the credentials are, wherever they came from.
@@ -86,15 +99,34 @@ impl Authenticator {
     ) -> Result<Identity, Refusal> {
         let sender = sender.into();
         let question = self.question(credentials, &sender, users);
-        if let Some(question) = &question
-            && (!self.throttle.is_guarded(now) || sender.has_proven(&question.key))
-            && let Some(identity) = self.remembered(question, now)
+        self.answered(question, credentials, sender, users, now).await
+    }
+
+    async fn answered(
+        &self,
+        question: Option<Question<'_>>,
+        credentials: &Credentials,
+        sender: Sender<'_>,
+        users: &Users,
+        now: Instant,
+    ) -> Result<Identity, Refusal> {
+        if let Some(Question { user: Some(user), key, .. }) = &question
+            && self.is_answered_at_once(key, &sender, now)
         {
-            self.hits.fetch_add(1, Ordering::Relaxed);
-            sender.proves(&question.key);
-            return Ok(identity);
+            sender.proves(key);
+            return Ok(Identity::of(user));
         }
         apart(|| self.verify(question, credentials, &sender, users, now)).await
+    }
+
+    /// Whether the credentials of a user's with this key were verified before from there and still count, and nobody
+    /// guesses, or they were right on this very connection.
+    fn is_answered_at_once(&self, key: &CacheKey, sender: &Sender<'_>, now: Instant) -> bool {
+        let is_right = (!self.throttle.is_guarded(now) || sender.has_proven(key)) && self.cache.contains(key, now);
+        if is_right {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+        }
+        is_right
     }
 
     /// The user of credentials that were verified before from there and still count. Never waits; takes no hash.

@@ -40,6 +40,11 @@ impl Credentials {
     /// # Errors
     /// When there is an `Authorization` from which no credentials can be read. No error holds any part of it.
     pub fn from_headers(headers: &HeaderMap) -> Result<Option<Self>, Malformed> {
+        Self::line(headers)?.map(Self::parse).transpose()
+    }
+
+    /// The one line that they are in, unread.
+    pub(super) fn line(headers: &HeaderMap) -> Result<Option<&[u8]>, Malformed> {
         let mut lines = headers.get_all(AUTHORIZATION).iter();
         let Some(line) = lines.next() else {
             return Ok(None);
@@ -48,10 +53,10 @@ impl Credentials {
         if lines.next().is_some() {
             return Err(Malformed::SeveralLines);
         }
-        Self::parse(line.as_bytes()).map(Some)
+        Ok(Some(line.as_bytes()))
     }
 
-    fn parse(value: &[u8]) -> Result<Self, Malformed> {
+    pub(super) fn parse(value: &[u8]) -> Result<Self, Malformed> {
         if value.len() > MAX_HEADER {
             return Err(Malformed::TooLong);
         }

@@ -1,7 +1,8 @@
 //! Who is asking: credentials from the request, checked against the users file.
 //!
 //! ```text
-//! Authorization -> credentials -> cache: verified from there before? -> identity
+//! Authorization -> credentials -> cache: verified from there before? -> identity; spelled as what was right on this
+//!                                   |     connection last, it is asked without a key being computed
 //!                                   | no
 //!                                   v
 //!                                 throttle: too many wrong ones from there? -> looked for in the cache, so many times;

@@ -34,18 +34,23 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
 ///
 /// `HeaderMap::remove` returns the first line only, so the lines are read before one is removed.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    // Looking for what is there is cheaper than removing what nearly never is.
-    let mut going: Vec<HeaderName> = headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
-    if going.contains(&header::CONNECTION) {
-        for line in headers.get_all(header::CONNECTION) {
-            for token in line.as_bytes().split(|byte| *byte == b',') {
-                let token = token.trim_ascii();
-                // The two tokens of nearly every request name no field.
-                if !token.eq_ignore_ascii_case(b"keep-alive") && !token.eq_ignore_ascii_case(b"close") {
-                    going.extend(HeaderName::from_bytes(token));
-                }
+    // Looking for what is there is cheaper than removing what nearly never is; nearly always that is `Connection` alone, and
+    // then nothing is allocated.
+    let is_going = |name: &&HeaderName| is_hop_by_hop(name) && **name != header::CONNECTION;
+    let mut going: Vec<HeaderName> = headers.keys().filter(is_going).cloned().collect();
+    let mut has_connection = false;
+    for line in headers.get_all(header::CONNECTION) {
+        has_connection = true;
+        for token in line.as_bytes().split(|byte| *byte == b',') {
+            let token = token.trim_ascii();
+            // The two tokens of nearly every request name no field.
+            if !token.eq_ignore_ascii_case(b"keep-alive") && !token.eq_ignore_ascii_case(b"close") {
+                going.extend(HeaderName::from_bytes(token));
             }
         }
+    }
+    if has_connection {
+        headers.remove(header::CONNECTION);
     }
     for name in going {
         headers.remove(name);

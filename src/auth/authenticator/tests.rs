@@ -469,3 +469,60 @@ async fn eight_requests_of_one_page_are_one_hash_and_all_are_let_in() {
     }
     assert_eq!(seen.lock().unwrap().len(), 5);
 }
+
+/// What speaks for a client who has his connection for himself.
+struct Alone;
+
+impl Evidence for Alone {
+    fn is_alone(&self) -> bool {
+        true
+    }
+
+    fn ticket(&self, _: &User) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_spelled_as_what_was_right_on_a_connection_is_known_there_and_nowhere_else() {
+    let (gate, file, now) = (authenticator(), users(FILE), Instant::now());
+    let (client, proven, other) = (somebody(), Proven::default(), Proven::default());
+    let on = |client, proven| Sender { client, proven: Some(proven), evidence: Some(&Alone) };
+    let right = basic("alice", "secret");
+    let line = Credentials::line(&right).unwrap().unwrap();
+    let wrong = basic("alice", "secreT");
+    let wrong_line = Credentials::line(&wrong).unwrap().unwrap();
+    assert!(on(client, &proven).known(line, &file).is_none());
+    for _ in 0..2 {
+        let identity = gate.authenticate(&right, on(client, &proven), &file, now).await.unwrap();
+        assert_eq!(identity.to_string(), "alice");
+        assert_eq!(on(client, &proven).known(line, &file).unwrap().0.name(), &UserName::of(b"alice"));
+    }
+    assert!(on(client, &other).known(line, &file).is_none());
+    assert!(on(somebody(), &proven).known(line, &file).is_none());
+    assert!(on(client, &proven).known(wrong_line, &file).is_none());
+    assert!(on(client, &proven).known(&line[..line.len() - 1], &file).is_none());
+    // A reload that changes nothing has it looked up once; one that takes her away, or changes her password, is seen.
+    assert!(on(client, &proven).known(line, &users(FILE)).is_none());
+    for file in ["bob:$apr1$x$12YdXEY0/hH4rDNkmZupO0\n", "alice:$apr1$y$d6.NHDG9LjZ8uKg7bOAVf0\n"] {
+        gate.authenticate(&right, on(client, &proven), &users(file), now).await.unwrap_err();
+    }
+    // Something wrong on the connection ends it.
+    gate.authenticate(&right, on(client, &proven), &file, now).await.unwrap();
+    gate.authenticate(&wrong, on(client, &proven), &file, now).await.unwrap_err();
+    assert!(on(client, &proven).known(line, &file).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_known_on_a_connection_is_forgotten_with_what_was_verified() {
+    let (gate, seen) = counted();
+    let (file, client, proven, now) = (users(FILE), somebody(), Proven::default(), Instant::now());
+    let on = || Sender { client, proven: Some(&proven), evidence: Some(&Alone) };
+    let right = basic("alice", "secret");
+    gate.authenticate(&right, on(), &file, now).await.unwrap();
+    gate.authenticate(&right, on(), &file, now).await.unwrap();
+    assert_eq!(seen.lock().unwrap().len(), 1);
+    let later = now + AuthLimits::default().lifetime;
+    gate.authenticate(&right, on(), &file, later).await.unwrap();
+    assert_eq!(seen.lock().unwrap().len(), 2);
+}

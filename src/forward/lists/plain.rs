@@ -11,10 +11,11 @@ const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with")
 
 /// Whether `request` is one for the list and for nothing else, which MailCatcher does not refuse.
 pub(in crate::forward) fn is_plain(request: &Request<Body>) -> bool {
-    const OWN: [HeaderName; 5] =
-        [header::RANGE, header::IF_RANGE, header::IF_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE];
+    use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE};
     let fields = request.headers();
-    request.method() == Method::GET && !OWN.iter().any(|name| fields.contains_key(name)) && is_not_refused(fields)
+    let is_own =
+        |name: &HeaderName| matches!(*name, RANGE | IF_RANGE | IF_MATCH | IF_MODIFIED_SINCE | IF_UNMODIFIED_SINCE);
+    request.method() == Method::GET && !fields.keys().any(is_own) && is_not_refused(fields)
 }
 
 /// MailCatcher's Rack refuses JSON to a page of another host, as far as `Referer` tells, unless a script says that it asks
