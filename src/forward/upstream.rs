@@ -1,4 +1,4 @@
-//! Requests to the catcher, and the connections that they go on ([`super::lines`]).
+//! Requests to the catcher, and the connections that they go on (`forward::lines`).
 //!
 //! Only GET and HEAD go on a kept connection and are tried again on a fresh one when it turns out to be dead; everything
 //! else gets a fresh connection and is sent once, for ids are reused and a repeated quit would end the catcher that was just
