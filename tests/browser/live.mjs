@@ -147,7 +147,8 @@ async function comesBack(browser) {
 
   // The catcher forgot all of its mail, and its numbers begin anew.
   please("restart the catcher: the first of a new life");
-  await page.waitForFunction(() => document.querySelectorAll("#messages tbody tr").length === 1);
+  // After so many breaks the page may be in a long pause.
+  await page.waitForFunction(() => document.querySelectorAll("#messages tbody tr").length === 1, null, { timeout: 50_000 });
   await row(page, "the first of a new life").waitFor();
   await page.waitForFunction(() => document.title === "MailCatcher (1)");
   assert.deepEqual(page.complaints, []);

@@ -206,8 +206,10 @@ fn a_get_on_a_kept_connection_that_turns_out_dead_is_asked_again_and_succeeds() 
         let connections = catcher.connections();
         assert_eq!(client.request(&format!("{method} /messages"), AS_ANNA).status, 200);
         assert_eq!(catcher.connections(), connections + 1);
+        // The fresh one is kept, but not behind a HEAD: what a catcher sent all the same would be the next answer.
+        let fresh = usize::from(method == "HEAD");
         assert_eq!(client.request(&format!("{method} /messages"), AS_ANNA).status, 200);
-        assert_eq!(catcher.connections(), connections + 1, "the fresh one is kept");
+        assert_eq!(catcher.connections(), connections + 1 + fresh);
     }
 }
 

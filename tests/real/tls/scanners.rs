@@ -52,6 +52,8 @@ fn testssl_finds_nothing_wrong_but_that_clients_choose_and_nobody_revokes() {
         .iter()
         .filter(|finding| !matches!(finding["severity"].as_str().unwrap(), "OK" | "INFO"))
         .map(|finding| finding["id"].as_str().unwrap())
+        // Its client can be gone before a ticket of TLS 1.3 comes, which is behind the handshake; `openssl` resumes elsewhere.
+        .filter(|id| *id != "sessionresumption_ticket")
         .collect();
     let expected = [
         "engine_problem",  // of the scanner's own OpenSSL
