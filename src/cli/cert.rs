@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use self::told::{Place, configuration, day, described, list, trust};
+use super::failure::Failure;
 use super::{Exit, out};
 use crate::auth::users::shell_word;
 use crate::cert::{Authority, CannotIssue, Folder, Group, MAX_DAYS, Name, Pair, Says, Scope, StoreError};
@@ -72,22 +73,6 @@ struct Lasts {
     /// How long it holds, 1 to 824; 820 unless named
     #[arg(long, value_name = "DAYS", default_value = DAYS, hide_default_value = true, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_DAYS)))]
     days: u16,
-}
-
-/// Why a command did not do what it was asked to, and how it ends.
-struct Failure {
-    exit: Exit,
-    text: String,
-}
-
-impl Failure {
-    fn problem(text: impl ToString) -> Self {
-        Self { exit: Exit::Problem, text: text.to_string() }
-    }
-
-    fn usage(text: impl ToString) -> Self {
-        Self { exit: Exit::Usage, text: text.to_string() }
-    }
 }
 
 impl From<StoreError> for Failure {

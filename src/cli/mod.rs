@@ -4,6 +4,7 @@ pub mod cert;
 pub mod check;
 pub mod convert;
 pub mod doctor;
+mod failure;
 pub mod firewall;
 pub mod healthcheck;
 mod out;

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
 
+use super::failure::Failure;
 use super::{Exit, out};
 use crate::auth::hash::make::{BadPassword, CouldNotMake};
 use crate::auth::users::edit;
@@ -73,22 +74,6 @@ struct Verify {
     name: Name,
     #[command(flatten)]
     password: password::From,
-}
-
-/// Why a command did not do what it was asked to, and how it ends.
-struct Failure {
-    exit: Exit,
-    text: String,
-}
-
-impl Failure {
-    fn problem(text: impl ToString) -> Self {
-        Self { exit: Exit::Problem, text: text.to_string() }
-    }
-
-    fn usage(text: impl ToString) -> Self {
-        Self { exit: Exit::Usage, text: text.to_string() }
-    }
 }
 
 impl From<UsersFileError> for Failure {
