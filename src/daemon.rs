@@ -25,9 +25,10 @@ use crate::forward::tunnels::Tunnels;
 use crate::isolation::facts;
 use crate::isolation::watch::Watcher;
 use crate::metrics::Metrics;
+use crate::net::bind::{self, BindError, Bound, Listener};
 use crate::net::inherited::Inherited;
 use crate::net::limits::Connections;
-use crate::net::listener::{self, Acceptor, BindError, Bound, Listener};
+use crate::net::listener::Acceptor;
 use crate::net::tls::Tls;
 use crate::net::tls::files::{self, TlsFileError};
 use crate::net::workers::{self, Inbox, Lifetime, Workers};
@@ -212,7 +213,7 @@ struct Sockets {
 impl Sockets {
     fn bind(start: &StartConfig, mut inherited: Inherited) -> Result<Self, StartError> {
         let mode = start.unix_socket_mode;
-        let bind = |listen: &[Listen], inherited: &mut Inherited| listener::bind(listen, mode, inherited);
+        let bind = |listen: &[Listen], inherited: &mut Inherited| bind::bind(listen, mode, inherited);
         // A socket that is passed for it first, so that "systemd" without a name takes what is left.
         let mut status = match &start.status {
             Some(StatusConfig { listen: listen @ Listen { at: ListenAt::Systemd(_), .. }, .. }) => {

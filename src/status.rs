@@ -27,7 +27,8 @@ use crate::body::Body;
 use crate::conditions::Condition;
 use crate::guard;
 use crate::metrics;
-use crate::net::listener::{self, Bound};
+use crate::net::bind::Bound;
+use crate::net::listener;
 use crate::net::socket::Socket;
 use crate::net::workers;
 

@@ -1,5 +1,6 @@
 //! Sockets: where connections come from, how many there may be, and what serves one.
 
+pub mod bind;
 pub mod client_io;
 pub mod connection;
 pub mod inherited;
