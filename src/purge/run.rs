@@ -190,9 +190,6 @@ enum Gone {
     Stays(Failure),
 }
 
-/// How long what has arrived on the socket may need to be read: the task that reads it has its turn meanwhile.
-const UNREAD_NEWS: Duration = Duration::from_millis(1);
-
 /// Keeps a copy of a message if one is wanted, and deletes it.
 ///
 /// # Errors
@@ -217,8 +214,7 @@ async fn gone(store: &Store, job: &Job<'_>, witness: Option<&Witness>, message: 
                 return Ok(Gone::Stays(Failure::Archive(format!("the catcher does not give it: {fault}"))));
             }
         }
-        // The copy took its time, and what the socket told meanwhile has not been read yet.
-        tokio::time::sleep(UNREAD_NEWS).await;
+        // The copy took its time.
         if let Some(gone) = went(store, witness, message).await? {
             return Ok(gone);
         }
@@ -233,6 +229,9 @@ async fn gone(store: &Store, job: &Job<'_>, witness: Option<&Witness>, message: 
 
 /// What became of a message without us, if it is not there any more.
 async fn went(store: &Store, witness: Option<&Witness>, message: &Message) -> Result<Option<Gone>, Failure> {
+    if let Some(witness) = witness {
+        witness.catch_up().await;
+    }
     match witness {
         Some(witness) if witness.saw_a_clear() => return Ok(Some(Gone::Cleared)),
         Some(witness) if witness.is_blind() => return Err(Failure::Blind),

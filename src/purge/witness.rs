@@ -1,9 +1,12 @@
 //! What happens at the catcher while a purge is at work, by what the catcher tells on its socket.
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::store::Store;
@@ -17,6 +20,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub struct Witness {
     seen: Arc<Mutex<Seen>>,
+    /// Who asks whether everything that has arrived is seen.
+    asks: mpsc::Sender<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
 
@@ -43,9 +48,10 @@ impl Witness {
             }
         };
         let seen = Arc::new(Mutex::new(Seen::default()));
+        let (asks, mut asked) = mpsc::channel::<oneshot::Sender<()>>(1);
         let (mailbox, sees) = (store.mailbox, Arc::clone(&seen));
         let task = tokio::spawn(async move {
-            while let Ok(Some(text)) = watch.next().await {
+            while let Some(text) = next(&mut watch, &mut asked).await {
                 let event = mailbox.event(&text);
                 let mut seen = sees.lock().unwrap_or_else(PoisonError::into_inner);
                 match event {
@@ -60,7 +66,19 @@ impl Witness {
             }
             sees.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
         });
-        Some(Self { seen, task })
+        Some(Self { seen, asks, task })
+    }
+
+    /// Waits until everything is seen that has arrived by now.
+    ///
+    /// An answer of the catcher is read as soon as it is there, and what the socket told before it may still be unread.
+    pub async fn catch_up(&self) {
+        // The runtime looks what has arrived anywhere before it comes back to who yields.
+        tokio::task::yield_now().await;
+        let (sender, answer) = oneshot::channel();
+        if self.asks.send(sender).await.is_ok() {
+            let _ended = answer.await;
+        }
     }
 
     /// Whether everything was deleted by somebody: ids may mean other messages since.
@@ -120,5 +138,18 @@ impl Witness {
 impl Drop for Witness {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+/// The next event; none when there will be none. Who asks meanwhile is answered as soon as nothing more is there.
+async fn next(watch: &mut Watch, asked: &mut mpsc::Receiver<oneshot::Sender<()>>) -> Option<Bytes> {
+    // One future to its end: what it writes would be torn by a second one.
+    let mut next = pin!(watch.next());
+    loop {
+        tokio::select! {
+            biased;
+            event = &mut next => return event.ok().flatten(),
+            Some(asks) = asked.recv() => drop(asks.send(())),
+        }
     }
 }
