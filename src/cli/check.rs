@@ -1,5 +1,6 @@
 //! `mailwarden check`: loads what the daemon would load, and says what it will do with it.
 
+mod plan;
 mod report;
 mod tls;
 mod words;
@@ -16,7 +17,8 @@ use crate::auth::users::ProblemKind;
 use crate::auth::{Users, UsersFileError};
 use crate::config::model::AuthConfig;
 use crate::config::{self, Flag, Source};
-use report::{Fault, Plan, Report};
+use plan::Plan;
+use report::{Fault, Report};
 
 const EXAMPLE: &str = "\
 Examples:

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::keys;
-use super::model::AccessConfig;
 use super::raw::{Entry, Value};
 use super::reader::{Read, Reader};
+use super::{keys, suggestion};
 use crate::permission::{Permission, PermissionSet};
 
 /// What marks a group where users stand.
@@ -13,6 +12,43 @@ const MARK: char = '@';
 
 /// Lists by their names: those of users, and those of groups.
 type Lists = (BTreeMap<Vec<u8>, PermissionSet>, BTreeMap<String, PermissionSet>);
+
+/// What people may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessConfig {
+    /// What a logged-in user may do who has no list of their own; `None` is the catcher's own default,
+    /// [`CatcherKind::default_permissions`].
+    pub default: Option<PermissionSet>,
+    /// Users with a list of their own, which replaces the default. Names are bytes, as in a users file.
+    pub users: BTreeMap<Vec<u8>, PermissionSet>,
+    /// Groups and the users in them.
+    pub groups: BTreeMap<String, BTreeSet<Vec<u8>>>,
+    /// Groups with a list, which replaces the default for those in it. One may name a group that there is not.
+    pub group_lists: BTreeMap<String, PermissionSet>,
+    /// What somebody may do who came without credentials.
+    pub anonymous: PermissionSet,
+}
+
+impl AccessConfig {
+    /// The groups that give `user` what he may do: those that he is in and that have a list.
+    pub fn groups_of<'a>(&'a self, user: &'a [u8]) -> impl Iterator<Item = (&'a str, PermissionSet)> {
+        let lists = self.groups.iter().filter(move |(_, members)| members.contains(user));
+        lists.filter_map(|(group, _)| Some((group.as_str(), *self.group_lists.get(group)?)))
+    }
+
+    /// What a user may do: their own list, else all that the lists of their groups hold. None: the default.
+    #[must_use]
+    pub fn of(&self, user: &[u8]) -> Option<PermissionSet> {
+        let own = self.users.get(user).copied();
+        own.or_else(|| self.groups_of(user).map(|(_, set)| set).reduce(PermissionSet::union))
+    }
+
+    /// Everybody whom a list or a group names.
+    #[must_use]
+    pub fn named(&self) -> BTreeSet<&[u8]> {
+        self.users.keys().chain(self.groups.values().flatten()).map(Vec::as_slice).collect()
+    }
+}
 
 impl<'a> Reader<'a> {
     pub(super) fn access(&mut self) -> Read<AccessConfig> {
@@ -104,7 +140,7 @@ impl<'a> Reader<'a> {
             match text.parse::<Permission>() {
                 Ok(permission) => found = found.with(permission),
                 Err(error) => {
-                    let hint = keys::closest(text, Permission::ALL.into_iter().map(Permission::name));
+                    let hint = suggestion::closest(text, Permission::ALL.into_iter().map(Permission::name));
                     let reason = match hint {
                         Some(hint) => format!("{text:?} is no permission; did you mean {hint:?}?"),
                         None => format!("{text:?} {error}"),

@@ -214,102 +214,16 @@ pub(super) fn by_flag(flag: &str) -> Option<&'static Key> {
 }
 
 /// The tables that hold keys; one may come several times.
-fn tables() -> impl Iterator<Item = &'static str> {
+pub(super) fn tables() -> impl Iterator<Item = &'static str> {
     KEYS.iter().filter_map(|key| key.path.rsplit_once('.')).map(|(table, _)| table)
-}
-
-/// What nginx calls what is a key here, for who writes the old name out of habit.
-const ELSEWHERE: &[(&str, &str)] = &[
-    ("auth_basic", "auth.realm"),
-    ("auth_basic_user_file", "auth.users_file"),
-    ("certificate", "tls.cert_file"),
-    ("certificate_key", "tls.key_file"),
-    ("client_max_body_size", "limits.body"),
-    ("proxy_pass", "upstream.url"),
-    ("server_name", "hosts"),
-    ("set_real_ip_from", "trusted_proxies"),
-    ("ssl_certificate", "tls.cert_file"),
-    ("ssl_certificate_key", "tls.key_file"),
-    ("ssl_client_certificate", "tls.client_ca_file"),
-    ("ssl_protocols", "tls.min_version"),
-];
-
-/// The path that was probably meant by one that nobody knows, with what else there is to say about it.
-pub(super) fn suggestion(path: &str) -> Option<String> {
-    let paths = || KEYS.iter().map(|key| key.path);
-    let above = |name: &str| format!("did you mean {name}? It belongs above the first [table]");
-    if let Some(name) =
-        paths().find(|known| !known.contains('.') && path.rsplit_once('.').is_some_and(|(_, name)| name == *known))
-    {
-        return Some(above(name));
-    }
-    if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| *theirs == last_part(path)) {
-        return Some(if ours.contains('.') { format!("did you mean {ours}?") } else { above(ours) });
-    }
-    // `tls.key`, as others call it, for tls.key_file; two more letters make it another word for `closest`.
-    if let Some(longer) = paths().find(|known| known.strip_prefix(path).is_some_and(|rest| rest.starts_with('_'))) {
-        return Some(format!("did you mean {longer}?"));
-    }
-    if let Some(close) = closest(path, paths().chain(tables())) {
-        return Some(format!("did you mean {close}?"));
-    }
-    let name = last_part(path);
-    if tables().any(|table| table == name) {
-        // `auth.realm = …` below [log] is log.auth.realm to TOML.
-        return Some(format!("{name} is a table of its own; what begins with {name}. belongs above the first [table]"));
-    }
-    let same_name = paths().find(|known| last_part(known) == name)?;
-    Some(if same_name.contains('.') { format!("did you mean {same_name}?") } else { above(same_name) })
-}
-
-/// The word that was probably meant, if one is near: a third of the letters may be wrong.
-pub(super) fn closest<'a>(wrong: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    words
-        .map(|word| (strsim::osa_distance(wrong, word), word))
-        .filter(|(distance, word)| *distance <= word.len().max(3) / 3)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, word)| word)
-}
-
-fn last_part(path: &str) -> &str {
-    path.rsplit_once('.').map_or(path, |(_, name)| name)
-}
-
-/// What begins the name of each of our environment variables.
-pub(super) const ENV_PREFIX: &str = "MAILWARDEN_";
-
-/// The environment variable of a key: capitals, and `__` between tables.
-pub(super) fn env_name(path: &str) -> String {
-    format!("{ENV_PREFIX}{}", path.to_ascii_uppercase().replace('.', "__"))
-}
-
-/// The path that a variable's name stands for, if it is one of the form that [`env_name`] makes.
-pub(super) fn env_path(name: &str) -> Option<String> {
-    let path = name.strip_prefix(ENV_PREFIX)?.replace("__", ".").to_ascii_lowercase();
-    (env_name(&path) == name).then_some(path)
-}
-
-/// Whether container engines set a variable of this name for a service that is called mailwarden.
-pub(super) fn is_injected(name: &str) -> bool {
-    name.strip_prefix(ENV_PREFIX).is_some_and(|rest| rest.starts_with("PORT") || rest.starts_with("SERVICE_"))
-}
-
-/// The variable that was probably meant by one that nobody knows.
-pub(super) fn env_suggestion(name: &str) -> Option<String> {
-    let names: Vec<String> = KEYS.iter().map(|key| env_name(key.path)).collect();
-    // The common beginning must not make everything look alike.
-    let short = |name: &str| name.get(ENV_PREFIX.len()..).unwrap_or_default().to_owned();
-    let shorts: Vec<String> = names.iter().map(|name| short(name)).collect();
-    closest(&short(name), shorts.iter().map(String::as_str)).map(|close| format!("did you mean {ENV_PREFIX}{close}?"))
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use proptest::prelude::*;
-
     use super::*;
+    use crate::config::environment::{env_name, is_injected};
 
     #[test]
     fn no_path_flag_or_variable_stands_for_two_keys() {
@@ -337,80 +251,6 @@ mod tests {
         assert_eq!(find("site.a.b"), Known::NotYet("this version serves one catcher only yet"));
         for path in ["", "upstream.", "upstream.url.x", "purger", "Listen", "sites"] {
             assert_eq!(find(path), Known::Unknown, "{path}");
-        }
-    }
-
-    #[test]
-    fn what_nginx_calls_it_leads_to_a_key() {
-        for (theirs, ours) in ELSEWHERE {
-            assert!(KEYS.iter().any(|key| key.path == *ours), "{theirs}: {ours}");
-        }
-    }
-
-    #[test]
-    fn a_wrong_path_gets_the_near_one() {
-        let table = [
-            ("listne", Some("did you mean listen?")),
-            ("upsteam", Some("did you mean upstream?")),
-            ("tls.key", Some("did you mean tls.key_file?")),
-            ("tls.ssl_certificate", Some("did you mean tls.cert_file?")),
-            ("set_real_ip_from", Some("did you mean trusted_proxies? It belongs above the first [table]")),
-            ("tls.cert", Some("did you mean tls.cert_file?")),
-            ("upstream.ulr", Some("did you mean upstream.url?")),
-            ("users_file", Some("did you mean auth.users_file?")),
-            ("log.listen", Some("did you mean listen? It belongs above the first [table]")),
-            ("auth.listen", Some("did you mean listen? It belongs above the first [table]")),
-            ("auth.trusted_proxies", Some("did you mean trusted_proxies? It belongs above the first [table]")),
-            ("log.auth", Some("auth is a table of its own; what begins with auth. belongs above the first [table]")),
-            ("auth.user_file", Some("did you mean auth.users_file?")),
-            ("proxy_read_timeout", None),
-            ("x", None),
-        ];
-        for (path, expected) in table {
-            assert_eq!(suggestion(path).as_deref(), expected, "{path}");
-        }
-    }
-
-    #[test]
-    fn a_wrong_variable_gets_the_near_one() {
-        let table = [
-            ("MAILWARDEN_UPSTREAM_URL", Some("did you mean MAILWARDEN_UPSTREAM__URL?")),
-            ("MAILWARDEN_LISTENS", Some("did you mean MAILWARDEN_LISTEN?")),
-            ("MAILWARDEN_CONFIG", None),
-        ];
-        for (name, expected) in table {
-            assert_eq!(env_suggestion(name).as_deref(), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn variables_have_capitals_and_two_underlines_between_tables() {
-        assert_eq!(env_name("upstream.url"), "MAILWARDEN_UPSTREAM__URL");
-        assert_eq!(env_path("MAILWARDEN_AUTH__USERS_FILE").as_deref(), Some("auth.users_file"));
-        assert_eq!(env_path("MAILWARDEN_upstream__url"), None);
-        assert_eq!(env_path("MAILWARDENX"), None);
-    }
-
-    #[test]
-    fn what_engines_inject_is_known() {
-        for name in ["MAILWARDEN_PORT", "MAILWARDEN_PORT_8080_TCP_ADDR", "MAILWARDEN_SERVICE_HOST"] {
-            assert!(is_injected(name), "{name}");
-        }
-        for name in ["MAILWARDEN_SERVICES", "MAILWARDEN_LISTEN", "PORT"] {
-            assert!(!is_injected(name), "{name}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_path_comes_back_from_its_variable(path in "[a-z]([a-z]|_[a-z]){0,8}(\\.[a-z]([a-z]|_[a-z]){0,8}){0,2}") {
-            prop_assert_eq!(env_path(&env_name(&path)), Some(path));
-        }
-
-        #[test]
-        fn no_name_panics(name: String) {
-            let name = format!("{ENV_PREFIX}{name}");
-            let _ = (env_path(&name), env_suggestion(&name), suggestion(&name), find(&name), is_injected(&name));
         }
     }
 }

@@ -6,10 +6,12 @@
 
 mod access;
 mod address;
+mod environment;
 mod error;
 mod file;
 mod hosts;
 mod keys;
+mod log;
 pub mod model;
 mod origins;
 mod purge;
@@ -18,7 +20,9 @@ mod read;
 mod reader;
 mod secret;
 mod settings;
+mod suggestion;
 mod tls;
+mod trusted;
 pub(crate) mod units;
 mod upstream;
 

@@ -4,7 +4,6 @@
 //! is an `Option` that must be `Some`. What a reload can change is in [`LiveConfig`]; a change of anything in
 //! [`StartConfig`] needs a restart.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -12,12 +11,15 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-pub use super::address::{Listen, ListenAt, Scheme, TrustedProxies};
+pub use super::access::AccessConfig;
+pub use super::address::{Listen, ListenAt, Scheme};
 pub use super::hosts::Hosts;
+pub use super::log::{LogConfig, LogFormat, LogLevel};
 pub use super::origins::AllowedOrigins;
 pub use super::purge::{ArchiveConfig, PurgeConfig};
 pub use super::secret::Secret;
 pub use super::tls::{CertificateFiles, ClientsConfig, TlsConfig, TlsVersion};
+pub use super::trusted::TrustedProxies;
 pub use super::upstream::{Prefix, UpstreamConfig, UpstreamCredentials, UpstreamHost};
 use crate::permission::{Permission, PermissionSet};
 
@@ -117,84 +119,6 @@ pub struct Timeouts {
     pub send: Duration,
     /// How long open connections may go on after the daemon was told to stop.
     pub stop: Duration,
-}
-
-/// What is logged and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogConfig {
-    /// The least important level that is written.
-    pub level: LogLevel,
-    /// Whether each request gets a line.
-    pub access: bool,
-    /// The form of the lines.
-    pub format: LogFormat,
-}
-
-/// How important a log line must be to be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogLevel {
-    /// What stops the daemon or a part of it from working.
-    Error,
-    /// And what somebody should look at.
-    Warn,
-    /// And what happens in a day of service.
-    Info,
-    /// And each decision.
-    Debug,
-    /// And each step.
-    Trace,
-}
-
-impl LogLevel {
-    /// Every level by its name in the configuration.
-    pub(super) const NAMES: &[(&str, LogLevel)] = &[
-        ("error", LogLevel::Error),
-        ("warn", LogLevel::Warn),
-        ("info", LogLevel::Info),
-        ("debug", LogLevel::Debug),
-        ("trace", LogLevel::Trace),
-    ];
-}
-
-impl From<LogLevel> for tracing::Level {
-    fn from(level: LogLevel) -> Self {
-        match level {
-            LogLevel::Error => tracing::Level::ERROR,
-            LogLevel::Warn => tracing::Level::WARN,
-            LogLevel::Info => tracing::Level::INFO,
-            LogLevel::Debug => tracing::Level::DEBUG,
-            LogLevel::Trace => tracing::Level::TRACE,
-        }
-    }
-}
-
-impl fmt::Display for LogLevel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(name_of(LogLevel::NAMES, *self))
-    }
-}
-
-/// The form of the log lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// A JSON object a line.
-    Json,
-    /// Access lines as nginx and Apache write them, for tools that read those; all else as text.
-    Combined,
-}
-
-impl LogFormat {
-    /// Every format by its name in the configuration.
-    pub(super) const NAMES: &[(&str, LogFormat)] =
-        &[("text", LogFormat::Text), ("json", LogFormat::Json), ("combined", LogFormat::Combined)];
-}
-
-impl fmt::Display for LogFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(name_of(LogFormat::NAMES, *self))
-    }
 }
 
 /// What a reload replaces, whole.
@@ -344,43 +268,6 @@ impl CatcherKind {
 impl fmt::Display for CatcherKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(name_of(CatcherKind::NAMES, *self))
-    }
-}
-
-/// What people may do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccessConfig {
-    /// What a logged-in user may do who has no list of their own; `None` is the catcher's own default,
-    /// [`CatcherKind::default_permissions`].
-    pub default: Option<PermissionSet>,
-    /// Users with a list of their own, which replaces the default. Names are bytes, as in a users file.
-    pub users: BTreeMap<Vec<u8>, PermissionSet>,
-    /// Groups and the users in them.
-    pub groups: BTreeMap<String, BTreeSet<Vec<u8>>>,
-    /// Groups with a list, which replaces the default for those in it. One may name a group that there is not.
-    pub group_lists: BTreeMap<String, PermissionSet>,
-    /// What somebody may do who came without credentials.
-    pub anonymous: PermissionSet,
-}
-
-impl AccessConfig {
-    /// The groups that give `user` what he may do: those that he is in and that have a list.
-    pub fn groups_of<'a>(&'a self, user: &'a [u8]) -> impl Iterator<Item = (&'a str, PermissionSet)> {
-        let lists = self.groups.iter().filter(move |(_, members)| members.contains(user));
-        lists.filter_map(|(group, _)| Some((group.as_str(), *self.group_lists.get(group)?)))
-    }
-
-    /// What a user may do: their own list, else all that the lists of their groups hold. None: the default.
-    #[must_use]
-    pub fn of(&self, user: &[u8]) -> Option<PermissionSet> {
-        let own = self.users.get(user).copied();
-        own.or_else(|| self.groups_of(user).map(|(_, set)| set).reduce(PermissionSet::union))
-    }
-
-    /// Everybody whom a list or a group names.
-    #[must_use]
-    pub fn named(&self) -> BTreeSet<&[u8]> {
-        self.users.keys().chain(self.groups.values().flatten()).map(Vec::as_slice).collect()
     }
 }
 

@@ -14,6 +14,7 @@ use super::Flag;
 use super::error::{ConfigError, Place};
 use super::file::File;
 use super::keys::{self, Key, Kind, Known};
+use super::{environment, suggestion};
 
 /// A value and where it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,7 +146,7 @@ impl Raw {
             }
             (Known::Unknown, value) => {
                 let thing = if value.is_table() { "table" } else { "key" };
-                let hint = keys::suggestion(path).unwrap_or_else(|| "remove it".to_owned());
+                let hint = suggestion::suggestion(path).unwrap_or_else(|| "remove it".to_owned());
                 self.fault(place, Some(path), format!("unknown {thing}; {hint}"));
             }
         }
@@ -157,9 +158,9 @@ impl Raw {
             if name == "STATE_DIRECTORY" && !value.is_empty() {
                 self.state_directory = Some(value.clone());
             }
-            let is_ours = name.as_encoded_bytes().starts_with(keys::ENV_PREFIX.as_bytes());
+            let is_ours = name.as_encoded_bytes().starts_with(environment::ENV_PREFIX.as_bytes());
             let name = name.to_string_lossy();
-            if is_ours && !keys::is_injected(&name) {
+            if is_ours && !environment::is_injected(&name) {
                 self.add_variable(&name, value);
             }
         }
@@ -167,7 +168,7 @@ impl Raw {
 
     fn add_variable(&mut self, name: &str, value: &OsStr) {
         let place = Place::Environment { name: name.to_owned() };
-        let known = keys::env_path(name).map_or(Known::Unknown, |path| match keys::find(&path) {
+        let known = environment::env_path(name).map_or(Known::Unknown, |path| match keys::find(&path) {
             // A user's own list, or a group: the table's name is what there is to say something about.
             Known::Unknown if path.starts_with("access.users.") => keys::find("access.users"),
             Known::Unknown if path.starts_with("access.groups.") => keys::find("access.groups"),
@@ -187,7 +188,7 @@ impl Raw {
             },
             Known::NotYet(what) => format!("{what}; remove the variable"),
             Known::Unknown => {
-                let hint = keys::env_suggestion(name).unwrap_or_else(|| "remove it".to_owned());
+                let hint = suggestion::env_suggestion(name).unwrap_or_else(|| "remove it".to_owned());
                 format!("unknown variable; {hint}")
             }
         };

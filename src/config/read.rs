@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::address::{Listen, Scheme, TrustedProxies, network};
+use super::address::{Listen, Scheme};
 use super::error::ConfigErrors;
 use super::model::{
     AllowedOrigins, AuthConfig, Config, Hosts, Limits, LiveConfig, LogConfig, LogFormat, LogLevel, PageConfig,
@@ -23,6 +23,7 @@ use super::model::{
 };
 use super::raw::{Raw, Value};
 use super::reader::{Read, Reader};
+use super::trusted::{TrustedProxies, network};
 use crate::path::{self, Slashes};
 
 /// Above all that a wait of a proxy is for, and far from what clocks can add.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::error::{ConfigError, ConfigErrors, Place};
 use super::keys;
 use super::raw::{Entry, Raw, Value};
+use super::suggestion;
 use super::units::{format_duration, format_size, parse_duration, parse_size};
 
 /// A fault was noted, so there is no value.
@@ -82,7 +83,7 @@ impl<'a> Reader<'a> {
         self.parsed(path, |text| {
             let known = || names.iter().map(|(name, _)| *name);
             names.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| {
-                match keys::closest(text, known()) {
+                match suggestion::closest(text, known()) {
                     Some(close) => format!("is unknown; did you mean {close:?}?"),
                     None => format!("is unknown; there are {}", known().collect::<Vec<_>>().join(", ")),
                 }

@@ -3,7 +3,8 @@
 use std::fmt::{self, Display, Write as _};
 
 use super::UsersReport;
-use super::report::{AccessPlan, Plan, PurgePlan, Report};
+use super::plan::{AccessPlan, Plan, PurgePlan};
+use super::report::Report;
 use super::tls::TlsPlan;
 
 /// The report for a person: what the daemon will do, then warnings and errors.

@@ -149,7 +149,7 @@ proptest! {
 
     #[test]
     fn no_variable_panics_the_loader(key in proptest::sample::select(KEYS), value: String) {
-        let name = keys::env_name(key.path);
+        let name = environment::env_name(key.path);
         let loaded = assemble(&source(&[(&name, &value)], &[]), None);
         if key.kind.only_in_a_file().is_some() {
             prop_assert!(loaded.is_err());
