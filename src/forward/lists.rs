@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Response, StatusCode};
 use http_body::Body as _;
 use tokio::sync::{Notify, watch};
@@ -288,8 +288,8 @@ impl Drop for Member<'_> {
 
 /// Reads a list to its end.
 async fn whole_of(answer: Response<Body>, room: Room) -> Result<Arc<Whole>, Reject> {
-    let (head, mut body) = answer.into_parts();
-    match body.collected(LONGEST).await {
+    let (head, body) = answer.into_parts();
+    match within(body, &room).await {
         Ok(text) => Ok(Arc::new(Whole::new(head.headers, Bytes::from_owner(Held { text, _room: room })))),
         Err(unread) => Err(Reject::Upstream(match unread {
             Unread::TooLarge => UpstreamFault::Malformed("it is longer than it says".to_owned()),
@@ -297,6 +297,13 @@ async fn whole_of(answer: Response<Body>, room: Room) -> Result<Arc<Whole>, Reje
             Unread::Failed(error) => UpstreamFault::Closed(error.to_string()),
         })),
     }
+}
+
+/// Reads `body` into as much memory as `room` stands for: memory that grew by itself could be twice as much.
+async fn within(mut body: Body, room: &Room) -> Result<Bytes, Unread> {
+    let mut text = BytesMut::with_capacity(room.1);
+    body.read(LONGEST, |part| text.extend_from_slice(&part)).await?;
+    Ok(text.freeze())
 }
 
 /// A part of what may be held.

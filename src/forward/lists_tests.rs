@@ -234,3 +234,23 @@ async fn over_the_bound_each_gets_an_answer_of_his_own() {
     }
     assert_eq!(seen.iter().filter(|text| **text == "own").count(), 2);
 }
+
+#[tokio::test]
+async fn a_list_takes_no_more_memory_than_is_counted_however_it_comes() {
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use crate::body::{Framing, Reply};
+    use crate::wire::Wire;
+
+    const LENGTH: usize = 100_000;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (mut far, _) = listener.accept().await.unwrap();
+    let reply = Reply::new(Wire::new(near), Framing::Length(LENGTH as u64), false);
+    let room = Room::of(&Arc::default(), LENGTH).unwrap();
+    let says = async { far.write_all(&[b' '; LENGTH]).await.unwrap() };
+    let (text, ()) = tokio::join!(within(Body::reply(reply, None), &room), says);
+    let text = text.unwrap().try_into_mut().unwrap();
+    assert_eq!((text.len(), text.capacity()), (LENGTH, LENGTH));
+}
