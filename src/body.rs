@@ -232,7 +232,8 @@ impl Body {
         self.read(limit, drop).await
     }
 
-    async fn read(&mut self, limit: u64, mut take: impl FnMut(Bytes)) -> Result<(), Unread> {
+    /// Hands each part of the body to `take`, to its end, of at most `limit` bytes.
+    pub(crate) async fn read(&mut self, limit: u64, mut take: impl FnMut(Bytes)) -> Result<(), Unread> {
         // A length that is said beforehand is refused before 100 Continue asks for the body.
         if self.size_hint().lower() > limit {
             return Err(Unread::TooLarge);

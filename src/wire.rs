@@ -35,8 +35,8 @@ impl Wire {
     /// The same, and the system is asked in any case: the runtime may not have heard of it yet.
     #[must_use]
     pub fn is_silent(&self) -> bool {
-        let looked = SockRef::from(&self.stream).peek(&mut [MaybeUninit::uninit()]);
-        self.is_quiet() && looked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        let looked = || SockRef::from(&self.stream).peek(&mut [MaybeUninit::uninit()]);
+        self.read.is_empty() && looked().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Writes all of `bytes`.

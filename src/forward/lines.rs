@@ -184,7 +184,9 @@ impl Lines {
                 idle.clear();
                 return None;
             }
-            if line.wire.is_quiet() {
+            // What came behind its last answer, which would answer the next request, may not have been told to this
+            // runtime yet: one that is busy looks only now and then.
+            if line.wire.is_silent() {
                 return Some(line);
             }
         }
@@ -273,7 +275,7 @@ impl Place<'_> {
         let before = self.ours.handed.load(Ordering::Relaxed);
         for moment in WAITS {
             if let Ok(told) = timeout(moment, &mut self.told).await {
-                // What came behind its last answer may not have been told to this runtime yet.
+                // The same.
                 return told.ok().flatten().filter(|line| line.wire.is_silent());
             }
             if self.ours.handed.load(Ordering::Relaxed) == before {

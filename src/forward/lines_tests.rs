@@ -133,3 +133,17 @@ async fn one_on_which_something_came_behind_its_answer_is_handed_to_nobody() {
     lines.put_back(line, 0);
     assert!(at_once(by_now(&mut waiting).await).is_none());
 }
+
+#[tokio::test]
+async fn an_idle_one_on_which_something_came_is_not_used_though_the_runtime_has_not_heard_of_it() {
+    use std::io::Write as _;
+
+    let lines = Lines::new(1, IDLE);
+    let (line, far) = opened(&lines, 1, 0).await.remove(0);
+    // As much as the runtime has looked: then there was nothing.
+    assert!(line.wire.is_quiet());
+    let mut far = far.into_std().unwrap();
+    lines.put_back(line, 0);
+    far.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+    assert!(at_once(by_now(&mut taking(&lines)).await).is_none());
+}

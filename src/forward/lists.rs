@@ -7,7 +7,8 @@
 //! An answer is only ever shared with those who asked before its request was sent. So a mail that the catcher had taken
 //! when somebody asked is in his list, whoever else asked before. What is asked for all is asked in the gate's own words,
 //! without a user or any other field of one of them, and only a list is shared (200): what the catcher says to one client
-//! concerns nobody else. A request that MailCatcher could refuse for where it came from goes alone.
+//! concerns nobody else, and a cookie that comes with a list is for one. A request that MailCatcher could refuse for where
+//! it came from goes alone.
 //!
 //! - What a list is sent as, with a tag and packed, is made once for all who get it (`whole`).
 //! - One who leaves takes nothing from the others: if it was his request that was on its way, the next one's is sent.
@@ -23,8 +24,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Response, StatusCode};
+use bytes::{Bytes, BytesMut};
+use http::{Response, StatusCode, header};
 use http_body::Body as _;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -266,7 +267,8 @@ impl Member<'_> {
         }
         let tell = |shared| _ = self.batch.answer.send_replace(Some(shared));
         let answer = answer.inspect_err(|reject| tell(Shared::Refused(reject.clone())))?;
-        let Some(room) = self.lists.room_for(&answer) else {
+        let is_for_one = answer.headers().contains_key(header::SET_COOKIE);
+        let Some(room) = self.lists.room_for(&answer).filter(|_| !is_for_one) else {
             tell(Shared::Nothing);
             return Ok(Listed::Alone(answer));
         };
@@ -288,8 +290,8 @@ impl Drop for Member<'_> {
 
 /// Reads a list to its end.
 async fn whole_of(answer: Response<Body>, room: Room) -> Result<Arc<Whole>, Reject> {
-    let (head, mut body) = answer.into_parts();
-    match body.collected(LONGEST).await {
+    let (head, body) = answer.into_parts();
+    match within(body, &room).await {
         Ok(text) => Ok(Arc::new(Whole::new(head.headers, Bytes::from_owner(Held { text, _room: room })))),
         Err(unread) => Err(Reject::Upstream(match unread {
             Unread::TooLarge => UpstreamFault::Malformed("it is longer than it says".to_owned()),
@@ -297,6 +299,13 @@ async fn whole_of(answer: Response<Body>, room: Room) -> Result<Arc<Whole>, Reje
             Unread::Failed(error) => UpstreamFault::Closed(error.to_string()),
         })),
     }
+}
+
+/// Reads `body` into as much memory as `room` stands for: memory that grew by itself could be twice as much.
+async fn within(mut body: Body, room: &Room) -> Result<Bytes, Unread> {
+    let mut text = BytesMut::with_capacity(room.1);
+    body.read(LONGEST, |part| text.extend_from_slice(&part)).await?;
+    Ok(text.freeze())
 }
 
 /// A part of what may be held.

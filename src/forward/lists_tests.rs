@@ -16,6 +16,9 @@ struct Catcher(Arc<Mutex<Vec<(Answer, bool)>>>);
 /// What it says when it refuses.
 const REFUSAL: &str = "Forbidden";
 
+/// What it says with a cookie.
+const COOKIE: &str = "[\"cookie\"]";
+
 impl Catcher {
     /// How many requests were sent.
     fn asked(&self) -> usize {
@@ -42,6 +45,9 @@ impl Catcher {
         let mut response = Response::new(Body::full(Bytes::from_static(text.as_bytes())));
         if text == REFUSAL {
             *response.status_mut() = StatusCode::FORBIDDEN;
+        }
+        if text == COOKIE {
+            response.headers_mut().insert(http::header::SET_COOKIE, http::HeaderValue::from_static("session=one"));
         }
         Ok(response)
     }
@@ -233,4 +239,45 @@ async fn over_the_bound_each_gets_an_answer_of_his_own() {
         seen.push(other.text().await.unwrap());
     }
     assert_eq!(seen.iter().filter(|text| **text == "own").count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_with_a_cookie_is_told_to_one() {
+    let (lists, catcher) = (Arc::new(Lists::default()), Catcher::default());
+    let _first = Page::asks(&lists, &catcher);
+    settled().await;
+    let others: Vec<Page> = (0..3).map(|_| Page::asks(&lists, &catcher)).collect();
+    settled().await;
+    catcher.answer(0, Ok("first"));
+    settled().await;
+    catcher.answer(1, Ok(COOKIE));
+    settled().await;
+    assert_eq!(catcher.for_all(), [false, true, false, false]);
+    catcher.answer(2, Ok("own"));
+    catcher.answer(3, Ok("own"));
+    let mut own = 0;
+    for other in others {
+        own += usize::from(other.text().await == text("own"));
+    }
+    assert_eq!(own, 2);
+}
+
+#[tokio::test]
+async fn a_list_takes_no_more_memory_than_is_counted_however_it_comes() {
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use crate::body::{Framing, Reply};
+    use crate::wire::Wire;
+
+    const LENGTH: usize = 100_000;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (mut far, _) = listener.accept().await.unwrap();
+    let reply = Reply::new(Wire::new(near), Framing::Length(LENGTH as u64), false);
+    let room = Room::of(&Arc::default(), LENGTH).unwrap();
+    let says = async { far.write_all(&[b' '; LENGTH]).await.unwrap() };
+    let (text, ()) = tokio::join!(within(Body::reply(reply, None), &room), says);
+    let text = text.unwrap().try_into_mut().unwrap();
+    assert_eq!((text.len(), text.capacity()), (LENGTH, LENGTH));
 }

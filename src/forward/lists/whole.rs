@@ -176,7 +176,10 @@ async fn packed(text: &[u8], held: &Arc<AtomicUsize>) -> Option<Bytes> {
         others_first(number).await;
         encoder.write_all(slice).ok()?;
     }
-    let text = Bytes::from(encoder.finish().ok()?);
+    let mut text = encoder.finish().ok()?;
+    // Only what is counted is kept.
+    text.shrink_to_fit();
+    let text = Bytes::from(text);
     let _room = Room::of(held, text.len())?;
     Some(Bytes::from_owner(Held { text, _room }))
 }
