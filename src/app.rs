@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use http::header::HeaderValue;
+use http::header::{COOKIE, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 
@@ -202,9 +202,10 @@ impl App {
             websocket: !matches!(handshake, Ok(false)),
         };
         let routed = |catcher| catcher::route(catcher, &site.prefix, &asked);
-        let mut known = site.catcher.now().map(|catcher| (catcher, routed(catcher)));
-
-        let socket = known.as_ref().is_some_and(|(_, action)| is_upgrade(action));
+        let known = || site.catcher.now().map(|catcher| (catcher, routed(catcher)));
+        // What cookies are worth depends on where they go. Without any, nothing is looked up for strangers.
+        let early = if parts.headers.contains_key(COOKIE) { known() } else { None };
+        let socket = early.as_ref().is_some_and(|(_, action)| is_upgrade(action));
         let (from_here, proven) = (connected.is_own(), &connected.proven);
         let own_tls = connected.secured.as_ref();
         let mut asks = Asks { parts: &parts, client, from_here, listening, secured, own_tls, proven, socket };
@@ -224,14 +225,15 @@ impl App {
         }
 
         // Only who is let in learns what there is.
-        if known.is_none() {
+        let (catcher, action) = match early.or_else(known) {
+            Some(known) => known,
             // Nobody asks the catcher what it is for somebody who may not come in.
-            let catcher = self.judge(apart(|| site.catcher.find(&site.upstream, &site.prefix)).await)?;
-            let action = routed(catcher);
-            asks.socket = is_upgrade(&action);
-            known = Some((catcher, action));
-        }
-        let (catcher, action) = known.ok_or(Reject::Unrecognised)?;
+            None => {
+                let catcher = self.judge(apart(|| site.catcher.find(&site.upstream, &site.prefix)).await)?;
+                (catcher, routed(catcher))
+            }
+        };
+        asks.socket = is_upgrade(&action);
         let mut action = action.map_err(no_route)?;
         entrance::check_origin(live, asks)?;
         if action.payload == Payload::Decides {

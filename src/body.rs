@@ -12,6 +12,7 @@ pub mod budget;
 mod framing;
 mod linger;
 mod reply;
+mod sending;
 mod stream;
 
 use std::fmt;
@@ -29,6 +30,7 @@ use self::budget::ReadAhead;
 pub use self::framing::{Chunk, Framing};
 use self::linger::Linger;
 pub use self::reply::Reply;
+pub use self::sending::{Sending, Unsent};
 pub use self::stream::Progress;
 use self::stream::{Incoming, Stream, Until};
 use crate::access_log::Record;

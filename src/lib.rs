@@ -56,8 +56,8 @@
 //! - in the daemon only `auth::verify` computes password hashes, on its own threads; nothing else blocks;
 //! - who may try a password is decided by `auth::throttle`, for which time is an argument, and a refusal leaves by
 //!   `auth::late`, which says when;
-//! - a request without a body, and its answer, go by a connection of the gate's own (`forward::http1`, `wire`); what has one,
-//!   and what switches protocols, by hyper's client;
+//! - a request and its answer go by a connection of the gate's own (`forward::http1`, `wire`); what switches protocols goes
+//!   by hyper's client;
 //! - only `net`, `status`, `forward` and `body` name hyper; the rest speaks `http` types and is called from plain unit tests;
 //! - only `daemon`, `net::workers`, `status` and `purge::task` start long-lived tasks; only these, `forward::upstream` and
 //!   `forward::upgrade` start tasks of a connection, and what stopping waits for is on one tracker; a purge has one task that

@@ -1,13 +1,13 @@
 //! A connection to the catcher as bytes: what was read of it and not yet used, and whether it is quiet.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 use socket2::SockRef;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// An open connection.
@@ -45,6 +45,18 @@ impl Wire {
     /// When the connection broke.
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes).await
+    }
+
+    /// Writes `first` and `second`, or a part of them; how much, in bytes.
+    ///
+    /// # Errors
+    /// When the connection broke.
+    pub fn poll_write(&mut self, first: &[u8], second: &[u8], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let stream = Pin::new(&mut self.stream);
+        match (first, second) {
+            (one, []) | ([], one) => stream.poll_write(cx, one),
+            _ => stream.poll_write_vectored(cx, &[IoSlice::new(first), IoSlice::new(second)]),
+        }
     }
 
     /// Reads more, up to `room` bytes or what there is room for already; 0 at the end.

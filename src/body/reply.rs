@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::SizeHint;
 
-use super::BodyError;
 use super::framing::{Framing, Next};
+use super::{BodyError, Sending};
 use crate::wire::Wire;
 
 /// How much is read at once, in bytes: little at first, and twice as much whenever all of it was there. More saves system
@@ -22,13 +22,22 @@ pub struct Reply {
     /// Whether the connection is good for another request behind this answer.
     stays: bool,
     room: usize,
+    /// What of the request is still to be sent: this answer came before.
+    rest: Option<Box<Sending>>,
 }
 
 impl Reply {
     /// What comes on `wire` behind the head that said `framing`, and whether the connection `stays` open behind it.
     #[must_use]
     pub fn new(wire: Wire, framing: Framing, stays: bool) -> Self {
-        Self { wire, framing, stays: stays && framing != Framing::UntilClose, room: ROOM.0 }
+        Self { wire, framing, stays: stays && framing != Framing::UntilClose, room: ROOM.0, rest: None }
+    }
+
+    /// The same, with `rest` of the request still to be sent while the answer comes, and no longer.
+    #[must_use]
+    pub fn before(mut self, rest: Box<Sending>) -> Self {
+        (self.rest, self.stays) = (Some(rest), false);
+        self
     }
 
     /// All of it, if it is there, and the connection if it can be used again.
@@ -74,6 +83,10 @@ impl Reply {
 
     /// The next part; none at the end.
     pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        // Whatever becomes of the request, the answer shows by itself whether it is whole.
+        if self.rest.as_mut().is_some_and(|rest| rest.poll(&mut self.wire, cx).is_ready()) {
+            self.rest = None;
+        }
         let error = loop {
             match self.framing.next(&mut self.wire.read) {
                 Ok(Next::Part(part)) => return Poll::Ready(Some(Ok(part))),

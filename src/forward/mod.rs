@@ -124,17 +124,9 @@ impl Forward<'_> {
             apart(|| self.tunnels.open(self.upstream, Request::from_parts(parts, body), socket, limit)).await?
         } else {
             let request = Request::from_parts(parts, body);
-            let list = (operation == Operation::List).then(|| (lists::is_plain(&request), Wanted::by(&request)));
-            let whose = Whose::default();
-            let asks = pin!(self.ask(request, &whose, permit, limit));
-            match list {
-                None => asks.await?,
-                Some((is_shared, wanted)) => {
-                    let lists = &self.inbox.lists;
-                    let listed =
-                        if is_shared { lists.get(asks, &whose, limit).await? } else { Listed::Alone(asks.await?) };
-                    lists.sent(listed, &wanted).await?
-                }
+            match operation {
+                Operation::List => apart(|| self.list(request, permit, limit)).await?,
+                _ => self.ask(request, &Whose::default(), permit, limit).await?,
             }
         };
         let took = asked.elapsed();
@@ -154,6 +146,15 @@ impl Forward<'_> {
         }
         cors::strip(response.headers_mut());
         Ok(Answered { response, is_stream, took })
+    }
+
+    /// Asks for a list, or takes the answer to another who asks for the same at this moment.
+    async fn list(&self, request: Request<Body>, permit: &Permit, limit: Duration) -> Result<Response<Body>, Reject> {
+        let (is_shared, wanted) = (lists::is_plain(&request), Wanted::by(&request));
+        let (whose, lists) = (Whose::default(), &self.inbox.lists);
+        let asks = pin!(self.ask(request, &whose, permit, limit));
+        let listed = if is_shared { lists.get(asks, &whose, limit).await? } else { Listed::Alone(asks.await?) };
+        lists.sent(listed, &wanted).await
     }
 
     /// Sends a request that is no handshake, or the gate's own in its place, and mends an answer that can be.

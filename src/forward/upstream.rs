@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use http::header::{self, HeaderMap, HeaderValue};
+use http::request::Parts;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn;
@@ -17,12 +18,12 @@ use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::answer::{checked, fault, is_event_stream, unframed_length};
+use super::answer::{checked, is_event_stream, unframed_length};
 use super::dial::Dial;
 use super::http1::{self, Failure};
 use super::lines::{Counted, Line, Lines};
 use crate::apart::apart;
-use crate::body::{Body, Keep, Reply};
+use crate::body::{Body, Keep, Reply, Sending};
 use crate::config::model::UpstreamConfig;
 use crate::reject::{Reject, UpstreamFault};
 use crate::wire::Wire;
@@ -150,7 +151,7 @@ impl Upstream {
         now: Instant,
     ) -> Result<Response<Body>, Reject> {
         if !http_body::Body::is_end_stream(request.body()) {
-            return apart(|| self.exchange_with_body(request, limit)).await;
+            return apart(|| self.exchange_with_body(request, worker, limit)).await;
         }
         let head = http1::written(&request);
         let mut fields = std::mem::take(request.headers_mut());
@@ -172,16 +173,24 @@ impl Upstream {
         self.answer(answer, counted, worker, limit)
     }
 
-    async fn exchange_with_body(&self, request: Request<Body>, limit: Duration) -> Result<Response<Body>, Reject> {
-        let mut connection = self.connect().await?;
-        let answer = checked(connection.send(request).await.map_err(|error| fault(&error))?)?;
-        let limit = patience(answer.headers(), limit);
-        let length = unframed_length(answer.status(), answer.headers(), http_body::Body::is_end_stream(answer.body()));
-        Ok(answer.map(|incoming| {
-            // Open until the body has ended, and then of no more use: an answer may come before the request's own body
-            // was read to its end.
-            Body::stream(incoming, limit).of_length(length).keeping(Box::new(Closing(connection)))
-        }))
+    /// On a connection of its own, which is closed when the answer has ended: an answer may come before the request's own
+    /// body was read to its end.
+    async fn exchange_with_body(
+        self: &Arc<Self>,
+        request: Request<Body>,
+        worker: usize,
+        limit: Duration,
+    ) -> Result<Response<Body>, Reject> {
+        let mut request = request;
+        let length = http_body::Body::size_hint(request.body()).exact();
+        let length = length.ok_or(Reject::Internal("a body without a length"))?;
+        request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        let head = http1::written(&request);
+        let (Parts { method, headers: mut fields, .. }, body) = request.into_parts();
+        let counted = self.lines.count(None);
+        let wire = Wire::new(self.dial().await?);
+        let answer = http1::upload(wire, Sending::new(head, body, length), &method, &mut fields).await?;
+        self.answer(answer, counted, worker, limit)
     }
 
     async fn dial(&self) -> Result<TcpStream, Reject> {
@@ -190,7 +199,7 @@ impl Upstream {
         Ok(stream)
     }
 
-    /// Opens a connection for a request with a body, or for one that switches protocols.
+    /// Opens a connection for a request that switches protocols.
     ///
     /// # Errors
     /// [`Reject::Upstream`].

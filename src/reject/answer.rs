@@ -1,5 +1,7 @@
 //! A refusal as an answer: for a browser, for a script and for everybody else.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
@@ -42,10 +44,38 @@ impl Form {
     }
 }
 
+/// What an answer says: its fields and its body.
+#[derive(Clone, Debug)]
+struct Said {
+    fields: HeaderMap,
+    body: Bytes,
+}
+
+/// What is said to those without credentials, of all refusals the one that is asked for most: the same each time but for
+/// the challenge, so it is made once. By form, by whether there is a login page and by whether there is a challenge.
+static TO_STRANGERS: [[[OnceLock<Said>; 2]; 2]; 3] = [const { [const { [const { OnceLock::new() }; 2] }; 2] }; 3];
+
 impl Reject {
     /// The answer in `form`. With a `login_page` it is pointed out to whomever it may help.
     #[must_use]
     pub fn response(&self, form: Form, login_page: bool) -> Response<Body> {
+        let Said { mut fields, body } = match self {
+            Reject::Unauthorized { challenge, .. } => {
+                let said = &TO_STRANGERS[form as usize][usize::from(login_page)][usize::from(challenge.is_some())];
+                said.get_or_init(|| self.said(form, login_page)).clone()
+            }
+            _ => self.said(form, login_page),
+        };
+        if let Reject::Unauthorized { challenge: Some(challenge), .. } = self {
+            fields.insert(header::WWW_AUTHENTICATE, challenge.clone());
+        }
+        let mut response = Response::new(Body::full(body));
+        *response.status_mut() = self.status();
+        *response.headers_mut() = fields;
+        response
+    }
+
+    fn said(&self, form: Form, login_page: bool) -> Said {
         let status = self.status();
         let (what, todo) = self.text();
         let login = (login_page && self.login_may_help()).then_some(LOGIN);
@@ -58,14 +88,13 @@ impl Reject {
                 ("text/plain; charset=utf-8", format!("{}\n{what}\n{todo}\n{login}", title(status)))
             }
         };
-        let mut response = Response::new(Body::full(Bytes::from(body)));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-        dress(headers);
-        headers.insert(header::VARY, HeaderValue::from_static("accept"));
-        self.add_fields(headers, form);
-        response
+        // With room for what is added to a copy: a map that is full grows even when nothing new is put into it.
+        let mut fields = HeaderMap::with_capacity(8);
+        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        dress(&mut fields);
+        fields.insert(header::VARY, HeaderValue::from_static("accept"));
+        self.add_fields(&mut fields, form);
+        Said { fields, body: Bytes::from(body) }
     }
 
     /// What the status or the reason asks for.
@@ -160,6 +189,29 @@ mod tests {
             );
         }
         assert_eq!(Form::preferred(&HeaderMap::new()), Form::Text);
+    }
+
+    #[test]
+    fn strangers_are_told_what_holds_for_them_though_it_is_made_once() {
+        let refused = |challenge: Option<&'static str>| Reject::Unauthorized {
+            challenge: challenge.map(HeaderValue::from_static),
+            reason: "no credentials",
+        };
+        for challenge in [Some("Basic realm=\"a\""), Some("Basic realm=\"b\""), None, Some("Basic realm=\"a\"")] {
+            for (form, login_page) in
+                [Form::Html, Form::Json, Form::Text].into_iter().flat_map(|f| [(f, false), (f, true)])
+            {
+                let reject = refused(challenge);
+                let (answer, made) = (reject.response(form, login_page), reject.said(form, login_page));
+                assert_eq!((answer.status(), answer.headers()), (StatusCode::UNAUTHORIZED, &made.fields));
+                assert_eq!(
+                    answer.headers().get(header::WWW_AUTHENTICATE).map(HeaderValue::as_bytes),
+                    challenge.map(str::as_bytes)
+                );
+                assert!(format!("{:?}", answer.body()).contains(&format!("{:?}", made.body)), "{form:?} {login_page}");
+                assert_eq!(made.body.windows(LOGIN.len()).any(|part| part == LOGIN.as_bytes()), login_page);
+            }
+        }
     }
 
     #[test]

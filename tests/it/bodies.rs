@@ -479,6 +479,20 @@ fn an_answer_that_comes_before_a_large_body_is_read_can_be_read_by_its_sender() 
 }
 
 #[test]
+fn a_body_goes_on_while_its_answer_comes() {
+    let played = played("");
+    let (mut client, mut far, _) = played.begin("POST /x HTTP/1.1", "Content-Length: 10\r\n");
+    far.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
+    assert!(client.head().contains(" 200 "));
+    for part in ["first", "last!"] {
+        client.send(part);
+        assert_eq!(far.read(5), part.as_bytes());
+        far.send(part);
+        assert_eq!(client.read(5), part.as_bytes());
+    }
+}
+
+#[test]
 fn a_refusal_that_leaves_a_body_unread_says_that_the_connection_ends() {
     let catcher = Catcher::start(Options::default());
     let gate = Gate::to(catcher.http_addr()).start();

@@ -1,18 +1,19 @@
-//! Requests without a body, which nearly all are: written and answered on connections that need no task of their own.
+//! Requests on connections that need no task of their own.
 //!
 //! hyper's client serves a connection in a task, and each request and answer changes tasks and is copied on the way. Here
-//! the client's own task writes the request's head and reads the answer. What carries a body up to the catcher, and what
-//! switches protocols, goes by hyper.
+//! the client's own task writes the request and reads the answer. Only what switches protocols goes by hyper.
 
 mod head;
+mod upload;
 
 use std::io;
 
 use http::{HeaderMap, Method, Response};
 
 pub(super) use self::head::written;
+pub(super) use self::upload::upload;
 use super::upstream::ANSWER_HEAD;
-use crate::body::Reply;
+use crate::body::{Framing, Reply};
 use crate::reject::{Reject, UpstreamFault};
 use crate::wire::Wire;
 
@@ -52,19 +53,35 @@ pub(super) async fn ask(
     loop {
         let before = wire.read.len();
         let more = std::future::poll_fn(|cx| wire.poll_read(ROOM, cx)).await.map_err(Failure::Closed)?;
-        if more == 0 {
-            return Err(Failure::Closed(io::Error::new(io::ErrorKind::UnexpectedEof, "it closed before its answer")));
-        }
         seen += more;
-        if (before == 0 || head::may_end(&wire.read, before))
-            && let Some((answer, framing, stays)) = head::read(&mut wire.read, method, fields)?
-        {
+        if let Some((answer, framing, stays)) = told(&mut wire, before, more, seen, method, fields)? {
             return Ok(answer.map(|()| Reply::new(wire, framing, stays)));
         }
-        if seen > ANSWER_HEAD {
-            return Err(Failure::Malformed("its head is too long".to_owned()));
-        }
     }
+}
+
+/// The head of the answer in what was read, if it is whole: of that, `more` bytes behind the first `before` are new, and
+/// `seen` have come in all.
+fn told(
+    wire: &mut Wire,
+    before: usize,
+    more: usize,
+    seen: usize,
+    method: &Method,
+    fields: &mut HeaderMap,
+) -> Result<Option<(Response<()>, Framing, bool)>, Failure> {
+    if more == 0 {
+        return Err(Failure::Closed(io::Error::new(io::ErrorKind::UnexpectedEof, "it closed before its answer")));
+    }
+    if (before == 0 || head::may_end(&wire.read, before))
+        && let Some(told) = head::read(&mut wire.read, method, fields)?
+    {
+        return Ok(Some(told));
+    }
+    if seen > ANSWER_HEAD {
+        return Err(Failure::Malformed("its head is too long".to_owned()));
+    }
+    Ok(None)
 }
 
 #[cfg(test)]
