@@ -288,10 +288,7 @@ impl AsyncRead for ClientIo {
         this.look();
         match result {
             Poll::Pending => this.poll_wait(cx),
-            Poll::Ready(done) if !this.of_heads => {
-                this.activity.hears();
-                Poll::Ready(done)
-            }
+            Poll::Ready(done) if !this.of_heads => Poll::Ready(done),
             // Between requests there is nothing that could be cut off, and many clients end TLS without saying so.
             Poll::Ready(Err(error))
                 if error.kind() == io::ErrorKind::UnexpectedEof && !this.in_head && this.is_waiting_for_a_head() =>

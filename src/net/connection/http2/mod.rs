@@ -2,10 +2,13 @@
 //!
 //! Requests are translated at this edge (`head`) and are from then on like those of HTTP/1. Each has a task of its own
 //! (`streams`), by which one that its client reads too slowly ends alone; `answer` shows it how far an answer is. What a
-//! connection may cost is bounded by the numbers below: hyper and h2 hold to them, and end a connection that floods.
+//! connection may cost is bounded by the numbers below, to which hyper and h2 hold, and by what it owes (`meter`): one that
+//! floods is ended.
 
 mod answer;
 mod head;
+mod meter;
+mod metered;
 mod streams;
 
 use std::convert::Infallible;
@@ -23,6 +26,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio_util::sync::CancellationToken;
 
 use self::answer::Answer;
+use self::metered::Metered;
 use self::streams::{Executor, Streams};
 use super::limits;
 use crate::app::{App, Connected, Last};
@@ -53,6 +57,9 @@ const ERROR_RESETS: usize = 256;
 /// within a round trip.
 const GOODBYE: Duration = Duration::from_secs(1);
 
+/// What the access log says of one.
+const FLOOD: &str = "HTTP/2 flood";
+
 /// Serves it until it ends, or until `stop` is called and its requests have been answered.
 pub(super) async fn serve(
     stream: Stream,
@@ -67,11 +74,13 @@ pub(super) async fn serve(
     // A client may be in the middle of a body when we end.
     activity.leaves_unread();
     let streams = Streams::new(app.tracker().clone(), admitted.places(), limits.send);
-    let io = TokioIo::new(ClientIo::of_frames(stream, limits, Arc::clone(&activity), admitted));
+    let io = ClientIo::of_frames(stream, limits, Arc::clone(&activity), admitted);
+    let io = TokioIo::new(Metered::new(io, Arc::clone(&activity), app.limits().head));
 
     let service = {
-        let (app, streams) = (Arc::clone(&app), Arc::clone(&streams));
+        let (app, streams, activity) = (Arc::clone(&app), Arc::clone(&streams), Arc::clone(&activity));
         service_fn(move |request: Request<Incoming>| {
+            activity.begins_elsewhere();
             let (app, connected, turn) = (Arc::clone(&app), Arc::clone(&connected), streams.opened());
             async move {
                 let limit = app.timeouts().request_body;
@@ -114,15 +123,17 @@ pub(super) async fn serve(
         () = stop.cancelled() => leave(connection, &streams, &activity).await,
         () = streams.unused(limits.head, limits.keep_alive) => leave(connection, &streams, &activity).await,
     };
-    if let Err(error) = ended {
-        broke(&app, peer, &error);
+    match ended {
+        _ if activity.is_flood() => app.unparsed(peer, StatusCode::TOO_MANY_REQUESTS, FLOOD),
+        Ok(()) => {}
+        Err(error) => broke(&app, peer, &error),
     }
 }
 
 /// Says that no more requests are taken, and ends when those that are there have been answered: the client has a round
 /// trip's time for those on their way (RFC 9113 section 6.8).
 async fn leave<S>(
-    mut connection: Pin<&mut http2::Connection<TokioIo<ClientIo>, S, Executor>>,
+    mut connection: Pin<&mut http2::Connection<TokioIo<Metered<ClientIo>>, S, Executor>>,
     streams: &Streams,
     activity: &Activity,
 ) -> hyper::Result<()>
@@ -159,7 +170,7 @@ fn broke(app: &App, peer: Peer, error: &hyper::Error) {
         source = cause.source();
     }
     match reason {
-        Some(h2::Reason::ENHANCE_YOUR_CALM) => app.unparsed(peer, StatusCode::TOO_MANY_REQUESTS, "HTTP/2 flood"),
+        Some(h2::Reason::ENHANCE_YOUR_CALM) => app.unparsed(peer, StatusCode::TOO_MANY_REQUESTS, FLOOD),
         Some(_) => app.unparsed(peer, StatusCode::BAD_REQUEST, "not HTTP/2"),
         // It answered no ping.
         None => tracing::debug!(%peer, %error, "a connection broke"),
