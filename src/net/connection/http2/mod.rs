@@ -45,6 +45,9 @@ const STREAMS: u32 = 100;
 const WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 512 << 10;
 
+/// How many times as long as it may be a head is let through, to be refused by us: what h2 answers has no line in the log.
+const HEADS: usize = 2;
+
 /// How much of an answer waits in h2 for its client, in bytes; what is beyond it is the read-ahead's, with its budget.
 const SEND_BUFFER: usize = 64 << 10;
 
@@ -84,10 +87,14 @@ pub(super) async fn serve(
             let (app, connected, turn) = (Arc::clone(&app), Arc::clone(&connected), streams.opened());
             async move {
                 let limit = app.timeouts().request_body;
+                let is_too_long = head::length(&request) >= app.limits().head;
                 let mut request = head::received(request).map(|incoming| Body::stream(incoming, Some(limit)));
                 turn.is_told_by(&mut request);
                 if turn.is_too_many() {
                     request.extensions_mut().insert(guard::TooMany);
+                }
+                if is_too_long {
+                    request.extensions_mut().insert(guard::TooLong);
                 }
                 // Apart: hyper moves what is made here from hand to hand until it is a task.
                 let mut response = Box::pin(app.handle(request, &connected)).await;
@@ -102,7 +109,7 @@ pub(super) async fn serve(
             }
         })
     };
-    let head = u32::try_from(app.limits().head).unwrap_or(u32::MAX);
+    let head = u32::try_from(app.limits().head.saturating_mul(HEADS)).unwrap_or(u32::MAX);
     let connection = http2::Builder::new(Executor::of(&streams))
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
