@@ -106,7 +106,10 @@ fn scripts_read_what_is_there_as_json() {
     assert_eq!(authority["file"], format!("{at}/authority.pem"), "{shown:#}");
     assert!(done(&["show"], &dir).contains(authority["sha256"].as_str().unwrap()), "{shown:#}");
     let scopes = authority["scopes"].as_array().unwrap();
-    assert!(["mail.dev.test", "dev.test", "localhost"].iter().all(|scope| scopes.contains(&(*scope).into())), "{shown:#}");
+    assert!(
+        ["mail.dev.test", "dev.test", "localhost"].iter().all(|scope| scopes.contains(&(*scope).into())),
+        "{shown:#}"
+    );
     assert_eq!(certificates[0]["certificate"], format!("{at}/b.dev.test/certificate.pem"), "{shown:#}");
     assert_eq!(certificates[0].get("names"), None, "{shown:#}");
     assert_eq!(certificates[1]["key"], format!("{at}/mail.dev.test/key.pem"), "{shown:#}");

@@ -146,7 +146,8 @@ fn pair(
         true => ("tls.cert_file", "tls.key_file"),
         false => ("tls.certificates", "tls.certificates"),
     };
-    let wrong_cert = |reason| TlsFileError { at: files.cert_at.clone(), key: cert_key, file: files.cert.clone(), reason };
+    let wrong_cert =
+        |reason| TlsFileError { at: files.cert_at.clone(), key: cert_key, file: files.cert.clone(), reason };
     let wrong_key = |reason| TlsFileError { at: files.key_at.clone(), key: key_key, file: files.key.clone(), reason };
     let (cert, key) = (read(&files.cert).map_err(wrong_cert)?, read(&files.key).map_err(wrong_key)?);
     for content in [&cert, &key] {

@@ -207,7 +207,8 @@ fn what_cannot_be_used_ends_a_start_with_78_and_check_says_the_same() {
     );
     std::fs::write(&file, config).unwrap();
     let not_first = format!("{}{}", authority.pem(), pair.cert);
-    let line = |key: &str| 1 + std::fs::read_to_string(&file).unwrap().lines().position(|line| line.starts_with(key)).unwrap();
+    let line =
+        |key: &str| 1 + std::fs::read_to_string(&file).unwrap().lines().position(|line| line.starts_with(key)).unwrap();
     let (cert_line, key_line) = (line("cert_file"), line("key_file"));
     for (cert, key, said) in [
         (pair.cert.as_str(), other.key.as_str(), "tls.key_file: KEY does not fit the certificate in CERT"),
