@@ -32,7 +32,7 @@ const TLS_HANDSHAKE: u8 = 0x16;
 const LINGER: Duration = Duration::from_secs(5);
 const LINGER_BYTES: usize = 16 << 20;
 
-/// The same for one that has been told by frames that it may go, and sends nothing.
+/// The same, when the gate stops, for one that has been told so by frames, and sends nothing.
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// What a client's bytes go through.
@@ -238,7 +238,7 @@ impl ClientIo {
                 Poll::Pending => return timer.as_mut().poll(cx),
                 Poll::Ready(Ok(())) if !sink.filled().is_empty() && *left > 0 => {
                     *left = left.saturating_sub(sink.filled().len());
-                    if !self.of_heads {
+                    if !self.of_heads && self.activity.is_ending() {
                         timer.as_mut().reset((*latest).min(Instant::now() + SILENCE));
                     }
                 }
@@ -364,7 +364,7 @@ impl AsyncWrite for ClientIo {
             ready!(self.sent(ended, cx))?;
             if self.activity.has_unread() {
                 let now = Instant::now();
-                let until = now + if self.of_heads { LINGER } else { SILENCE };
+                let until = now + if !self.of_heads && self.activity.is_ending() { SILENCE } else { LINGER };
                 self.lingering = Some((Box::pin(sleep_until(until)), now + LINGER, LINGER_BYTES));
             }
         }

@@ -127,7 +127,10 @@ pub(super) async fn serve(
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = stop.cancelled() => leave(connection, &streams, &activity).await,
+        () = stop.cancelled() => {
+            activity.ends();
+            leave(connection, &streams, &activity).await
+        }
         () = streams.unused(limits.head, limits.keep_alive) => leave(connection, &streams, &activity).await,
     };
     match ended {
