@@ -62,7 +62,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Users(error) => write!(f, "auth.users_file: {error}"),
-            StartError::Tls(error) => write!(f, "tls: {error}"),
+            StartError::Tls(error) => error.fmt(f),
             StartError::Bind(error) => error.fmt(f),
             StartError::System(what, error) => write!(f, "cannot {what}: {error}"),
         }

@@ -17,6 +17,7 @@ pub struct Activity {
     ending: AtomicBool,
     tls: AtomicBool,
     heard: AtomicBool,
+    flood: AtomicBool,
     meanwhile: Mutex<Option<Arc<dyn Meanwhile>>>,
 }
 
@@ -33,6 +34,11 @@ impl Activity {
         self.begun.fetch_add(1, Ordering::Relaxed);
         self.unread.store(false, Ordering::Relaxed);
         InFlight { activity: Arc::clone(self), ends_by_closing: false, has_meanwhile: false }
+    }
+
+    /// A request's head has been read, and when its answer ends is told elsewhere: of HTTP/2 each stream has its own.
+    pub fn begins_elsewhere(&self) {
+        self.begun.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many requests have begun, wrapping around.
@@ -99,12 +105,23 @@ impl Activity {
         self.tls.load(Ordering::Relaxed)
     }
 
-    /// Something was read.
+    /// The client sends so much that brings nothing that its connection is ended.
+    pub fn floods(&self) {
+        self.flood.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it does.
+    #[must_use]
+    pub fn is_flood(&self) -> bool {
+        self.flood.load(Ordering::Relaxed)
+    }
+
+    /// Something was read that shows that the client reads as well.
     pub fn hears(&self) {
         self.heard.store(true, Ordering::Relaxed);
     }
 
-    /// From now on, whether anything is read is to be told.
+    /// From now on, whether anything like that is read is to be told.
     pub fn listens(&self) {
         self.heard.store(false, Ordering::Relaxed);
     }

@@ -71,6 +71,8 @@ pub enum Reject {
     BodyBroken,
     /// The body is over the limit, in bytes.
     BodyTooLarge(u64),
+    /// The head is over the limit.
+    HeadTooLarge,
     /// An `Expect` other than `100-continue`.
     ExpectationFailed,
     /// A WebSocket version other than 13 (RFC 6455 section 4.4).
@@ -185,6 +187,7 @@ impl Reject {
             Reject::ByTls(_) => StatusCode::PERMANENT_REDIRECT,
             Reject::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Reject::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Reject::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Reject::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
             Reject::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
             Reject::TransferCoding | Reject::Protocol => StatusCode::NOT_IMPLEMENTED,
@@ -224,6 +227,7 @@ impl Reject {
             Reject::NoSocket => "no socket there",
             Reject::Protocol => "not a WebSocket",
             Reject::TooMany => "too many requests at once",
+            Reject::HeadTooLarge => "head too large",
             Reject::Busy => "verification busy",
             Reject::Upstream(fault) => fault.reason(),
             Reject::Unrecognised => "upstream unrecognised",

@@ -1,6 +1,7 @@
 //! `mailwarden cert`: a local authority and certificates from it, for a development server.
 
 mod help;
+mod show;
 mod told;
 
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
+use self::show::Show;
 use self::told::{Place, configuration, day, described, list, trust};
 use super::failure::Failure;
 use super::{Exit, out};
@@ -40,8 +42,7 @@ enum Command {
     #[command(after_help = help::RENEW)]
     Renew(Renew),
     /// Say what is there, and how to trust the authority
-    #[command(after_help = help::SHOW)]
-    Show,
+    Show(Show),
 }
 
 #[derive(Debug, Args)]
@@ -93,7 +94,7 @@ pub(super) fn run(flags: Flags) -> Exit {
     let done = match &flags.command {
         Command::New(new) => make(dir, new, now),
         Command::Renew(which) => renew(dir, which, now),
-        Command::Show => show(dir),
+        Command::Show(how) => show::show(dir, how),
     };
     let printed = done.and_then(|text| {
         out::print(&text).map_err(|error| Failure::problem(format!("standard output: {}", os_reason(&error))))
@@ -233,30 +234,6 @@ fn renew(dir: &Path, which: &Renew, now: Timestamp) -> Result<String, Failure> {
         text.push_str(&format!("renewed {} for {}, until {end}\n", place.display(), list(&says.names)));
     }
     if text.is_empty() { Err(nothing(dir)) } else { Ok(text) }
-}
-
-fn show(dir: &Path) -> Result<String, Failure> {
-    let folder = Folder::look(dir);
-    let trusted = folder.trusted();
-    let pem = std::fs::read_to_string(&trusted).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => nothing(dir),
-        _ => StoreError::Os(trusted.clone(), error).into(),
-    })?;
-    let (der, says) = told::certificate(&pem)
-        .ok_or_else(|| Failure::problem(format!("{} is no certificate that can be read", trusted.display())))?;
-    let mut text = described(&says, "the authority");
-    for name in folder.all()? {
-        let told = match read(&folder.certificate(&name)?) {
-            None => "no certificate that can be read".to_owned(),
-            Some(leaf) => {
-                let whose = if leaf.is_from(&says) { "" } else { "; not of this authority" };
-                format!("for {}, until {}{whose}", list(&leaf.names), day(leaf.not_after))
-            }
-        };
-        text.push_str(&format!("{}: {told}\n", dir.join(&name).display()));
-    }
-    text.push_str(&trust(&trusted, &says, &der));
-    Ok(text)
 }
 
 fn nothing(dir: &Path) -> Failure {

@@ -121,6 +121,18 @@ impl fmt::Display for Place {
     }
 }
 
+/// Where something was written, for messages: what differs in nothing else is the same.
+#[derive(Debug, Clone)]
+pub struct Written(pub Place);
+
+impl PartialEq for Written {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Written {}
+
 /// What an error of the system says, without the number that Rust adds to it.
 pub(crate) fn os_reason(error: &std::io::Error) -> String {
     let text = error.to_string();

@@ -34,7 +34,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub(crate) use error::os_reason;
-pub use error::{ConfigError, ConfigErrors, Place};
+pub use error::{ConfigError, ConfigErrors, Place, Written};
 pub use model::Config;
 use raw::Raw;
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::{Listen, ListenAt, Scheme};
+use super::error::Written;
 use super::keys;
 use super::model::{RedirectConfig, name_of};
 use super::raw::{Entry, Value};
@@ -28,12 +29,16 @@ pub struct TlsConfig {
 }
 
 /// A certificate with its chain, and the key that fits.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateFiles {
     /// The certificate, and behind it those that lead from it to an authority; PEM.
     pub cert: PathBuf,
+    /// Where that is said.
+    pub cert_at: Written,
     /// Its private key; PEM, not encrypted.
     pub key: PathBuf,
+    /// Where that is said.
+    pub key_at: Written,
 }
 
 /// Certificates of clients.
@@ -41,6 +46,8 @@ pub struct CertificateFiles {
 pub struct ClientsConfig {
     /// The certificates of the authorities that vouch for them; PEM.
     pub ca: PathBuf,
+    /// Where that is said.
+    pub ca_at: Written,
     /// Whether nobody gets in without one.
     pub required: bool,
     /// Users by the name of a certificate that stands for their password; the names are in the spelling of
@@ -85,6 +92,10 @@ const REQUIRED: &[(&str, bool)] = &[("required", true), ("optional", false)];
 
 /// Ten years: what no browser would notice the end of.
 const LONGEST_HSTS: Duration = Duration::from_secs(3_650 * 24 * 60 * 60);
+
+fn written(entry: &Entry) -> Written {
+    Written(entry.place.clone())
+}
 
 impl<'a> Reader<'a> {
     /// Where requests in clear text are sent. The port is that of an entry of `listen`, where nobody names one.
@@ -153,9 +164,10 @@ impl<'a> Reader<'a> {
             (None, None) => Ok(None),
             (Some(entry), None) => Err(self.fault(entry, CERT, format!("is there without {KEY}; give both or none"))),
             (None, Some(entry)) => Err(self.fault(entry, KEY, format!("is there without {CERT}; give both or none"))),
-            (Some(_), Some(_)) => {
+            (Some(cert_at), Some(key_at)) => {
                 let (cert, key) = (self.parsed(CERT, parse_path), self.parsed(KEY, parse_path));
-                Ok(Some(CertificateFiles { cert: cert?, key: key? }))
+                let (cert_at, key_at) = (written(cert_at), written(key_at));
+                Ok(Some(CertificateFiles { cert: cert?, cert_at, key: key?, key_at }))
             }
         }
     }
@@ -183,13 +195,15 @@ impl<'a> Reader<'a> {
         let mut file = |name: &str| match table.get(name) {
             Some(entry) => match &entry.value {
                 Value::Text(text) => parse_path(text)
+                    .map(|path| (path, written(entry)))
                     .map_err(|reason| self.fault(entry, CERTIFICATES, format!("{name}: {text:?} {reason}"))),
                 _ => Err(self.mismatch(entry, CERTIFICATES, format!("a path in quotes for {name}"))),
             },
             None => Err(self.fault(item, CERTIFICATES, format!("has an entry without {name}"))),
         };
         let (cert, key) = (file("cert_file"), file("key_file"));
-        Ok(CertificateFiles { cert: cert?, key: key? })
+        let ((cert, cert_at), (key, key_at)) = (cert?, key?);
+        Ok(CertificateFiles { cert, cert_at, key, key_at })
     }
 
     fn no_certificates(&mut self, entry: &Entry) -> super::reader::Noted {
@@ -200,7 +214,7 @@ impl<'a> Reader<'a> {
     fn clients(&mut self) -> Read<Option<ClientsConfig>> {
         let required = self.named(CLIENT_AUTH, REQUIRED);
         let users = self.client_users();
-        if self.raw.get(CLIENT_CA).is_none() {
+        let Some(entry) = self.raw.get(CLIENT_CA) else {
             let mut noted = None;
             let useless = [
                 (CLIENT_AUTH, !self.raw.is_default(CLIENT_AUTH)),
@@ -212,9 +226,9 @@ impl<'a> Reader<'a> {
                 noted = Some(self.fault(entry, path, reason));
             }
             return noted.map_or(Ok(None), Err);
-        }
+        };
         let ca = self.parsed(CLIENT_CA, parse_path);
-        Ok(Some(ClientsConfig { ca: ca?, required: required?, users: users? }))
+        Ok(Some(ClientsConfig { ca: ca?, ca_at: written(entry), required: required?, users: users? }))
     }
 
     fn client_users(&mut self) -> Read<BTreeMap<String, Vec<u8>>> {

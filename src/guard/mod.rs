@@ -20,6 +20,10 @@ use crate::reject::Reject;
 #[derive(Clone, Copy, Debug)]
 pub struct TooMany;
 
+/// The same: its head is longer than it may be.
+#[derive(Clone, Copy, Debug)]
+pub struct TooLong;
+
 /// Checks a request's method, target, `Host`, framing and expectation.
 ///
 /// # Errors
@@ -28,6 +32,9 @@ pub fn check(parts: &Parts) -> Result<(), Reject> {
     if parts.version == Version::HTTP_2 {
         if parts.extensions.get::<TooMany>().is_some() {
             return Err(Reject::TooMany);
+        }
+        if parts.extensions.get::<TooLong>().is_some() {
+            return Err(Reject::HeadTooLarge);
         }
         bare_values(&parts.headers)?;
     }

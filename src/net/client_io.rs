@@ -32,6 +32,9 @@ const TLS_HANDSHAKE: u8 = 0x16;
 const LINGER: Duration = Duration::from_secs(5);
 const LINGER_BYTES: usize = 16 << 20;
 
+/// The same, when the gate stops, for one that has been told so by frames, and sends nothing.
+const SILENCE: Duration = Duration::from_secs(1);
+
 /// What a client's bytes go through.
 #[derive(Debug)]
 pub enum Stream {
@@ -157,8 +160,9 @@ pub struct ClientIo {
     /// Set while bytes wait for the client.
     blocked_until: Option<Instant>,
     write_timer: Option<Pin<Box<Sleep>>>,
-    /// Set when our side has been closed and the client may still be sending: until when, and how much is read.
-    lingering: Option<(Pin<Box<Sleep>>, usize)>,
+    /// Set when our side has been closed and the client may still be sending: until when, at the latest, and how much is
+    /// read.
+    lingering: Option<(Pin<Box<Sleep>>, Instant, usize)>,
     /// Its place in the count, which a tunnel keeps: it belongs to the stream, not to who serves it.
     _admitted: Admitted,
 }
@@ -226,7 +230,7 @@ impl ClientIo {
 
     /// Reads and drops what comes, within bounds, until the client ends its side.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some((timer, left)) = &mut self.lingering else { return Poll::Ready(()) };
+        let Some((timer, latest, left)) = &mut self.lingering else { return Poll::Ready(()) };
         let mut sink = [0; 8 * 1024];
         loop {
             let mut sink = ReadBuf::new(&mut sink);
@@ -234,6 +238,9 @@ impl ClientIo {
                 Poll::Pending => return timer.as_mut().poll(cx),
                 Poll::Ready(Ok(())) if !sink.filled().is_empty() && *left > 0 => {
                     *left = left.saturating_sub(sink.filled().len());
+                    if !self.of_heads && self.activity.is_ending() {
+                        timer.as_mut().reset((*latest).min(Instant::now() + SILENCE));
+                    }
                 }
                 Poll::Ready(_) => return Poll::Ready(()),
             }
@@ -288,10 +295,7 @@ impl AsyncRead for ClientIo {
         this.look();
         match result {
             Poll::Pending => this.poll_wait(cx),
-            Poll::Ready(done) if !this.of_heads => {
-                this.activity.hears();
-                Poll::Ready(done)
-            }
+            Poll::Ready(done) if !this.of_heads => Poll::Ready(done),
             // Between requests there is nothing that could be cut off, and many clients end TLS without saying so.
             Poll::Ready(Err(error))
                 if error.kind() == io::ErrorKind::UnexpectedEof && !this.in_head && this.is_waiting_for_a_head() =>
@@ -359,7 +363,9 @@ impl AsyncWrite for ClientIo {
             let ended = Pin::new(&mut self.stream).poll_shutdown(cx);
             ready!(self.sent(ended, cx))?;
             if self.activity.has_unread() {
-                self.lingering = Some((Box::pin(tokio::time::sleep(LINGER)), LINGER_BYTES));
+                let now = Instant::now();
+                let until = now + if !self.of_heads && self.activity.is_ending() { SILENCE } else { LINGER };
+                self.lingering = Some((Box::pin(sleep_until(until)), now + LINGER, LINGER_BYTES));
             }
         }
         self.poll_linger(cx).map(Ok)

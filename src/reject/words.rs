@@ -77,6 +77,10 @@ impl Reject {
                 format!("The request's body is larger than {limit} bytes."),
                 s("The limit is limits.body in Mailwarden's configuration; the login page has one of its own."),
             ),
+            Reject::HeadTooLarge => (
+                s("The request's head is longer than the gate takes."),
+                s("Cookies of other programs on this host may be the reason: remove them, or have limits.head raised."),
+            ),
             Reject::ExpectationFailed => {
                 (s("The request expects something that the gate does not know."), s("Only 100-continue is known."))
             }

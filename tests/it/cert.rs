@@ -95,6 +95,31 @@ fn it_says_where_all_is_and_what_to_do_with_it() {
 }
 
 #[test]
+fn scripts_read_what_is_there_as_json() {
+    let (_top, dir) = nowhere();
+    done(&["new", "mail.dev.test", "192.0.2.7", "--allow", "dev.test"], &dir);
+    done(&["new", "b.dev.test"], &dir);
+    std::fs::write(dir.join("b.dev.test/certificate.pem"), "nonsense").unwrap();
+    let shown: serde_json::Value = serde_json::from_str(&done(&["show", "--format", "json"], &dir)).unwrap();
+    let at = std::fs::canonicalize(&dir).unwrap().display().to_string();
+    let (authority, certificates) = (&shown["authority"], &shown["certificates"]);
+    assert_eq!(authority["file"], format!("{at}/authority.pem"), "{shown:#}");
+    assert!(done(&["show"], &dir).contains(authority["sha256"].as_str().unwrap()), "{shown:#}");
+    let scopes = authority["scopes"].as_array().unwrap();
+    assert!(
+        ["mail.dev.test", "dev.test", "localhost"].iter().all(|scope| scopes.contains(&(*scope).into())),
+        "{shown:#}"
+    );
+    assert_eq!(certificates[0]["certificate"], format!("{at}/b.dev.test/certificate.pem"), "{shown:#}");
+    assert_eq!(certificates[0].get("names"), None, "{shown:#}");
+    assert_eq!(certificates[1]["key"], format!("{at}/mail.dev.test/key.pem"), "{shown:#}");
+    assert_eq!(certificates[1]["names"], serde_json::json!(["mail.dev.test", "192.0.2.7"]), "{shown:#}");
+    assert_eq!(certificates[1]["of_this_authority"], true, "{shown:#}");
+    let until: jiff::Timestamp = certificates[1]["not_after"].as_str().unwrap().parse().unwrap();
+    assert!(until > jiff::Timestamp::now(), "{shown:#}");
+}
+
+#[test]
 fn what_is_there_is_never_overwritten_and_the_way_on_is_told() {
     let (_top, dir) = nowhere();
     done(&["new", "mail.dev.test", "--allow", "dev.test"], &dir);

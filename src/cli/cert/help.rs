@@ -36,7 +36,8 @@ Examples:
 Exit codes: 0 done, 1 there is none or it could not be renewed, 2 wrong usage";
 
 pub(super) const SHOW: &str = "\
-Example:
+Examples:
   mailwarden cert show --dir ./tls
+  mailwarden cert show --format json | jq '.certificates[].not_after'
 
 Exit codes: 0 printed, 1 there is none or it cannot be read, 2 wrong usage";

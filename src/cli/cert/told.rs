@@ -72,7 +72,6 @@ pub(super) fn described(says: &Says, what: &str) -> String {
 
 /// How to trust an authority, system by system.
 pub(super) fn trust(trusted: &Path, says: &Says, der: &[u8]) -> String {
-    let fingerprint: Vec<String> = Sha256::digest(der).iter().map(|byte| format!("{byte:02X}")).collect();
     let number = says.common_name.split(' ').nth(2).unwrap_or("authority");
     let name = format!("mailwarden-{}", shell_word(Path::new(number)));
     let file = trusted.file_name().map(PathBuf::from).unwrap_or_default();
@@ -91,8 +90,14 @@ pub(super) fn trust(trusted: &Path, says: &Says, der: &[u8]) -> String {
          \x20                certutil -d sql:. -A -t C,, -n {name} -i {file}\n\
          curl             curl --cacert {file} https://NAME:8443/\n",
         full.display(),
-        fingerprint.join(":"),
+        fingerprint(der),
     )
+}
+
+/// By which people compare a certificate.
+pub(super) fn fingerprint(der: &[u8]) -> String {
+    let bytes: Vec<String> = Sha256::digest(der).iter().map(|byte| format!("{byte:02X}")).collect();
+    bytes.join(":")
 }
 
 /// A certificate of a PEM file: the first one.
@@ -112,7 +117,7 @@ pub(super) fn list(all: &[impl fmt::Display]) -> String {
 }
 
 /// The whole path: a configuration is read from another folder.
-fn full(path: &Path) -> PathBuf {
+pub(super) fn full(path: &Path) -> PathBuf {
     fs::canonicalize(path).or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.into())
 }
 

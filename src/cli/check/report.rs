@@ -8,6 +8,7 @@ use crate::auth::how_to_make;
 use crate::cli::Exit;
 use crate::config::model::{AccessConfig, CatcherKind, Config, RemoteContent, Scheme, UsersFile};
 use crate::config::{ConfigError, Place};
+use crate::net::tls::files::TlsFileError;
 use crate::permission::PermissionSet;
 
 /// Everything that was found. Scripts read it, so its names stay.
@@ -48,16 +49,31 @@ impl From<&ConfigError> for Fault {
     fn from(error: &ConfigError) -> Self {
         let mut fault =
             Fault { key: error.key.clone(), reason: error.reason.clone(), text: error.to_string(), ..Fault::default() };
-        match &error.place {
+        fault.set_place(&error.place);
+        fault
+    }
+}
+
+impl From<TlsFileError> for Fault {
+    fn from(error: TlsFileError) -> Self {
+        let (key, text) = (Some(error.key.to_owned()), error.to_string());
+        let mut fault = Fault { key, reason: error.reason, text, ..Fault::default() };
+        fault.set_place(&error.at.0);
+        fault
+    }
+}
+
+impl Fault {
+    fn set_place(&mut self, place: &Place) {
+        match place {
             Place::Default => {}
             Place::File { path, line, column } => {
-                fault.file = Some(path.display().to_string());
-                (fault.line, fault.column) = (*line, *column);
+                self.file = Some(path.display().to_string());
+                (self.line, self.column) = (*line, *column);
             }
-            Place::Environment { name } => fault.environment = Some(name.clone()),
-            Place::Flag { name } => fault.flag = Some(name.clone()),
+            Place::Environment { name } => self.environment = Some(name.clone()),
+            Place::Flag { name } => self.flag = Some(name.clone()),
         }
-        fault
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use super::UsersReport;
-use super::report::{Fault, Report, shown};
+use super::report::{Report, shown};
 use crate::config::model::{Config, Listen, Scheme, TlsConfig, TlsVersion};
 use crate::net::tls::expiry::date;
 use crate::net::tls::files::{self, Loaded};
@@ -61,8 +61,7 @@ impl Report {
         let loaded = match files::load(tls) {
             Ok(loaded) => loaded,
             Err(error) => {
-                let (key, text) = (Some(error.key.to_owned()), error.to_string());
-                self.errors.push(Fault { key, reason: error.reason, text, ..Fault::default() });
+                self.errors.push(error.into());
                 return None;
             }
         };

@@ -39,6 +39,7 @@ fn renewal(file: &Path) -> Option<String> {
 mod tests {
     use super::*;
     use crate::config::model::{CertificateFiles, TlsVersion};
+    use crate::config::{Place, Written};
 
     #[test]
     fn one_out_of_its_time_is_a_warning_and_its_key_need_not_be_readable() {
@@ -46,7 +47,11 @@ mod tests {
         let cert = folder.path().join("cert.pem");
         let pair = rcgen::generate_simple_self_signed(["dev.test".to_owned()]).unwrap();
         std::fs::write(&cert, pair.cert.pem()).unwrap();
-        let files = |cert| CertificateFiles { cert, key: folder.path().join("no.key") };
+        let at = || Written(Place::Default);
+        let files = |cert| {
+            let key = folder.path().join("no.key");
+            CertificateFiles { cert, cert_at: at(), key, key_at: at() }
+        };
         let certificates = vec![files(cert), files(folder.path().join("none.pem"))];
         let config = TlsConfig { certificates, min_version: TlsVersion::Tls12, http2: true, clients: None };
         let mut report = Report::default();

@@ -25,7 +25,7 @@ use crate::auth::Stamp;
 use crate::auth::certificate::{ClientCertificates, Clients};
 use crate::auth::users::Unreadable;
 use crate::config::model::{CertificateFiles, ClientsConfig, TlsConfig, TlsVersion};
-use crate::config::os_reason;
+use crate::config::{Place, Written, os_reason};
 
 /// More than any chain or list of authorities that people write.
 const LONGEST: u64 = 4 << 20;
@@ -67,7 +67,9 @@ pub struct Shown {
 /// Why a file of TLS cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFileError {
-    /// The key of the configuration that names it.
+    /// Where the configuration names it.
+    pub at: Written,
+    /// The key that does.
     pub key: &'static str,
     /// The file.
     pub file: PathBuf,
@@ -77,7 +79,13 @@ pub struct TlsFileError {
 
 impl fmt::Display for TlsFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} {}", self.key, self.file.display(), self.reason)
+        match &self.at.0 {
+            // The variable's or the flag's name says it.
+            at @ (Place::Environment { .. } | Place::Flag { .. }) => write!(f, "{at}: ")?,
+            at @ Place::File { .. } => write!(f, "{at}: {}: ", self.key)?,
+            Place::Default => write!(f, "{}: ", self.key)?,
+        }
+        write!(f, "{} {}", self.file.display(), self.reason)
     }
 }
 
@@ -114,7 +122,7 @@ pub fn load(config: &TlsConfig) -> Result<Loaded, TlsFileError> {
 pub fn dates(config: &TlsConfig) -> impl Iterator<Item = Result<Shown, TlsFileError>> {
     config.certificates.iter().enumerate().map(|(index, files)| {
         let key = if index == 0 { "tls.cert_file" } else { "tls.certificates" };
-        let wrong = |reason| TlsFileError { key, file: files.cert.clone(), reason };
+        let wrong = |reason| TlsFileError { at: files.cert_at.clone(), key, file: files.cert.clone(), reason };
         let chain = chain(&read(&files.cert).map_err(wrong)?).map_err(wrong)?;
         shown(files, &chain).map_err(wrong)
     })
@@ -138,8 +146,9 @@ fn pair(
         true => ("tls.cert_file", "tls.key_file"),
         false => ("tls.certificates", "tls.certificates"),
     };
-    let wrong_cert = |reason| TlsFileError { key: cert_key, file: files.cert.clone(), reason };
-    let wrong_key = |reason| TlsFileError { key: key_key, file: files.key.clone(), reason };
+    let wrong_cert =
+        |reason| TlsFileError { at: files.cert_at.clone(), key: cert_key, file: files.cert.clone(), reason };
+    let wrong_key = |reason| TlsFileError { at: files.key_at.clone(), key: key_key, file: files.key.clone(), reason };
     let (cert, key) = (read(&files.cert).map_err(wrong_cert)?, read(&files.key).map_err(wrong_key)?);
     for content in [&cert, &key] {
         digest.update(Sha256::digest(content));
@@ -176,7 +185,8 @@ fn pair(
 
 /// Who vouches for clients.
 fn authorities(config: &ClientsConfig, digest: &mut Sha256) -> Result<Clients, TlsFileError> {
-    let wrong = |reason| TlsFileError { key: "tls.client_ca_file", file: config.ca.clone(), reason };
+    let key = "tls.client_ca_file";
+    let wrong = |reason| TlsFileError { at: config.ca_at.clone(), key, file: config.ca.clone(), reason };
     let content = read(&config.ca).map_err(wrong)?;
     let own: [u8; 32] = Sha256::digest(&*content).into();
     digest.update(own);

@@ -164,6 +164,49 @@ fn pings_settings_and_priorities_that_are_never_read_are_not_answered_into_memor
     }
 }
 
+/// CVE-2019-9512, CVE-2019-9513, CVE-2019-9515 and their kin: by clients that take the answers, so that nothing but the gate
+/// slows them.
+#[test]
+fn frames_that_bring_nothing_end_the_connection() {
+    let (_catcher, gate) = gate("");
+    for frame in [
+        Frame::new(PING, 0, 0, [7; 8]),
+        Frame::new(PING, ACK, 0, [7; 8]),
+        Frame::new(SETTINGS, 0, 0, [0, 4, 0, 1, 0, 0]),
+        Frame::new(PRIORITY, 0, 1, [0, 0, 0, 0, 9]),
+        Frame::new(WINDOW_UPDATE, 0, 1, 1_u32.to_be_bytes()),
+        Frame::new(99, 0, 0, [7; 100]),
+    ] {
+        let mut client = Client::connect(&gate, &[]);
+        assert!(client.is_alive(1));
+        client.is_polite = false;
+        let piece = frame.bytes().repeat(500);
+        let (mut sent, mut code) = (0, None);
+        let begun = Instant::now();
+        while code.is_none() {
+            assert!(begun.elapsed() < PATIENCE && sent < 64 << 20, "{frame:?} goes on and on");
+            if client.try_send(&piece).is_err() {
+                break;
+            }
+            sent += piece.len();
+            while let Some(Some(answer)) = client.next_within(Duration::from_millis(1)) {
+                if answer.kind == GOAWAY {
+                    code = Some((answer.code(), answer.payload[..4].to_vec()));
+                }
+            }
+        }
+        let code = code.or_else(|| {
+            let last = std::iter::from_fn(|| client.next()).find(|frame| frame.kind == GOAWAY)?;
+            Some((last.code(), last.payload[..4].to_vec()))
+        });
+        assert_eq!(code, Some((ENHANCE_YOUR_CALM, vec![0, 0, 0, 1])), "{frame:?} after {sent} bytes");
+        assert!(sent >= 1 << 20, "{frame:?} after {sent} bytes");
+        drop(client);
+        others_are_served(&gate);
+    }
+    gate.access_line(|line| line.contains("status=429") && line.contains("HTTP/2 flood"));
+}
+
 /// CVE-2019-9518, and the same with one byte in each.
 #[test]
 fn data_in_tiny_frames_that_nobody_reads_costs_little_memory() {

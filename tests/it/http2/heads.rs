@@ -3,8 +3,10 @@
 
 use super::{before_any, catcher, upstream};
 use crate::support::gate::Gate;
-use crate::support::http2::frames::{Client, DATA, END_STREAM, GOAWAY, HEADERS, PROTOCOL_ERROR, RST_STREAM, get};
-use crate::support::http2::orderly;
+use crate::support::http2::frames::{
+    CONTINUATION, Client, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, NO_ERROR, PROTOCOL_ERROR, RST_STREAM, get,
+};
+use crate::support::http2::{frames, orderly};
 
 const AS_ANNA: (&str, &str) = ("authorization", "Basic YW5uYTpzZWNyZXQ=");
 
@@ -145,9 +147,32 @@ fn a_body_that_is_not_as_long_as_it_says_reaches_nobody_whole() {
 #[test]
 fn a_head_over_the_limit_is_431_and_the_next_is_answered() {
     let catcher = catcher();
-    let gate = Gate::to(catcher.http_addr()).config("limits.head = \"8KiB\"").secure().start();
+    let gate = Gate::to(catcher.http_addr()).config("limits.head = \"8KiB\"").with_status().secure().start();
     let mut client = orderly::Client::connect(&gate);
     let long = format!("{}x-long: {}\r\n", super::AS_ANNA, "x".repeat(9 << 10));
+    let before = gate.metric("mailwarden_refusals_total{reason=\"head too large\"}").unwrap_or(0.0);
     assert_eq!(client.request("GET /messages", &long).status, 431);
     assert_eq!(client.request("GET /messages", super::AS_ANNA).status, 200);
+    gate.access_line(|line| {
+        line.contains("status=431") && line.contains("version=HTTP/2.0") && line.contains("head too large")
+    });
+    assert_eq!(gate.metric("mailwarden_refusals_total{reason=\"head too large\"}"), Some(before + 1.0));
+    // One that is far longer is refused before it is a request; what is longer still ends the connection.
+    for (long, outcome) in [(17 << 10, Some(431)), (80 << 10, None)] {
+        let mut client = frames::Client::connect(&gate, &[]);
+        client.is_polite = false;
+        let long = "x".repeat(long);
+        let block = frames::block(&frames::get("/messages", &[("x-long", long.as_str())]));
+        let mut pieces: Vec<_> = block.chunks(16 << 10).collect();
+        let last = pieces.pop().unwrap();
+        for (at, piece) in pieces.into_iter().enumerate() {
+            let (kind, flags) = if at == 0 { (HEADERS, END_STREAM) } else { (CONTINUATION, 0) };
+            let _ = client.try_send(&frames::Frame::new(kind, flags, 1, piece).bytes());
+        }
+        let _ = client.try_send(&frames::Frame::new(CONTINUATION, END_HEADERS, 1, last).bytes());
+        match outcome {
+            Some(status) => assert_eq!(client.status(1), status),
+            None => assert_ne!(client.farewell(), NO_ERROR),
+        }
+    }
 }

@@ -187,3 +187,50 @@ fn a_body_that_stops_coming_is_408_and_ends_its_stream_only() {
     assert_eq!(client.answer(sent).status, 408);
     assert_eq!(client.request("GET /.mailwarden/none", "").status, 401);
 }
+
+/// A frame without a byte is no part of a body, and one with a byte is, as a chunk is in HTTP/1
+/// (`bodies::a_body_that_trickles_is_not_cut_as_long_as_it_moves`).
+#[test]
+fn a_body_of_which_only_empty_frames_come_is_408_and_one_that_trickles_goes_on() {
+    let upstream: TcpListener = upstream();
+    let config = "upstream.catcher = \"generic\"\ntimeouts.request_body = \"1s\"";
+    let gate = Gate::to(upstream.local_addr().unwrap()).config(config).secure().start();
+    let post: Vec<_> = get("/", &[]).into_iter().map(|(name, value)| (name, value.replace("GET", "POST"))).collect();
+    let post: Vec<_> = post.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let pause = Duration::from_millis(200);
+    for payload in [&b""[..], b"x"] {
+        let mut client = Client::connect(&gate, &[]);
+        client.head(1, &post, false);
+        let begun = Instant::now();
+        let status = loop {
+            if begun.elapsed() > 8 * pause && !payload.is_empty() {
+                break None;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it goes on and on");
+            client.frame(DATA, 0, 1, payload);
+            if let Some(Some(frame)) = client.next_within(pause)
+                && frame.kind == HEADERS
+            {
+                break Some(frame.status());
+            }
+        };
+        assert_eq!(status, payload.is_empty().then_some(408));
+    }
+}
+
+#[test]
+fn who_was_refused_and_sends_on_holds_no_connection_by_it() {
+    let (_catcher, gate) = gate("timeouts.keep_alive = \"300ms\"");
+    let mut client = Client::connect(&gate, &[]);
+    client.is_polite = false;
+    let head = [(":method", "POST"), (":scheme", "https"), (":authority", "dev.test"), (":path", "/messages")];
+    client.head(1, &head, false);
+    assert_eq!(client.status(1), 401);
+    let begun = Instant::now();
+    // It takes no notice of what the gate says, and answers no ping.
+    let more = Frame::new(DATA, 0, 1, *b"x").bytes();
+    while client.try_send(&more).is_ok() {
+        assert!(begun.elapsed() < PATIENCE, "it goes on and on");
+        let _ = client.next_within(MOMENT / 3);
+    }
+}

@@ -207,6 +207,9 @@ fn what_cannot_be_used_ends_a_start_with_78_and_check_says_the_same() {
     );
     std::fs::write(&file, config).unwrap();
     let not_first = format!("{}{}", authority.pem(), pair.cert);
+    let line =
+        |key: &str| 1 + std::fs::read_to_string(&file).unwrap().lines().position(|line| line.starts_with(key)).unwrap();
+    let (cert_line, key_line) = (line("cert_file"), line("key_file"));
     for (cert, key, said) in [
         (pair.cert.as_str(), other.key.as_str(), "tls.key_file: KEY does not fit the certificate in CERT"),
         (
@@ -230,6 +233,9 @@ fn what_cannot_be_used_ends_a_start_with_78_and_check_says_the_same() {
             let error = String::from_utf8_lossy(&output.stderr).into_owned();
             assert_eq!(output.status.code(), Some(78), "{command}: {error}");
             assert!(error.contains(&said), "{command}: {error}\nwanted {said}");
+            // With the place, as other messages have it.
+            let place = if said.starts_with("tls.cert_file") { cert_line } else { key_line };
+            assert!(error.contains(&format!("{}:{place}: tls.", file.display())), "{command}: {error}");
         }
     }
 }

@@ -11,6 +11,18 @@ use hyper::ext::Protocol;
 
 use crate::forward::upgrade::Extended;
 
+/// How long a head is, as SETTINGS_MAX_HEADER_LIST_SIZE counts it (RFC 9113 section 6.5.2): each field with 32 bytes more.
+pub(super) fn length<B>(request: &Request<B>) -> usize {
+    const EACH: usize = 32;
+    const PSEUDO: usize = ":method".len() + ":scheme".len() + ":authority".len() + ":path".len() + 4 * EACH;
+    let uri = request.uri();
+    let named = [uri.scheme_str(), uri.authority().map(|authority| authority.as_str())];
+    let target = uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let own = request.method().as_str().len() + target + named.into_iter().flatten().map(str::len).sum::<usize>();
+    let fields = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + EACH);
+    PSEUDO + own + fields.sum::<usize>()
+}
+
 /// Translates what was received.
 ///
 /// - `:authority` becomes `Host`. A `Host` that says something else stays beside it: two of them are refused.
@@ -142,6 +154,13 @@ mod tests {
             request.headers_mut().insert(name.clone(), HeaderValue::from_static("y"));
             assert_eq!(received(request).headers().contains_key(&name), is_token, "{name}");
         }
+    }
+
+    #[test]
+    fn a_head_is_as_long_as_http2_counts_it() {
+        let request = asked(Method::GET, "https://dev/a?b", &[("x", "yz"), ("x", "")]);
+        let pseudo = ":methodGET:schemehttps:authoritydev:path/a?b".len() + 4 * 32;
+        assert_eq!(length(&request), pseudo + (1 + 2 + 32) + (1 + 32));
     }
 
     #[test]

@@ -2,10 +2,13 @@
 //!
 //! Requests are translated at this edge (`head`) and are from then on like those of HTTP/1. Each has a task of its own
 //! (`streams`), by which one that its client reads too slowly ends alone; `answer` shows it how far an answer is. What a
-//! connection may cost is bounded by the numbers below: hyper and h2 hold to them, and end a connection that floods.
+//! connection may cost is bounded by the numbers below, to which hyper and h2 hold, and by what it owes (`meter`): one that
+//! floods is ended.
 
 mod answer;
 mod head;
+mod meter;
+mod metered;
 mod streams;
 
 use std::convert::Infallible;
@@ -23,6 +26,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio_util::sync::CancellationToken;
 
 use self::answer::Answer;
+use self::metered::Metered;
 use self::streams::{Executor, Streams};
 use super::limits;
 use crate::app::{App, Connected, Last};
@@ -41,6 +45,9 @@ const STREAMS: u32 = 100;
 const WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 512 << 10;
 
+/// How many times as long as it may be a head is let through, to be refused by us: what h2 answers has no line in the log.
+const HEADS: usize = 2;
+
 /// How much of an answer waits in h2 for its client, in bytes; what is beyond it is the read-ahead's, with its budget.
 const SEND_BUFFER: usize = 64 << 10;
 
@@ -52,6 +59,9 @@ const ERROR_RESETS: usize = 256;
 /// For how long a client that says nothing is waited for when the connection is to end: it answers our GOAWAY's ping
 /// within a round trip.
 const GOODBYE: Duration = Duration::from_secs(1);
+
+/// What the access log says of one.
+const FLOOD: &str = "HTTP/2 flood";
 
 /// Serves it until it ends, or until `stop` is called and its requests have been answered.
 pub(super) async fn serve(
@@ -67,18 +77,24 @@ pub(super) async fn serve(
     // A client may be in the middle of a body when we end.
     activity.leaves_unread();
     let streams = Streams::new(app.tracker().clone(), admitted.places(), limits.send);
-    let io = TokioIo::new(ClientIo::of_frames(stream, limits, Arc::clone(&activity), admitted));
+    let io = ClientIo::of_frames(stream, limits, Arc::clone(&activity), admitted);
+    let io = TokioIo::new(Metered::new(io, Arc::clone(&activity), app.limits().head));
 
     let service = {
-        let (app, streams) = (Arc::clone(&app), Arc::clone(&streams));
+        let (app, streams, activity) = (Arc::clone(&app), Arc::clone(&streams), Arc::clone(&activity));
         service_fn(move |request: Request<Incoming>| {
+            activity.begins_elsewhere();
             let (app, connected, turn) = (Arc::clone(&app), Arc::clone(&connected), streams.opened());
             async move {
                 let limit = app.timeouts().request_body;
+                let is_too_long = head::length(&request) >= app.limits().head;
                 let mut request = head::received(request).map(|incoming| Body::stream(incoming, Some(limit)));
                 turn.is_told_by(&mut request);
                 if turn.is_too_many() {
                     request.extensions_mut().insert(guard::TooMany);
+                }
+                if is_too_long {
+                    request.extensions_mut().insert(guard::TooLong);
                 }
                 // Apart: hyper moves what is made here from hand to hand until it is a task.
                 let mut response = Box::pin(app.handle(request, &connected)).await;
@@ -93,7 +109,7 @@ pub(super) async fn serve(
             }
         })
     };
-    let head = u32::try_from(app.limits().head).unwrap_or(u32::MAX);
+    let head = u32::try_from(app.limits().head.saturating_mul(HEADS)).unwrap_or(u32::MAX);
     let connection = http2::Builder::new(Executor::of(&streams))
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
@@ -111,18 +127,23 @@ pub(super) async fn serve(
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = stop.cancelled() => leave(connection, &streams, &activity).await,
+        () = stop.cancelled() => {
+            activity.ends();
+            leave(connection, &streams, &activity).await
+        }
         () = streams.unused(limits.head, limits.keep_alive) => leave(connection, &streams, &activity).await,
     };
-    if let Err(error) = ended {
-        broke(&app, peer, &error);
+    match ended {
+        _ if activity.is_flood() => app.unparsed(peer, StatusCode::TOO_MANY_REQUESTS, FLOOD),
+        Ok(()) => {}
+        Err(error) => broke(&app, peer, &error),
     }
 }
 
 /// Says that no more requests are taken, and ends when those that are there have been answered: the client has a round
 /// trip's time for those on their way (RFC 9113 section 6.8).
 async fn leave<S>(
-    mut connection: Pin<&mut http2::Connection<TokioIo<ClientIo>, S, Executor>>,
+    mut connection: Pin<&mut http2::Connection<TokioIo<Metered<ClientIo>>, S, Executor>>,
     streams: &Streams,
     activity: &Activity,
 ) -> hyper::Result<()>
@@ -159,7 +180,7 @@ fn broke(app: &App, peer: Peer, error: &hyper::Error) {
         source = cause.source();
     }
     match reason {
-        Some(h2::Reason::ENHANCE_YOUR_CALM) => app.unparsed(peer, StatusCode::TOO_MANY_REQUESTS, "HTTP/2 flood"),
+        Some(h2::Reason::ENHANCE_YOUR_CALM) => app.unparsed(peer, StatusCode::TOO_MANY_REQUESTS, FLOOD),
         Some(_) => app.unparsed(peer, StatusCode::BAD_REQUEST, "not HTTP/2"),
         // It answered no ping.
         None => tracing::debug!(%peer, %error, "a connection broke"),
