@@ -16,7 +16,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use tokio::sync::OnceCell;
 
 use super::{Held, Room};
@@ -40,10 +40,10 @@ pub(in crate::forward) struct Wanted {
 }
 
 impl Wanted {
-    /// As `request` asks for it.
-    pub(in crate::forward) fn by<B>(request: &Request<B>) -> Self {
+    /// As a `method` request with these `fields` asks for it.
+    pub(in crate::forward) fn by(method: &Method, fields: &HeaderMap) -> Self {
         let (mut site, mut codings, mut known) = (None, Codings::default(), Vec::new());
-        for (name, value) in request.headers() {
+        for (name, value) in fields {
             match *name {
                 header::ACCEPT_ENCODING => codings.read(value),
                 header::IF_NONE_MATCH => known.push(value.clone()),
@@ -52,7 +52,7 @@ impl Wanted {
             }
         }
         let is_ours = matches!(site, None | Some(b"same-origin" | b"none"));
-        Self { packed: is_ours && codings.take_gzip(), only_head: request.method() == Method::HEAD, known }
+        Self { packed: is_ours && codings.take_gzip(), only_head: method == Method::HEAD, known }
     }
 
     /// Whether the client has what `tag` names (RFC 9110 section 13.1.2; compared weakly).
@@ -228,11 +228,11 @@ mod tests {
     use super::*;
 
     fn wanted(fields: &[(&'static str, &'static str)]) -> Wanted {
-        let mut request = Request::new(());
+        let mut map = HeaderMap::new();
         for (name, value) in fields {
-            request.headers_mut().append(*name, HeaderValue::from_static(value));
+            map.append(*name, HeaderValue::from_static(value));
         }
-        Wanted::by(&request)
+        Wanted::by(&Method::GET, &map)
     }
 
     async fn sent(whole: &Whole, fields: &[(&'static str, &'static str)]) -> (Response<()>, Bytes) {
