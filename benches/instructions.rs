@@ -1,11 +1,11 @@
-//! How many instructions does a request cost the gate? `cargo bench --bench instructions`
+//! How many instructions does a request cost the gate? `cargo bench --profile counted --bench instructions`
 //!
 //! The real binary runs under callgrind with one worker and answers requests on one kept connection, in two runs of
 //! different length; the difference, divided by the difference of their lengths, is the cost of a request without the
 //! start and the first ones. Unlike time it is the same on a busy machine. The figures of the last change that meant to
 //! change them are in `benches/instructions.txt`: more than five per cent above fails, another compiler only warns.
 //!
-//! `cargo bench --bench instructions -- --write` writes the file.
+//! `cargo bench --profile counted --bench instructions -- --write` writes the file; `tests/run` compares with it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

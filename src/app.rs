@@ -191,7 +191,7 @@ impl App {
         guard::names(&live.hosts, &parts, client)?;
         let listening = connected.local.map(|local| local.port());
         let secured = connected.is_secured();
-        self.by_tls(&Public::of(&parts, client, secured, listening), &parts)?;
+        self.by_tls(|| Public::of(&parts, client, secured, listening), &parts)?;
         let handshake = forward::is_websocket(&parts);
 
         let site = &live.site;

@@ -15,11 +15,10 @@ impl App {
     ///
     /// # Errors
     /// The redirect, or the reason why there is none to be had.
-    pub(super) fn by_tls(&self, public: &Public, parts: &Parts) -> Result<(), Reject> {
-        match self.redirect {
-            Some(port) if !public.https => Err(redirect::to_https(public, parts, port)),
-            _ => Ok(()),
-        }
+    pub(super) fn by_tls(&self, public: impl FnOnce() -> Public, parts: &Parts) -> Result<(), Reject> {
+        let Some(port) = self.redirect else { return Ok(()) };
+        let public = public();
+        if public.https { Ok(()) } else { Err(redirect::to_https(&public, parts, port)) }
     }
 
     /// What a browser is told of coming back, if it came by TLS (RFC 6797 section 7.2) and is to be told anything.

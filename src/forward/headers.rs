@@ -5,10 +5,12 @@
 //! X-Forwarded-User` can take them away again (the hole of Apache's CVE-2022-31813, Traefik's CVE-2024-45410 and
 //! Go's CVE-2021-33197).
 
+use std::borrow::Cow;
+
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::client_addr::{Client, Peer, X_FORWARDED_FOR};
-use crate::guard;
+use crate::guard::{self, cors};
 
 /// `X-Forwarded-Host`.
 pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -20,7 +22,7 @@ pub const X_FORWARDED_USER: HeaderName = HeaderName::from_static("x-forwarded-us
 pub const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// Whether a field concerns one connection only, whether `Connection` names it or not.
-fn is_hop_by_hop(name: &HeaderName) -> bool {
+pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
     use http::header::{
         CONNECTION, EXPECT, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
     };
@@ -30,45 +32,25 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
     ) || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "http2-settings")
 }
 
-/// Removes hop-by-hop fields and those that any `Connection` line names.
-///
-/// `HeaderMap::remove` returns the first line only, so the lines are read before one is removed.
-pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    // Looking for what is there is cheaper than removing what nearly never is; nearly always that is `Connection` alone, and
-    // then nothing is allocated.
-    let is_going = |name: &&HeaderName| is_hop_by_hop(name) && **name != header::CONNECTION;
-    let mut going: Vec<HeaderName> = headers.keys().filter(is_going).cloned().collect();
-    let mut has_connection = false;
+/// The fields that any `Connection` line names.
+pub(super) fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    // Nearly always empty, and then nothing is allocated.
+    let mut named = Vec::new();
     for line in headers.get_all(header::CONNECTION) {
-        has_connection = true;
         for token in line.as_bytes().split(|byte| *byte == b',') {
             let token = token.trim_ascii();
             // The two tokens of nearly every request name no field.
             if !token.eq_ignore_ascii_case(b"keep-alive") && !token.eq_ignore_ascii_case(b"close") {
-                going.extend(HeaderName::from_bytes(token));
+                named.extend(HeaderName::from_bytes(token));
             }
         }
     }
-    if has_connection {
-        headers.remove(header::CONNECTION);
-    }
-    for name in going {
-        headers.remove(name);
-    }
+    named
 }
 
-/// Fields by which a request asks to be taken for one of another method.
-static METHOD_OVERRIDES: [HeaderName; 3] = [
-    HeaderName::from_static("x-http-method-override"),
-    HeaderName::from_static("x-http-method"),
-    HeaderName::from_static("x-method-override"),
-];
-
-/// Removes what would make another method of a request than the one that was permitted.
-pub fn strip_method_overrides(headers: &mut HeaderMap) {
-    for name in &METHOD_OVERRIDES {
-        headers.remove(name);
-    }
+/// Whether a field asks that its request be taken for one of another method.
+pub(super) fn is_method_override(name: &HeaderName) -> bool {
+    matches!(name.as_str(), "x-http-method-override" | "x-http-method" | "x-method-override")
 }
 
 /// Whether any line of `name` has `token` in its comma-separated list, in any case.
@@ -79,19 +61,10 @@ pub fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
     })
 }
 
-/// Removes what a client must not say: every spelling of a forwarding or identity field, another target than the request's
-/// own, every name with an underscore, which CGI and Rack fold into the same variable as the name with a dash, and a
-/// handshake's fields where there is none.
-pub fn strip_claims(headers: &mut HeaderMap, is_handshake: bool) {
-    // Nearly always empty, and then nothing is allocated.
-    let is_claim = |name: &[u8]| is_claim(name) || (!is_handshake && name.starts_with(b"sec-websocket-"));
-    let claims: Vec<HeaderName> = headers.keys().filter(|name| is_claim(name.as_str().as_bytes())).cloned().collect();
-    for name in claims {
-        headers.remove(name);
-    }
-}
-
-fn is_claim(name: &[u8]) -> bool {
+/// Whether a field is one that a client must not say: every spelling of a forwarding or identity field, another target than
+/// the request's own, every name with an underscore, which CGI and Rack fold into the same variable as the name with a dash,
+/// and a handshake's fields where there is none.
+pub(super) fn is_claim(name: &[u8], is_handshake: bool) -> bool {
     name.contains(&b'_')
         || match name.first() {
             Some(b'x') => {
@@ -100,6 +73,7 @@ fn is_claim(name: &[u8]) -> bool {
                     || is(name, b"x-real-ip")
                     || OTHER_TARGETS.iter().any(|claim| is(name, claim))
             }
+            Some(b's') => !is_handshake && name.starts_with(b"sec-websocket-"),
             Some(b'f') => is(name, b"forwarded"),
             Some(b'r') => is(name, b"remote-user"),
             // CGI makes HTTP_PROXY of it, which programs take for the proxy to use (CVE-2016-5385).
@@ -140,9 +114,9 @@ pub struct Way<'a> {
 /// What a trusted peer said, taken aside before claims are stripped.
 #[derive(Debug, Default)]
 pub struct Believed {
-    forwarded_for: Vec<HeaderValue>,
-    host: Option<HeaderValue>,
-    proto: Option<HeaderValue>,
+    pub(super) forwarded_for: Vec<HeaderValue>,
+    pub(super) host: Option<HeaderValue>,
+    pub(super) proto: Option<HeaderValue>,
 }
 
 impl Believed {
@@ -182,30 +156,6 @@ pub fn first(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
     }
 }
 
-/// Adds our fields: where the request came from and whose it is, if anybody's by name. `headers` has no claims any
-/// more.
-pub fn add_ours(headers: &mut HeaderMap, way: &Way<'_>, believed: Believed, user: Option<HeaderValue>) {
-    let client_value =
-        if way.client.addr == way.peer { way.peer_value.cloned() } else { address_value(way.client.addr) };
-    let forwarded_for = appended(&believed.forwarded_for, way.peer_value);
-    let proto = match believed.proto {
-        _ if way.secured => const { HeaderValue::from_static("https") },
-        Some(proto) => proto,
-        None => const { HeaderValue::from_static("http") },
-    };
-    for (name, value) in [
-        (X_REAL_IP, client_value),
-        (X_FORWARDED_FOR, forwarded_for),
-        (X_FORWARDED_HOST, believed.host.or_else(|| way.host.cloned())),
-        (X_FORWARDED_PROTO, Some(proto)),
-        (X_FORWARDED_USER, user),
-    ] {
-        if let Some(value) = value {
-            headers.insert(name, value);
-        }
-    }
-}
-
 /// An address as a field's value.
 #[must_use]
 pub fn address_value(peer: Peer) -> Option<HeaderValue> {
@@ -213,21 +163,37 @@ pub fn address_value(peer: Peer) -> Option<HeaderValue> {
 }
 
 /// The lines of a trusted peer's `X-Forwarded-For` as one, with the peer itself behind them.
-fn appended(before: &[HeaderValue], peer: Option<&HeaderValue>) -> Option<HeaderValue> {
+pub(super) fn appended<'a>(before: &[HeaderValue], peer: Option<&'a HeaderValue>) -> Option<Cow<'a, HeaderValue>> {
     if before.is_empty() {
-        return peer.cloned();
+        return peer.map(Cow::Borrowed);
     }
     let all: Vec<&[u8]> = before.iter().chain(peer).map(HeaderValue::as_bytes).collect();
-    HeaderValue::from_bytes(&all.join(&b", "[..])).ok()
+    HeaderValue::from_bytes(&all.join(&b", "[..])).ok().map(Cow::Owned)
 }
 
-/// Readies an answer's fields for the client: hop-by-hop fields go, and a length that a transfer coding overrode (RFC
-/// 9112 section 6.3) with them, since hyper decodes the coding and leaves the wrong length in place.
+/// Readies an answer's fields for the client: hop-by-hop fields go with everything that any `Connection` line names, what a
+/// catcher says of other sites, and a length that a transfer coding overrode (RFC 9112 section 6.3), since the coding is
+/// taken off and the wrong length would stay in place.
 pub fn clean_answer(headers: &mut HeaderMap) {
-    if headers.contains_key(header::TRANSFER_ENCODING) {
-        headers.remove(header::CONTENT_LENGTH);
+    // Looking for what is there is cheaper than removing what nearly never is; nearly always that is `Connection` alone, and
+    // then nothing is allocated.
+    let (mut has_connection, mut going) = (false, Vec::new());
+    for name in headers.keys() {
+        match *name {
+            header::CONNECTION => has_connection = true,
+            header::TRANSFER_ENCODING => going.extend([header::TRANSFER_ENCODING, header::CONTENT_LENGTH]),
+            _ if is_hop_by_hop(name) || cors::is_about_readers(name) => going.push(name.clone()),
+            _ => {}
+        }
     }
-    strip_hop_by_hop(headers);
+    if has_connection {
+        // `HeaderMap::remove` returns the first line only, so the lines are read before one is removed.
+        going.extend(named_by_connection(headers));
+        headers.remove(header::CONNECTION);
+    }
+    for name in going {
+        headers.remove(name);
+    }
 }
 
 #[cfg(test)]

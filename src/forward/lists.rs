@@ -32,7 +32,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 pub(super) use self::plain::is_plain;
 pub(super) use self::whole::Wanted;
-use self::whole::Whole;
+use self::whole::{Tags, Whole};
 use crate::body::{Body, BodyError, Unread};
 use crate::reject::{Reject, UpstreamFault};
 
@@ -51,6 +51,7 @@ pub struct Lists {
     asked: Mutex<Asked>,
     /// Rings when a request is not on its way any more.
     landed: Notify,
+    tags: Tags,
     held: Arc<AtomicUsize>,
 }
 
@@ -158,18 +159,17 @@ impl Lists {
     /// # Errors
     /// When the list breaks off on its way here.
     pub(super) async fn sent(&self, listed: Listed, wanted: &Wanted) -> Result<Response<Body>, Reject> {
-        let whole = match listed {
-            Listed::Whole(whole) => whole,
+        match listed {
+            Listed::Whole(whole) => Ok(whole.as_wanted(wanted, &self.tags, &self.held).await),
             Listed::Alone(mut answer) if wanted.only_head => {
                 whole::say_it_varies(&mut answer);
-                return Ok(answer);
+                Ok(answer)
             }
             Listed::Alone(answer) => match self.room_for(&answer).filter(|_| whole::is_ours_to_tag(answer.headers())) {
-                Some(room) => whole_of(answer, room).await?,
-                None => return Ok(answer),
+                Some(room) => Ok(whole_of(answer, room).await?.for_one(wanted, &self.tags, &self.held).await),
+                None => Ok(answer),
             },
-        };
-        Ok(whole.as_wanted(wanted, &self.held).await)
+        }
     }
 
     /// Room for `answer`, if it is a list of known length.
@@ -273,6 +273,7 @@ impl Member<'_> {
             return Ok(Listed::Alone(answer));
         };
         let whole = whole_of(answer, room).await.inspect_err(|reject| tell(Shared::Refused(reject.clone())))?;
+        let whole = Arc::new(whole);
         tell(Shared::List(Arc::clone(&whole)));
         Ok(Listed::Whole(whole))
     }
@@ -289,10 +290,10 @@ impl Drop for Member<'_> {
 }
 
 /// Reads a list to its end.
-async fn whole_of(answer: Response<Body>, room: Room) -> Result<Arc<Whole>, Reject> {
+async fn whole_of(answer: Response<Body>, room: Room) -> Result<Whole, Reject> {
     let (head, body) = answer.into_parts();
     match within(body, &room).await {
-        Ok(text) => Ok(Arc::new(Whole::new(head.headers, Bytes::from_owner(Held { text, _room: room })))),
+        Ok(text) => Ok(Whole::new(head.headers, Bytes::from_owner(Held { text, _room: room }))),
         Err(unread) => Err(Reject::Upstream(match unread {
             Unread::TooLarge => UpstreamFault::Malformed("it is longer than it says".to_owned()),
             Unread::Failed(BodyError::Stalled(limit)) => UpstreamFault::AnswerTimeout(limit),

@@ -61,7 +61,7 @@ impl Page {
         Page(tokio::spawn(async move {
             let whose = Whose::default();
             let listed = lists.get(pin!(catcher.ask(&whose)), &whose, LIMIT).await?;
-            let mut answer = lists.sent(listed, &Wanted::by(&http::Request::new(()))).await?;
+            let mut answer = lists.sent(listed, &Wanted::by(&http::Method::GET, &http::HeaderMap::new())).await?;
             Ok(answer.body_mut().collected(1 << 20).await.unwrap())
         }))
     }

@@ -16,6 +16,7 @@ pub mod hygiene;
 pub mod inbox;
 mod lines;
 pub mod lists;
+pub mod outgoing;
 pub mod recognised;
 pub mod relay;
 pub mod repair;
@@ -30,16 +31,18 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, Version};
 use http_body::Body as _;
 use zeroize::Zeroizing;
 
 pub use self::doomed::Purging;
-use self::headers::{Believed, Way};
+use self::headers::Way;
+use self::http1::Head;
 use self::inbox::Inbox;
 use self::lists::{Listed, Wanted, Whose};
+use self::outgoing::{Described, Outgoing, Rules};
 use self::relay::Pace;
 use self::tunnels::Tunnels;
 use self::upgrade::{Extended, Socket};
@@ -48,12 +51,10 @@ use crate::access::Permit;
 use crate::apart::apart;
 use crate::body::budget::ReadAhead;
 use crate::body::{Body, BodyError, Unread};
-use crate::catcher::{Catcher, Operation, Payload};
+use crate::catcher::{Action, Catcher, Operation, Payload};
 use crate::config::model::{RemoteContent, UpstreamCredentials};
-use crate::guard::cors;
 use crate::permission::Permission;
 use crate::reject::Reject;
-use crate::session::cookie;
 
 /// What forwarding needs to know beside the request: the site's part and the daemon's.
 #[derive(Debug)]
@@ -111,22 +112,33 @@ impl Forward<'_> {
         let payload = &permit.action().payload;
         let body = self.request_body(body, payload).await?;
         let enhanced = upgrade::is_enhanced(parts.uri.query());
-        self.rewrite(&mut parts, permit, &way);
-        if says_empty && *payload == Payload::AsItCame {
-            // Some servers want it of a POST without a body (RFC 9110 section 8.6).
-            parts.headers.insert(header::CONTENT_LENGTH, const { HeaderValue::from_static("0") });
-        }
         let asked = Instant::now();
+        let action = permit.action();
         let limit = if operation == Operation::Clear { self.clear_timeout } else { self.answer_timeout };
+        let outgoing = self.outgoing(&parts.headers, permit, says_empty, &way);
         let mut response = if operation.is_upgrade() {
+            let fields = outgoing.fields();
+            parts.headers = fields;
             let inbox = Arc::clone(self.inbox);
             let socket = Socket::of(&mut parts, permit, inbox, self.pace, enhanced)?;
-            apart(|| self.tunnels.open(self.upstream, Request::from_parts(parts, body), socket, limit)).await?
+            let request = readdressed(parts, action, body);
+            apart(|| self.tunnels.open(self.upstream, request, socket, limit)).await?
+        } else if !body.is_end_stream() {
+            let fields = outgoing.fields();
+            parts.headers = fields;
+            let request = readdressed(parts, action, body);
+            let answer = apart(|| self.upstream.exchange(request, self.worker, limit)).await?;
+            self.mended(answer, permit, limit).await?
         } else {
-            let request = Request::from_parts(parts, body);
-            match operation {
-                Operation::List => apart(|| self.list(request, permit, limit)).await?,
-                _ => self.ask(request, &Whose::default(), permit, limit).await?,
+            let mut head = Head::new(&action.method, action.target.as_str());
+            outgoing.each(|name, value| head.add(name, value));
+            let head = head.whole();
+            if operation == Operation::List {
+                let is_shared =
+                    !outgoing.is_cut() && lists::is_plain(&action.method, &parts.headers, outgoing.told_host());
+                apart(|| self.list(head, parts.headers, is_shared, permit, limit)).await?
+            } else {
+                self.ask(head, parts.headers, &Whose::default(), permit, limit).await?
             }
         };
         let took = asked.elapsed();
@@ -144,76 +156,73 @@ impl Forward<'_> {
             headers::clean_answer(response.headers_mut());
             hygiene::dress(response.headers_mut(), operation, shown, self.remote_content);
         }
-        cors::strip(response.headers_mut());
         Ok(Answered { response, is_stream, took })
     }
 
-    /// Asks for a list, or takes the answer to another who asks for the same at this moment.
-    async fn list(&self, request: Request<Body>, permit: &Permit, limit: Duration) -> Result<Response<Body>, Reject> {
-        let (is_shared, wanted) = (lists::is_plain(&request), Wanted::by(&request));
+    /// Asks for a list, or takes the answer to another who asks for the same at this moment if it `is_shared`.
+    async fn list(
+        &self,
+        head: Vec<u8>,
+        came: HeaderMap,
+        is_shared: bool,
+        permit: &Permit,
+        limit: Duration,
+    ) -> Result<Response<Body>, Reject> {
+        let wanted = Wanted::by(&permit.action().method, &came);
         let (whose, lists) = (Whose::default(), &self.inbox.lists);
-        let asks = pin!(self.ask(request, &whose, permit, limit));
+        let asks = pin!(self.ask(head, came, &whose, permit, limit));
         let listed = if is_shared { lists.get(asks, &whose, limit).await? } else { Listed::Alone(asks.await?) };
         lists.sent(listed, &wanted).await
     }
 
-    /// Sends a request that is no handshake, or the gate's own in its place, and mends an answer that can be.
+    /// Sends a request that has neither a body nor a handshake, or the gate's own in its place, and mends an answer that can
+    /// be.
     async fn ask(
         &self,
-        mut request: Request<Body>,
+        head: Vec<u8>,
+        memory: HeaderMap,
         whose: &Whose,
         permit: &Permit,
         limit: Duration,
     ) -> Result<Response<Body>, Reject> {
-        if whose.is_for_all() {
-            *request.headers_mut() = self.upstream.own_fields();
-        }
-        let answer = self.upstream.exchange(request, self.worker, limit).await?;
+        let Action { method, target, .. } = permit.action();
+        let head = if whose.is_for_all() {
+            let mut own = Head::new(method, target.as_str());
+            self.upstream.own_fields().iter().for_each(|(name, value)| own.add(name, value));
+            own.whole()
+        } else {
+            head
+        };
+        let answer = self.upstream.exchange_written(method, &head, memory, self.worker, limit).await?;
+        self.mended(answer, permit, limit).await
+    }
+
+    async fn mended(&self, answer: Response<Body>, permit: &Permit, limit: Duration) -> Result<Response<Body>, Reject> {
         if !self.catcher.is_mailcatcher() {
             return Ok(answer);
         }
         self.inbox.mended(answer, permit.action(), self.upstream, self.worker, limit).await
     }
 
-    /// Makes the head of the upstream request out of the client's.
-    fn rewrite(&self, parts: &mut Parts, permit: &Permit, way: &Way<'_>) {
+    /// What goes to the catcher of the fields that came.
+    fn outgoing<'a>(&'a self, came: &'a HeaderMap, permit: &Permit, says_empty: bool, way: &Way<'a>) -> Outgoing<'a> {
         let action = permit.action();
-        parts.method = action.method.clone();
-        parts.uri = action.target.clone().into();
-        parts.version = Version::HTTP_11;
-
-        let fields = &mut parts.headers;
-        let believed = Believed::take(fields, way.client);
-        headers::strip_hop_by_hop(fields);
-        headers::strip_claims(fields, action.operation.is_upgrade());
-        if action.permission != Permission::Write && !self.catcher.is_mailcatcher() {
-            headers::strip_method_overrides(fields);
-        }
-        match &action.payload {
-            Payload::Json(_) => {
-                fields.remove(header::CONTENT_ENCODING);
-                fields.insert(header::CONTENT_TYPE, const { HeaderValue::from_static("application/json") });
-            }
-            Payload::None if !self.catcher.is_mailcatcher() => {
+        let is_mailcatcher = self.catcher.is_mailcatcher();
+        let rules = Rules {
+            is_handshake: action.operation.is_upgrade(),
+            takes_overrides: action.permission == Permission::Write || is_mailcatcher,
+            takes_cookies: self.catcher.reads_cookies(),
+            described: match &action.payload {
+                Payload::Json(_) => Described::AsJson,
                 // Of a body that is not sent. MailDev 3 refuses an empty one that is said to be JSON.
-                fields.remove(header::CONTENT_ENCODING);
-                fields.remove(header::CONTENT_TYPE);
-            }
-            Payload::None | Payload::AsItCame | Payload::Decides => {}
-        }
-        // The body's own length is written when it is sent.
-        fields.remove(header::CONTENT_LENGTH);
-        headers::add_ours(fields, way, believed, permit.identity().header_value());
-        fields.insert(header::HOST, way.host.unwrap_or(self.upstream.authority()).clone());
-        match self.upstream.credentials() {
-            Some(ours) => fields.insert(header::AUTHORIZATION, ours.clone()),
-            None => fields.remove(header::AUTHORIZATION),
+                Payload::None if !is_mailcatcher => Described::NotAtAll,
+                // Some servers want it of a POST without a body (RFC 9110 section 8.6).
+                Payload::AsItCame if says_empty => Described::AsEmpty,
+                Payload::None | Payload::AsItCame | Payload::Decides => Described::AsItCame,
+            },
         };
-        if self.catcher.reads_cookies() {
-            cookie::strip_ours(fields);
-        } else {
-            fields.remove(header::COOKIE);
-        }
+        let user = permit.identity().header_value();
+        Outgoing::new(came, rules, way, user, self.upstream.authority(), self.upstream.credentials())
     }
 
     /// The body as the catcher gets it: none, one of known length as it arrives, or a chunked one collected.
@@ -238,6 +247,14 @@ impl Forward<'_> {
             None => Ok(Body::full(body.collected(self.body_limit).await.map_err(refused)?)),
         }
     }
+}
+
+/// A request with the method and the target of `action` in the place of the client's own.
+fn readdressed(mut parts: Parts, action: &Action, body: Body) -> Request<Body> {
+    parts.method = action.method.clone();
+    parts.uri = action.target.clone().into();
+    parts.version = Version::HTTP_11;
+    Request::from_parts(parts, body)
 }
 
 /// The refusal of a body that could not be read within `limit` bytes.

@@ -118,11 +118,15 @@ impl Upstream {
         worker: usize,
         limit: Duration,
     ) -> Result<Response<Body>, Reject> {
+        if http_body::Body::is_end_stream(request.body()) {
+            let head = http1::written(&request);
+            let (parts, _) = request.into_parts();
+            return self.exchange_written(&parts.method, &head, parts.headers, worker, limit).await;
+        }
         let mut request = request;
         let progress = request.body_mut().progress();
-        // One look at the clock, which is not free, for all that depends on it.
         let now = tokio::time::Instant::now();
-        let exchange = self.exchange_untimed(request, worker, limit, now.into_std());
+        let exchange = apart(|| self.exchange_with_body(request, worker, limit));
         tokio::pin!(exchange);
         let (mut taken, mut deadline) = (0, now + limit);
         loop {
@@ -143,22 +147,39 @@ impl Upstream {
         }
     }
 
+    /// The same for a `method` request without a body, whose `head` is written. The answer's fields are made in the memory of
+    /// `fields`, whose own are dropped.
+    ///
+    /// # Errors
+    /// [`Reject::Upstream`].
+    pub(super) async fn exchange_written(
+        self: &Arc<Self>,
+        method: &Method,
+        head: &[u8],
+        fields: HeaderMap,
+        worker: usize,
+        limit: Duration,
+    ) -> Result<Response<Body>, Reject> {
+        // One look at the clock, which is not free, for all that depends on it.
+        let now = tokio::time::Instant::now();
+        let exchange = self.exchange_untimed(method, head, fields, worker, limit, now.into_std());
+        let done = tokio::time::timeout_at(now + limit, exchange).await;
+        done.unwrap_or(Err(Reject::Upstream(UpstreamFault::AnswerTimeout(limit))))
+    }
+
     async fn exchange_untimed(
         self: &Arc<Self>,
-        mut request: Request<Body>,
+        method: &Method,
+        head: &[u8],
+        mut fields: HeaderMap,
         worker: usize,
         limit: Duration,
         now: Instant,
     ) -> Result<Response<Body>, Reject> {
-        if !http_body::Body::is_end_stream(request.body()) {
-            return apart(|| self.exchange_with_body(request, worker, limit)).await;
-        }
-        let head = http1::written(&request);
-        let mut fields = std::mem::take(request.headers_mut());
         // Asking twice changes nothing (RFC 9110 section 9.2.2).
-        let is_repeatable = matches!(*request.method(), Method::GET | Method::HEAD);
+        let is_repeatable = matches!(*method, Method::GET | Method::HEAD);
         if is_repeatable && let Some(Line { wire, counted }) = self.lines.take(worker, now).await {
-            match http1::ask(wire, &head, request.method(), &mut fields).await {
+            match http1::ask(wire, head, method, &mut fields).await {
                 Ok(answer) => return self.answer(answer, counted, worker, limit),
                 // An answer that cannot be used is an answer.
                 Err(failure @ Failure::Malformed(_)) => return Err(failure.reject()),
@@ -169,7 +190,7 @@ impl Upstream {
         }
         let counted = self.lines.count(Some(worker));
         let wire = Wire::new(apart(|| self.dial()).await?);
-        let answer = http1::ask(wire, &head, request.method(), &mut fields).await.map_err(Failure::reject)?;
+        let answer = http1::ask(wire, head, method, &mut fields).await.map_err(Failure::reject)?;
         self.answer(answer, counted, worker, limit)
     }
 

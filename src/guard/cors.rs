@@ -52,11 +52,8 @@ pub fn tell(fields: &mut HeaderMap, origin: Option<HeaderValue>) {
     }
 }
 
-/// Removes what a catcher says of it.
-pub fn strip(fields: &mut HeaderMap) {
-    // Nearly always empty, and then nothing is allocated.
-    let said: Vec<HeaderName> = fields.keys().filter(|name| name.as_str().starts_with(PREFIX)).cloned().collect();
-    for name in said {
-        fields.remove(name);
-    }
+/// Whether a field of an answer is about that: the catcher's own are dropped.
+#[must_use]
+pub fn is_about_readers(name: &HeaderName) -> bool {
+    name.as_str().starts_with(PREFIX)
 }

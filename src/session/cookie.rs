@@ -5,6 +5,7 @@
 //! two containers both listen on 8080. And one that a colleague's program on the host is sent has to be of little use
 //! to it: see [`super::ticket`].
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use http::header::{self, HeaderMap, HeaderValue};
@@ -54,27 +55,17 @@ fn split(pair: &[u8]) -> (&[u8], &[u8]) {
     (name.trim_ascii(), value.strip_prefix(b"=").unwrap_or(value).trim_ascii())
 }
 
-/// Takes every gate's cookies out, this one's and its neighbours', which are credentials too. All else stays as it
-/// came.
-pub fn strip_ours(headers: &mut HeaderMap) {
-    let header::Entry::Occupied(mut lines) = headers.entry(header::COOKIE) else { return };
+/// What is left of a line without every gate's cookies, this one's and its neighbours', which are credentials too; none if
+/// nothing is. All else stays as it came.
+pub fn without_ours(line: &HeaderValue) -> Option<Cow<'_, HeaderValue>> {
     // Nearly always there is none, and then nothing is copied.
-    if !lines.iter().any(|line| line.as_bytes().windows(OURS.len()).any(|window| window == OURS)) {
-        return;
+    if !line.as_bytes().windows(OURS.len()).any(|window| window == OURS) {
+        return Some(Cow::Borrowed(line));
     }
-    let kept: Vec<HeaderValue> = lines.iter().filter_map(|line| without_ours(line.as_bytes())).collect();
-    let mut kept = kept.into_iter();
-    match kept.next() {
-        None => drop(lines.remove()),
-        Some(first) => {
-            lines.insert(first);
-            kept.for_each(|line| lines.append(line));
-        }
-    }
+    left_of(line.as_bytes()).map(Cow::Owned)
 }
 
-/// What is left of a line, if anything is.
-fn without_ours(line: &[u8]) -> Option<HeaderValue> {
+fn left_of(line: &[u8]) -> Option<HeaderValue> {
     let kept: Vec<&[u8]> = line.split(|byte| *byte == b';').filter(|pair| !is_ours(split(pair).0)).collect();
     let kept = kept.join(&b';');
     let kept = kept.trim_ascii();
@@ -146,9 +137,9 @@ mod tests {
     }
 
     fn stripped(lines: &[&str]) -> Vec<String> {
-        let mut headers = headers(lines);
-        strip_ours(&mut headers);
-        headers.get_all(header::COOKIE).iter().map(|line| line.to_str().unwrap().to_owned()).collect()
+        let headers = headers(lines);
+        let left = headers.get_all(header::COOKIE).iter().filter_map(without_ours);
+        left.map(|line| line.to_str().unwrap().to_owned()).collect()
     }
 
     fn public(host: &str, https: bool) -> Public {

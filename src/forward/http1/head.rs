@@ -26,19 +26,41 @@ const LONGEST: u64 = u64::MAX >> 1;
 const USUAL: usize = 1 << 10;
 
 /// The head of a request, to be sent.
-pub(in crate::forward) fn written<B>(request: &Request<B>) -> Vec<u8> {
-    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-    let mut head = Vec::with_capacity(USUAL);
-    for part in [request.method().as_str(), " ", target, " HTTP/1.1\r\n"] {
-        head.extend_from_slice(part.as_bytes());
+pub(in crate::forward) struct Head(Vec<u8>);
+
+impl Head {
+    /// Its first line.
+    pub(in crate::forward) fn new(method: &Method, target: &str) -> Self {
+        let mut head = Vec::with_capacity(USUAL);
+        for part in [method.as_str(), " ", target, " HTTP/1.1\r\n"] {
+            head.extend_from_slice(part.as_bytes());
+        }
+        Self(head)
     }
-    for (name, value) in request.headers() {
-        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-            head.extend_from_slice(part);
+
+    /// The next field.
+    pub(in crate::forward) fn add(&mut self, name: &HeaderName, value: &HeaderValue) {
+        let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
+        self.0.reserve(name.len() + value.len() + 4);
+        for part in [name, b": ", value, b"\r\n"] {
+            self.0.extend_from_slice(part);
         }
     }
-    head.extend_from_slice(b"\r\n");
-    head
+
+    /// All of it.
+    pub(in crate::forward) fn whole(mut self) -> Vec<u8> {
+        self.0.extend_from_slice(b"\r\n");
+        self.0
+    }
+}
+
+/// The head of `request`.
+pub(in crate::forward) fn written<B>(request: &Request<B>) -> Vec<u8> {
+    let mut head = Head::new(request.method(), request.uri().path_and_query().map_or("/", |target| target.as_str()));
+    for (name, value) in request.headers() {
+        head.add(name, value);
+    }
+    head.whole()
 }
 
 /// Whether the end of a head may be in what came behind the first `before` bytes.

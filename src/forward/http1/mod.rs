@@ -10,7 +10,7 @@ use std::io;
 
 use http::{HeaderMap, Method, Response};
 
-pub(super) use self::head::written;
+pub(super) use self::head::{Head, written};
 pub(super) use self::upload::upload;
 use super::upstream::ANSWER_HEAD;
 use crate::body::{Framing, Reply};

@@ -7,6 +7,7 @@
 //! To another site's page nothing is sent packed: the length of a packed answer tells something of what is in it (BREACH),
 //! to somebody who sees the network and can have a browser ask.
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -15,8 +16,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
-use sha2::{Digest as _, Sha256};
+use http::{Method, Response, StatusCode};
 use tokio::sync::OnceCell;
 
 use super::{Held, Room};
@@ -40,16 +40,19 @@ pub(in crate::forward) struct Wanted {
 }
 
 impl Wanted {
-    /// As `request` asks for it.
-    pub(in crate::forward) fn by<B>(request: &Request<B>) -> Self {
-        let fields = request.headers();
-        let site = fields.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
-        let is_ours = matches!(site, None | Some(b"same-origin" | b"none"));
-        Self {
-            packed: is_ours && takes_gzip(fields),
-            only_head: request.method() == Method::HEAD,
-            known: fields.get_all(header::IF_NONE_MATCH).iter().cloned().collect(),
+    /// As a `method` request with these `fields` asks for it.
+    pub(in crate::forward) fn by(method: &Method, fields: &HeaderMap) -> Self {
+        let (mut site, mut codings, mut known) = (None, Codings::default(), Vec::new());
+        for (name, value) in fields {
+            match *name {
+                header::ACCEPT_ENCODING => codings.read(value),
+                header::IF_NONE_MATCH => known.push(value.clone()),
+                _ if *name == SEC_FETCH_SITE => site = site.or(Some(value.as_bytes())),
+                _ => {}
+            }
         }
+        let is_ours = matches!(site, None | Some(b"same-origin" | b"none"));
+        Self { packed: is_ours && codings.take_gzip(), only_head: method == Method::HEAD, known }
     }
 
     /// Whether the client has what `tag` names (RFC 9110 section 13.1.2; compared weakly).
@@ -64,22 +67,41 @@ impl Wanted {
     }
 }
 
-/// Whether `Accept-Encoding` has gzip in it (RFC 9110 section 12.5.3). Who says nothing is sent nothing packed.
-fn takes_gzip(fields: &HeaderMap) -> bool {
-    let lines = fields.get_all(header::ACCEPT_ENCODING).iter();
-    let mut any = false;
-    for coding in lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')) {
-        let mut parts = coding.split(';').map(str::trim);
-        let name = parts.next().unwrap_or_default();
-        let refused = parts
-            .filter_map(|part| part.split_once('='))
-            .any(|(name, weight)| name.trim().eq_ignore_ascii_case("q") && weight.trim().parse() == Ok(0.0_f32));
-        if name.eq_ignore_ascii_case("gzip") || name.eq_ignore_ascii_case("x-gzip") {
-            return !refused;
+/// What `Accept-Encoding` says of gzip (RFC 9110 section 12.5.3). Who says nothing is sent nothing packed.
+#[derive(Debug, Default)]
+struct Codings {
+    gzip: Option<bool>,
+    any: bool,
+}
+
+impl Codings {
+    /// Reads the next line.
+    fn read(&mut self, line: &HeaderValue) {
+        for coding in line.as_bytes().split(|byte| *byte == b',') {
+            let (name, parameters) = match coding.iter().position(|byte| *byte == b';') {
+                Some(at) => (&coding[..at], coding.get(at + 1..).unwrap_or_default()),
+                None => (coding, &[][..]),
+            };
+            let name = name.trim_ascii();
+            if name.eq_ignore_ascii_case(b"gzip") || name.eq_ignore_ascii_case(b"x-gzip") {
+                self.gzip = self.gzip.or(Some(!is_refused(parameters)));
+            } else if name == b"*" {
+                self.any |= !is_refused(parameters);
+            }
         }
-        any |= name == "*" && !refused;
     }
-    any
+
+    fn take_gzip(&self) -> bool {
+        self.gzip.unwrap_or(self.any)
+    }
+}
+
+/// Whether the weight of a coding is nought.
+fn is_refused(parameters: &[u8]) -> bool {
+    let parameters = std::str::from_utf8(parameters).unwrap_or_default().split(';');
+    parameters
+        .filter_map(|part| part.split_once('='))
+        .any(|(name, weight)| name.trim().eq_ignore_ascii_case("q") && weight.trim().parse() == Ok(0.0_f32))
 }
 
 /// Whether a catcher's answer has neither a tag nor a coding of its own.
@@ -105,15 +127,26 @@ impl Whole {
         Self { fields, text, tag: OnceCell::new(), packed: OnceCell::new() }
     }
 
-    /// The answer for one who wants it like this; what is packed takes its room in `held`.
-    pub(super) async fn as_wanted(&self, wanted: &Wanted, held: &Arc<AtomicUsize>) -> Response<Body> {
+    /// The answer for one of several who want it, this one like this; what is packed takes its room in `held`.
+    pub(super) async fn as_wanted(&self, wanted: &Wanted, tags: &Tags, held: &Arc<AtomicUsize>) -> Response<Body> {
+        self.with(self.fields.clone(), wanted, tags, held).await
+    }
+
+    /// The answer for the only one who wants it.
+    pub(super) async fn for_one(mut self, wanted: &Wanted, tags: &Tags, held: &Arc<AtomicUsize>) -> Response<Body> {
+        let fields = std::mem::take(&mut self.fields);
+        self.with(fields, wanted, tags, held).await
+    }
+
+    async fn with(&self, fields: HeaderMap, wanted: &Wanted, tags: &Tags, held: &Arc<AtomicUsize>) -> Response<Body> {
         let mut response = Response::new(Body::empty());
-        *response.headers_mut() = self.fields.clone();
-        if !is_ours_to_tag(&self.fields) {
+        let is_tagged = is_ours_to_tag(&fields);
+        *response.headers_mut() = fields;
+        if !is_tagged {
             *response.body_mut() = Body::full(self.text.clone());
             return response;
         }
-        let tag = self.tag.get_or_init(|| tag(&self.text)).await;
+        let tag = self.tag.get_or_init(|| tags.of(&self.text)).await;
         let fields = response.headers_mut();
         fields.insert(header::ETAG, tag.clone());
         fields.append(header::VARY, const { HeaderValue::from_static("Accept-Encoding") });
@@ -142,23 +175,29 @@ pub(super) fn say_it_varies(answer: &mut Response<Body>) {
     }
 }
 
-/// The tag of a text. A weak one: packed or not, it is the same list.
-async fn tag(text: &[u8]) -> HeaderValue {
-    let mut digest = Sha256::new();
-    for (number, slice) in text.chunks(SLICE).enumerate() {
-        others_first(number).await;
-        digest.update(slice);
+/// What makes the tags of lists: a keyed hash (SipHash). A sender of mail, who chooses what is in a list, does not have the
+/// key, which no two processes share: he cannot make a list that has the tag of another, by which a page would keep the old
+/// one, and by chance it happens once in 2^64 lists. After a restart each page asks for its list once more.
+#[derive(Debug, Default)]
+pub(super) struct Tags(RandomState);
+
+impl Tags {
+    /// The tag of a text. A weak one: packed or not, it is the same list.
+    async fn of(&self, text: &[u8]) -> HeaderValue {
+        let mut hash = self.0.build_hasher();
+        for (number, slice) in text.chunks(SLICE).enumerate() {
+            others_first(number).await;
+            hash.write(slice);
+        }
+        let mut tag = *b"W/\"................\"";
+        let mut rest = hash.finish();
+        // Letter by letter: formatting costs more than the hash of a short list.
+        for letter in &mut tag[3..19] {
+            *letter = b"0123456789abcdef"[(rest & 15) as usize];
+            rest >>= 4;
+        }
+        HeaderValue::from_bytes(&tag).unwrap_or(const { HeaderValue::from_static("W/\"\"") })
     }
-    let digest = digest.finalize();
-    // Letter by letter: to format each byte costs more than the digest of a short list.
-    let letter = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
-    let mut tag = String::with_capacity(36);
-    tag.push_str("W/\"");
-    for byte in digest.iter().take(16) {
-        tag.extend([letter(byte >> 4), letter(byte & 15)]);
-    }
-    tag.push('"');
-    HeaderValue::try_from(tag).unwrap_or(const { HeaderValue::from_static("W/\"\"") })
 }
 
 /// Lets the runtime's other tasks go on between two slices; most lists are one.
@@ -192,16 +231,22 @@ mod tests {
     use super::*;
 
     fn wanted(fields: &[(&'static str, &'static str)]) -> Wanted {
-        let mut request = Request::new(());
+        let mut map = HeaderMap::new();
         for (name, value) in fields {
-            request.headers_mut().append(*name, HeaderValue::from_static(value));
+            map.append(*name, HeaderValue::from_static(value));
         }
-        Wanted::by(&request)
+        Wanted::by(&Method::GET, &map)
     }
 
     async fn sent(whole: &Whole, fields: &[(&'static str, &'static str)]) -> (Response<()>, Bytes) {
-        let (head, mut body) = whole.as_wanted(&wanted(fields), &Arc::default()).await.into_parts();
+        let (head, mut body) = whole.as_wanted(&wanted(fields), &tags(), &Arc::default()).await.into_parts();
         (Response::from_parts(head, ()), body.collected(1 << 20).await.unwrap())
+    }
+
+    /// One key for all of a test.
+    fn tags() -> Tags {
+        thread_local!(static KEY: RandomState = RandomState::new());
+        Tags(KEY.with(Clone::clone))
     }
 
     fn list(length: usize) -> Whole {
@@ -270,6 +315,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_tag_is_a_texts_own_and_one_that_only_this_process_makes() {
+        let (ours, others) = (Tags::default(), Tags::default());
+        let text = vec![b'x'; SLICE + 7];
+        let tag = ours.of(&text).await;
+        assert_eq!((tag.len(), &tag.as_bytes()[..3], tag.as_bytes()[19]), (20, &b"W/\""[..], b'"'));
+        assert_eq!(ours.of(&text).await, tag);
+        assert_ne!(others.of(&text).await, tag, "another key");
+        let mut other = text.clone();
+        other[SLICE] = b'y';
+        for other in [&other[..], &text[1..], &text[..SLICE], b""] {
+            assert_ne!(ours.of(other).await, tag);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_only_one_who_asks_is_sent_what_the_others_are() {
+        let (shared, alone) = (list(5000), list(5000));
+        let wanted = wanted(&[("accept-encoding", "gzip")]);
+        let shared = shared.as_wanted(&wanted, &tags(), &Arc::default()).await;
+        let alone = alone.for_one(&wanted, &tags(), &Arc::default()).await;
+        assert_eq!(shared.headers(), alone.headers());
+        assert_eq!(
+            shared.into_body().collected(1 << 20).await.unwrap(),
+            alone.into_body().collected(1 << 20).await.unwrap()
+        );
+    }
+
+    #[tokio::test]
     async fn what_has_a_tag_or_a_coding_of_its_own_stays_as_it_is() {
         for name in [header::ETAG, header::CONTENT_ENCODING] {
             let fields = [(name.clone(), HeaderValue::from_static("br"))].into_iter().collect();
@@ -282,7 +355,7 @@ mod tests {
     #[tokio::test]
     async fn without_room_it_is_sent_unpacked() {
         let (whole, held) = (list(5000), Arc::new(AtomicUsize::new(super::super::MOST)));
-        let answer = whole.as_wanted(&wanted(&[("accept-encoding", "gzip")]), &held).await;
+        let answer = whole.as_wanted(&wanted(&[("accept-encoding", "gzip")]), &tags(), &held).await;
         assert!(!answer.headers().contains_key(header::CONTENT_ENCODING));
     }
 }
