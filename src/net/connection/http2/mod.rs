@@ -1,10 +1,12 @@
 //! A connection that speaks HTTP/2 (RFC 9113), as ALPN agreed.
 //!
 //! Requests are translated at this edge (`head`) and are from then on like those of HTTP/1. Each has a task of its own
-//! (`streams`), by which one that its client reads too slowly ends alone; `answer` shows it how far an answer is. What a
-//! connection may cost is bounded by the numbers below: hyper and h2 hold to them, and end a connection that floods.
+//! (`streams`), by which one that its client reads too slowly ends alone; `answer` shows it how far an answer is. What is
+//! written in one turn goes out as one (`gathered`). What a connection may cost is bounded by the numbers below: hyper and
+//! h2 hold to them, and end a connection that floods.
 
 mod answer;
+mod gathered;
 mod head;
 mod streams;
 
@@ -23,6 +25,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio_util::sync::CancellationToken;
 
 use self::answer::Answer;
+use self::gathered::Gathered;
 use self::streams::{Executor, Streams};
 use super::limits;
 use crate::app::{App, Connected, Last};
@@ -67,7 +70,7 @@ pub(super) async fn serve(
     // A client may be in the middle of a body when we end.
     activity.leaves_unread();
     let streams = Streams::new(app.tracker().clone(), admitted.places(), limits.send);
-    let io = TokioIo::new(ClientIo::of_frames(stream, limits, Arc::clone(&activity), admitted));
+    let io = Gathered::new(ClientIo::of_frames(stream, limits, Arc::clone(&activity), admitted));
 
     let service = {
         let (app, streams) = (Arc::clone(&app), Arc::clone(&streams));
@@ -107,12 +110,12 @@ pub(super) async fn serve(
         // As a WebSocket's browser is asked; the answer waits behind what the client has still to take.
         .keep_alive_interval(ping * 2)
         .keep_alive_timeout(limits.send)
-        .serve_connection(io, service);
+        .serve_connection(TokioIo::new(io.clone()), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => leave(connection, &streams, &activity).await,
-        () = streams.unused(limits.head, limits.keep_alive) => leave(connection, &streams, &activity).await,
+        ended = io.run(connection.as_mut()) => ended,
+        () = stop.cancelled() => leave(connection, &io, &streams, &activity).await,
+        () = streams.unused(limits.head, limits.keep_alive) => leave(connection, &io, &streams, &activity).await,
     };
     if let Err(error) = ended {
         broke(&app, peer, &error);
@@ -122,7 +125,8 @@ pub(super) async fn serve(
 /// Says that no more requests are taken, and ends when those that are there have been answered: the client has a round
 /// trip's time for those on their way (RFC 9113 section 6.8).
 async fn leave<S>(
-    mut connection: Pin<&mut http2::Connection<TokioIo<ClientIo>, S, Executor>>,
+    mut connection: Pin<&mut http2::Connection<TokioIo<Gathered>, S, Executor>>,
+    io: &Gathered,
     streams: &Streams,
     activity: &Activity,
 ) -> hyper::Result<()>
@@ -141,7 +145,7 @@ where
         }
     };
     tokio::select! {
-        ended = connection => ended,
+        ended = io.run(connection) => ended,
         () = gone => Ok(()),
     }
 }
