@@ -28,6 +28,7 @@ use self::answer::Answer;
 use self::gathered::Gathered;
 use self::streams::{Executor, Streams};
 use super::limits;
+use crate::apart::apart;
 use crate::app::{App, Connected, Last};
 use crate::body::Body;
 use crate::client_addr::Peer;
@@ -84,7 +85,7 @@ pub(super) async fn serve(
                     request.extensions_mut().insert(guard::TooMany);
                 }
                 // Apart: hyper moves what is made here from hand to hand until it is a task.
-                let mut response = Box::pin(app.handle(request, &connected)).await;
+                let mut response = apart(|| app.handle(request, &connected)).await;
                 if response.extensions().get::<Last>().is_some() {
                     turn.is_last();
                 }
