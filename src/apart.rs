@@ -6,5 +6,6 @@ use std::pin::Pin;
 /// address, whether it comes to it or not: neither in its own memory nor on the stack is there room for it.
 #[inline(never)]
 pub(crate) fn apart<F: Future>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
-    Box::pin(make())
+    // Built there: `Box::pin` would have it built on the stack and copied, which costs more than the memory.
+    Box::into_pin(Box::write(Box::new_uninit(), make()))
 }

@@ -5,6 +5,8 @@
 //! timer behind it is set about once a minute, however many requests pass. Nothing times out while a request is being
 //! answered: that time is the catcher's and has limits of its own.
 
+mod held;
+
 use std::fmt;
 use std::io;
 use std::pin::Pin;
@@ -160,6 +162,8 @@ pub struct ClientIo {
     /// Set while bytes wait for the client.
     blocked_until: Option<Instant>,
     write_timer: Option<Pin<Box<Sleep>>>,
+    /// How many bytes TLS has been given that are still to be sent off.
+    held: usize,
     /// Set when our side has been closed and the client may still be sending: until when, at the latest, and how much is
     /// read.
     lingering: Option<(Pin<Box<Sleep>>, Instant, usize)>,
@@ -182,6 +186,7 @@ impl ClientIo {
             read_timer: None,
             blocked_until: None,
             write_timer: None,
+            held: 0,
             lingering: None,
             _admitted: admitted,
         }
@@ -192,6 +197,9 @@ impl ClientIo {
     pub fn of_frames(stream: Stream, limits: Limits, activity: Arc<Activity>, admitted: Admitted) -> Self {
         let mut io = Self::new(stream, limits, activity, admitted);
         io.of_heads = false;
+        if let Stream::Tls(stream) = &mut io.stream {
+            stream.get_mut().1.set_buffer_limit(Some(held::BUFFER));
+        }
         io
     }
 

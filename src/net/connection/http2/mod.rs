@@ -1,11 +1,12 @@
 //! A connection that speaks HTTP/2 (RFC 9113), as ALPN agreed.
 //!
 //! Requests are translated at this edge (`head`) and are from then on like those of HTTP/1. Each has a task of its own
-//! (`streams`), by which one that its client reads too slowly ends alone; `answer` shows it how far an answer is. What a
-//! connection may cost is bounded by the numbers below, to which hyper and h2 hold, and by what it owes (`meter`): one that
-//! floods is ended.
+//! (`streams`), by which one that its client reads too slowly ends alone; `answer` shows it how far an answer is. What is
+//! written in one turn goes out as one (`gathered`). What a connection may cost is bounded by the numbers below, to which
+//! hyper and h2 hold, and by what it owes (`meter`): one that floods is ended.
 
 mod answer;
+mod gathered;
 mod head;
 mod meter;
 mod metered;
@@ -26,9 +27,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio_util::sync::CancellationToken;
 
 use self::answer::Answer;
+use self::gathered::Gathered;
 use self::metered::Metered;
 use self::streams::{Executor, Streams};
 use super::limits;
+use crate::apart::apart;
 use crate::app::{App, Connected, Last};
 use crate::body::Body;
 use crate::client_addr::Peer;
@@ -77,8 +80,8 @@ pub(super) async fn serve(
     // A client may be in the middle of a body when we end.
     activity.leaves_unread();
     let streams = Streams::new(app.tracker().clone(), admitted.places(), limits.send);
-    let io = ClientIo::of_frames(stream, limits, Arc::clone(&activity), admitted);
-    let io = TokioIo::new(Metered::new(io, Arc::clone(&activity), app.limits().head));
+    let io = Gathered::new(ClientIo::of_frames(stream, limits, Arc::clone(&activity), admitted));
+    let metered = Metered::new(io.clone(), Arc::clone(&activity), app.limits().head);
 
     let service = {
         let (app, streams, activity) = (Arc::clone(&app), Arc::clone(&streams), Arc::clone(&activity));
@@ -97,7 +100,7 @@ pub(super) async fn serve(
                     request.extensions_mut().insert(guard::TooLong);
                 }
                 // Apart: hyper moves what is made here from hand to hand until it is a task.
-                let mut response = Box::pin(app.handle(request, &connected)).await;
+                let mut response = apart(|| app.handle(request, &connected)).await;
                 if response.extensions().get::<Last>().is_some() {
                     turn.is_last();
                 }
@@ -123,15 +126,15 @@ pub(super) async fn serve(
         // As a WebSocket's browser is asked; the answer waits behind what the client has still to take.
         .keep_alive_interval(ping * 2)
         .keep_alive_timeout(limits.send)
-        .serve_connection(io, service);
+        .serve_connection(TokioIo::new(metered), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
+        ended = io.run(connection.as_mut()) => ended,
         () = stop.cancelled() => {
             activity.ends();
-            leave(connection, &streams, &activity).await
+            leave(connection, &io, &streams, &activity).await
         }
-        () = streams.unused(limits.head, limits.keep_alive) => leave(connection, &streams, &activity).await,
+        () = streams.unused(limits.head, limits.keep_alive) => leave(connection, &io, &streams, &activity).await,
     };
     match ended {
         _ if activity.is_flood() => app.unparsed(peer, StatusCode::TOO_MANY_REQUESTS, FLOOD),
@@ -143,7 +146,8 @@ pub(super) async fn serve(
 /// Says that no more requests are taken, and ends when those that are there have been answered: the client has a round
 /// trip's time for those on their way (RFC 9113 section 6.8).
 async fn leave<S>(
-    mut connection: Pin<&mut http2::Connection<TokioIo<Metered<ClientIo>>, S, Executor>>,
+    mut connection: Pin<&mut http2::Connection<TokioIo<Metered<Gathered>>, S, Executor>>,
+    io: &Gathered,
     streams: &Streams,
     activity: &Activity,
 ) -> hyper::Result<()>
@@ -162,7 +166,7 @@ where
         }
     };
     tokio::select! {
-        ended = connection => ended,
+        ended = io.run(connection) => ended,
         () = gone => Ok(()),
     }
 }
