@@ -50,7 +50,13 @@ impl Activity {
     /// Whether every request that has begun has ended, and another may come.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.begun() == self.ended.load(Ordering::Relaxed) && !self.tunnel.load(Ordering::Relaxed)
+        self.begun() == self.ended.load(Ordering::Relaxed) && !self.is_tunnel()
+    }
+
+    /// Whether the connection has become a tunnel.
+    #[must_use]
+    pub fn is_tunnel(&self) -> bool {
+        self.tunnel.load(Ordering::Relaxed)
     }
 
     /// The client takes nothing of his answer at this moment.

@@ -60,6 +60,11 @@ impl Stream {
         matches!(self, Stream::Tls(_))
     }
 
+    /// Whether its other end learns of its end when it is closed, as it would by being told before.
+    fn ends_by_closing(&self) -> bool {
+        matches!(self, Stream::Plain(_))
+    }
+
     /// Writes a few last bytes as far as that can be done at once, and over TLS its end behind them.
     fn try_tell(&mut self, last: &[u8], cx: &mut Context<'_>) {
         match self {
@@ -366,6 +371,10 @@ impl AsyncWrite for ClientIo {
         if self.lingering.is_none() {
             if self.activity.is_cut() && self.stream.holds_back() {
                 // Said over TLS, an orderly end would make the answer look whole.
+                return Poll::Ready(Ok(()));
+            }
+            if self.stream.ends_by_closing() && !self.activity.has_unread() && !self.activity.is_tunnel() {
+                // hyper drops it next: one call of the system less for each connection.
                 return Poll::Ready(Ok(()));
             }
             let ended = Pin::new(&mut self.stream).poll_shutdown(cx);
