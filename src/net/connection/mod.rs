@@ -18,6 +18,7 @@ use super::client_io::{Limits, Stream};
 use super::limits::Admitted;
 use super::socket::{Handed, Socket};
 use super::tls::{Failed, Tls};
+use crate::apart::apart;
 use crate::app::{App, Connected, Secured};
 use crate::auth::Proven;
 use crate::client_addr::Peer;
@@ -72,7 +73,8 @@ pub async fn serve(accepted: Accepted, app: Arc<App>, worker: usize, stop: Cance
     let speaks_http2 = secured.as_ref().is_some_and(|secured| secured.http2);
     let connected = Arc::new(Connected { peer, local, by_tls, peer_value, worker, secured, given, proven });
     if speaks_http2 {
-        http2::serve(stream, admitted, connected, app, stop).await;
+        // Apart: few connections are of TLS, and each would have room for it.
+        apart(|| http2::serve(stream, admitted, connected, app, stop)).await;
     } else {
         http1::serve(stream, admitted, connected, app, stop).await;
     }

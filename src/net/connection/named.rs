@@ -6,6 +6,7 @@ use http::StatusCode;
 use tokio_util::sync::CancellationToken;
 
 use super::http1::NEXT_REQUEST;
+use crate::apart::apart;
 use crate::app::App;
 use crate::client_addr::Peer;
 use crate::config::units::format_duration;
@@ -38,7 +39,7 @@ pub(super) async fn of(
     if !app.expects_header(peer) {
         return Some((socket, Named { peer, admitted, by_tls: false }));
     }
-    let header = header(&mut socket, peer, app, stop).await?;
+    let header = apart(|| header(&mut socket, peer, app, stop)).await?;
     // Where the proxy names nobody, the connection is its own.
     let Some(client) = header.client else {
         return Some((socket, Named { peer, admitted, by_tls: header.by_tls }));
@@ -49,7 +50,7 @@ pub(super) async fn of(
             app.unparsed(client, StatusCode::SERVICE_UNAVAILABLE, full.reason());
             // Who speaks TLS could not read it.
             if let Some(telling) = telling.filter(|_| !tls) {
-                turned_away::tell(socket, telling).await;
+                apart(|| turned_away::tell(socket, telling)).await;
             }
             None
         }
