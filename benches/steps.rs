@@ -107,7 +107,7 @@ fn fields(parts: &Parts, peer: Peer, client: Client) {
         Rules { is_handshake: false, takes_overrides: true, takes_cookies: false, described: Described::AsItCame };
     let authority = HeaderValue::from_static("127.0.0.1:1080");
     let sent = || {
-        let way = Way { peer, peer_value: value.as_ref(), client, host: host.as_ref(), secured: false };
+        let way = Way { peer, peer_value: value.as_ref(), client, host: host.clone(), secured: false };
         let outgoing = Outgoing::new(&parts.headers, rules, &way, Some(user.clone()), &authority, None);
         let mut length = 0;
         outgoing.each(|name, value| length += name.as_str().len() + value.len());

@@ -260,9 +260,8 @@ impl App {
         // Only the answer shows whether it is a stream: as much of a tunnel as a WebSocket.
         let no_stream = permit.action().operation == Operation::Other && asks.origin(live) == Origin::Other;
         let no_stream = no_stream.then(|| asks.cross_site());
-        let host = guard::host(&parts);
         let peer_value = connected.peer_value.as_ref();
-        let way = Way { peer: connected.peer, peer_value, client, host: host.as_ref(), secured };
+        let way = Way { peer: connected.peer, peer_value, client, host: guard::host(&parts), secured };
         let forward = Forward {
             upstream: &site.upstream,
             catcher,

@@ -106,7 +106,7 @@ pub struct Way<'a> {
     /// The client behind the peer.
     pub client: Client,
     /// The request's own `Host`, as it came; none in HTTP/1.0, or if it is empty.
-    pub host: Option<&'a HeaderValue>,
+    pub host: Option<HeaderValue>,
     /// Whether it came over TLS of the gate's own.
     pub secured: bool,
 }

@@ -116,8 +116,12 @@ impl Forward<'_> {
         let action = permit.action();
         let limit = if operation == Operation::Clear { self.clear_timeout } else { self.answer_timeout };
         let outgoing = self.outgoing(&parts.headers, permit, says_empty, &way);
+        let client = way.client.addr;
+        // Nothing of what was read of the client is held while an answer is waited for: its buffer is free for what comes.
         let mut response = if operation.is_upgrade() {
             let fields = outgoing.fields();
+            drop(outgoing);
+            drop(way);
             parts.headers = fields;
             let inbox = Arc::clone(self.inbox);
             let socket = Socket::of(&mut parts, permit, inbox, self.pace, enhanced)?;
@@ -125,6 +129,8 @@ impl Forward<'_> {
             apart(|| self.tunnels.open(self.upstream, request, socket, limit)).await?
         } else if !body.is_end_stream() {
             let fields = outgoing.fields();
+            drop(outgoing);
+            drop(way);
             parts.headers = fields;
             let request = readdressed(parts, action, body);
             let answer = apart(|| self.upstream.exchange(request, self.worker, limit)).await?;
@@ -133,12 +139,21 @@ impl Forward<'_> {
             let mut head = Head::new(&action.method, action.target.as_str());
             outgoing.each(|name, value| head.add(name, value));
             let head = head.whole();
-            if operation == Operation::List {
+            let list = (operation == Operation::List).then(|| {
                 let is_shared =
                     !outgoing.is_cut() && lists::is_plain(&action.method, &parts.headers, outgoing.told_host());
-                apart(|| self.list(head, parts.headers, is_shared, permit, limit)).await?
-            } else {
-                self.ask(head, parts.headers, &Whose::default(), permit, limit).await?
+                (is_shared, Wanted::by(&action.method, &parts.headers))
+            });
+            drop(outgoing);
+            drop(way);
+            let mut memory = parts.headers;
+            memory.clear();
+            drop((parts.uri, parts.extensions));
+            match list {
+                None => self.ask(head, memory, &Whose::default(), permit, limit).await?,
+                Some((is_shared, wanted)) => {
+                    apart(|| self.list(head, memory, is_shared, wanted, permit, limit)).await?
+                }
             }
         };
         let took = asked.elapsed();
@@ -150,7 +165,7 @@ impl Forward<'_> {
             response = response.map(|body| body.until(async move { _ = place.left().await }));
         } else {
             // Of a stream of events there is no whole that a client could miss: back-pressure is right for it.
-            response = response.map(|body| body.ahead(self.read_ahead, way.client.addr));
+            response = response.map(|body| body.ahead(self.read_ahead, client));
         }
         if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
             headers::clean_answer(response.headers_mut());
@@ -163,14 +178,14 @@ impl Forward<'_> {
     async fn list(
         &self,
         head: Vec<u8>,
-        came: HeaderMap,
+        memory: HeaderMap,
         is_shared: bool,
+        wanted: Wanted,
         permit: &Permit,
         limit: Duration,
     ) -> Result<Response<Body>, Reject> {
-        let wanted = Wanted::by(&permit.action().method, &came);
         let (whose, lists) = (Whose::default(), &self.inbox.lists);
-        let asks = pin!(self.ask(head, came, &whose, permit, limit));
+        let asks = pin!(self.ask(head, memory, &whose, permit, limit));
         let listed = if is_shared { lists.get(asks, &whose, limit).await? } else { Listed::Alone(asks.await?) };
         lists.sent(listed, &wanted).await
     }
@@ -205,7 +220,13 @@ impl Forward<'_> {
     }
 
     /// What goes to the catcher of the fields that came.
-    fn outgoing<'a>(&'a self, came: &'a HeaderMap, permit: &Permit, says_empty: bool, way: &Way<'a>) -> Outgoing<'a> {
+    fn outgoing<'a>(
+        &'a self,
+        came: &'a HeaderMap,
+        permit: &Permit,
+        says_empty: bool,
+        way: &'a Way<'_>,
+    ) -> Outgoing<'a> {
         let action = permit.action();
         let is_mailcatcher = self.catcher.is_mailcatcher();
         let rules = Rules {

@@ -67,7 +67,7 @@ impl<'a> Outgoing<'a> {
     pub fn new(
         came: &'a HeaderMap,
         rules: Rules,
-        way: &Way<'a>,
+        way: &'a Way<'_>,
         user: Option<HeaderValue>,
         authority: &'a HeaderValue,
         login: Option<&'a HeaderValue>,
@@ -78,14 +78,14 @@ impl<'a> Outgoing<'a> {
             came,
             named: named_by_connection(came),
             rules,
-            host: way.host.unwrap_or(authority),
+            host: way.host.as_ref().unwrap_or(authority),
             login,
             client: match is_peer {
                 true => way.peer_value.map(Cow::Borrowed),
                 false => address_value(way.client.addr).map(Cow::Owned),
             },
             forwarded_for: appended(&believed.forwarded_for, way.peer_value),
-            forwarded_host: believed.host.map(Cow::Owned).or(way.host.map(Cow::Borrowed)),
+            forwarded_host: believed.host.map(Cow::Owned).or(way.host.as_ref().map(Cow::Borrowed)),
             proto: match believed.proto {
                 _ if way.secured => Cow::Borrowed(&HTTPS),
                 Some(proto) => Cow::Owned(proto),

@@ -2,7 +2,8 @@
 //!
 //! Only GET and HEAD go on a kept connection and are tried again on a fresh one when it turns out to be dead; everything
 //! else gets a fresh connection and is sent once, for ids are reused and a repeated quit would end the catcher that was just
-//! restarted.
+//! restarted. Behind a body the connection is not used again either: small servers answer without reading what they have no
+//! use for, and would take it for the next request, which would be somebody else's.
 
 use std::fmt;
 use std::sync::Arc;

@@ -146,7 +146,7 @@ fn way(peer: &str, client: &str, trusted: bool) -> (Peer, Option<HeaderValue>, C
 fn added(peer: &str, client: &str, trusted: bool, came: &[(&str, &str)]) -> HeaderMap {
     let (peer, peer_value, client) = way(peer, client, trusted);
     let host = HeaderValue::from_static("dev.test:8080");
-    let way = Way { peer, peer_value: peer_value.as_ref(), client, host: Some(&host), secured: false };
+    let way = Way { peer, peer_value: peer_value.as_ref(), client, host: Some(host.clone()), secured: false };
     let user = Some(HeaderValue::from_static("anna"));
     Outgoing::new(&map(came), RULES, &way, user, &AUTHORITY, None).fields()
 }
