@@ -24,7 +24,7 @@ enum Next {
     Request,
     /// The next bytes end it.
     Stale,
-    Socket,
+    Socket(String),
     /// It stays open and hears nothing any more.
     Deaf,
     Close,
@@ -106,7 +106,7 @@ impl Connection {
                     }
                     return Ok(());
                 }
-                Next::Socket => return socket::serve(self, &context).await,
+                Next::Socket(head) => return socket::serve(self, &context, &head).await,
                 Next::Deaf => {
                     while self.read(shared.options.idle).await? {
                         self.buffer.clear();
@@ -129,8 +129,7 @@ impl Connection {
                 let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
                 let head =
                     format!("HTTP/1.1 101 Switching Protocols\r\n{upgrade}Sec-WebSocket-Accept: {accept}\r\n\r\n");
-                self.send(head.as_bytes()).await?;
-                return Ok(Next::Socket);
+                return Ok(Next::Socket(head));
             }
         };
         let wire = answer.into_wire(request.keeps_alive(), request.method == "HEAD", options);

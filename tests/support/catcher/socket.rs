@@ -57,12 +57,14 @@ impl Drop for Listed<'_> {
     }
 }
 
-/// Serves the socket until it ends. Returning closes the connection, which is all the goodbye there is.
-pub(crate) async fn serve(connection: &mut Connection, context: &Context) -> io::Result<()> {
+/// Opens the socket with `head` and serves it until it ends. Whoever sees the head is told of what comes from then on.
+/// Returning closes the connection, which is all the goodbye there is.
+pub(crate) async fn serve(connection: &mut Connection, context: &Context, head: &str) -> io::Result<()> {
     let shared = &*context.shared;
     let (sender, mut orders) = unbounded_channel();
     shared.change(|state| state.sockets.insert(connection.number, sender));
     let _listed = Listed(shared, connection.number);
+    connection.send(head.as_bytes()).await?;
 
     let idle = shared.options.socket_idle;
     let mut look = interval_at(Instant::now() + idle, idle);
