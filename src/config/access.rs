@@ -17,7 +17,7 @@ type Lists = (BTreeMap<Vec<u8>, PermissionSet>, BTreeMap<String, PermissionSet>)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessConfig {
     /// What a logged-in user may do who has no list of their own; `None` is the catcher's own default,
-    /// [`CatcherKind::default_permissions`].
+    /// [`default_permissions`](super::model::CatcherKind::default_permissions).
     pub default: Option<PermissionSet>,
     /// Users with a list of their own, which replaces the default. Names are bytes, as in a users file.
     pub users: BTreeMap<Vec<u8>, PermissionSet>,
