@@ -52,8 +52,12 @@ pub(crate) fn find(name: &str) -> Option<&'static Peer> {
 impl Peer {
     /// What its program says of its version.
     pub(crate) fn version(&self, bench: &Bench) -> Option<String> {
-        let flag = if self.name.starts_with("ours") { "--version" } else { "-v" };
-        let flag = if self.name == "caddy" { "version" } else { flag };
+        let flag = match self.name {
+            "floor" => return None, // this program itself
+            "caddy" => "version",
+            name if name.starts_with("ours") => "--version",
+            _ => "-v",
+        };
         let output = Command::new(bench.program(self).ok()?).arg(flag).output().ok()?;
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text).into_owned();
