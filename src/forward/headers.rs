@@ -198,4 +198,4 @@ pub fn clean_answer(headers: &mut HeaderMap) {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-mod tests;
+pub(in crate::forward) mod tests;

@@ -172,24 +172,26 @@ async fn a_failure_is_told_to_all_who_waited_for_it_and_to_nobody_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_a_list_is_shared_and_what_else_the_catcher_says_is_said_to_one() {
-    let (lists, catcher) = (Arc::new(Lists::default()), Catcher::default());
-    let _first = Page::asks(&lists, &catcher);
-    settled().await;
-    let others: Vec<Page> = (0..3).map(|_| Page::asks(&lists, &catcher)).collect();
-    settled().await;
-    catcher.answer(0, Ok("first"));
-    settled().await;
-    catcher.answer(1, Ok(REFUSAL));
-    settled().await;
-    assert_eq!(catcher.for_all(), [false, true, false, false]);
-    catcher.answer(2, Ok("list"));
-    catcher.answer(3, Ok("list"));
-    let mut lists = 0;
-    for other in others {
-        lists += usize::from(other.text().await == text("list"));
+async fn only_a_list_without_a_cookie_is_shared_and_what_else_the_catcher_says_is_said_to_one() {
+    for answer in [REFUSAL, COOKIE] {
+        let (lists, catcher) = (Arc::new(Lists::default()), Catcher::default());
+        let _first = Page::asks(&lists, &catcher);
+        settled().await;
+        let others: Vec<Page> = (0..3).map(|_| Page::asks(&lists, &catcher)).collect();
+        settled().await;
+        catcher.answer(0, Ok("first"));
+        settled().await;
+        catcher.answer(1, Ok(answer));
+        settled().await;
+        assert_eq!(catcher.for_all(), [false, true, false, false], "{answer}");
+        catcher.answer(2, Ok("list"));
+        catcher.answer(3, Ok("list"));
+        let mut lists = 0;
+        for other in others {
+            lists += usize::from(other.text().await == text("list"));
+        }
+        assert_eq!(lists, 2, "{answer}");
     }
-    assert_eq!(lists, 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -239,27 +241,6 @@ async fn over_the_bound_each_gets_an_answer_of_his_own() {
         seen.push(other.text().await.unwrap());
     }
     assert_eq!(seen.iter().filter(|text| **text == "own").count(), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_list_with_a_cookie_is_told_to_one() {
-    let (lists, catcher) = (Arc::new(Lists::default()), Catcher::default());
-    let _first = Page::asks(&lists, &catcher);
-    settled().await;
-    let others: Vec<Page> = (0..3).map(|_| Page::asks(&lists, &catcher)).collect();
-    settled().await;
-    catcher.answer(0, Ok("first"));
-    settled().await;
-    catcher.answer(1, Ok(COOKIE));
-    settled().await;
-    assert_eq!(catcher.for_all(), [false, true, false, false]);
-    catcher.answer(2, Ok("own"));
-    catcher.answer(3, Ok("own"));
-    let mut own = 0;
-    for other in others {
-        own += usize::from(other.text().await == text("own"));
-    }
-    assert_eq!(own, 2);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 use super::*;
 
-fn map(lines: &[(&str, &str)]) -> HeaderMap {
+/// These lines, in their order.
+pub(in crate::forward) fn map(lines: &[(&str, &str)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in lines {
         headers.append(

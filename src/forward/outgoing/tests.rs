@@ -1,5 +1,6 @@
 use super::*;
 use crate::client_addr::{Client, Peer};
+use crate::forward::headers::tests::map;
 
 static AUTHORITY: HeaderValue = HeaderValue::from_static("catcher:1080");
 static LOGIN: HeaderValue = HeaderValue::from_static("Basic eA==");
@@ -7,17 +8,6 @@ static LOGIN: HeaderValue = HeaderValue::from_static("Basic eA==");
 /// Those of most requests.
 const RULES: Rules =
     Rules { is_handshake: false, takes_overrides: true, takes_cookies: false, described: Described::AsItCame };
-
-fn map(lines: &[(&str, &str)]) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    for (name, value) in lines {
-        headers.append(
-            HeaderName::from_bytes(name.as_bytes()).unwrap(),
-            HeaderValue::from_bytes(value.as_bytes()).unwrap(),
-        );
-    }
-    headers
-}
 
 /// What goes, line by line, over a Unix socket and without a name of its own.
 fn lines(headers: &HeaderMap, rules: Rules, login: Option<&HeaderValue>) -> Vec<(String, String)> {
