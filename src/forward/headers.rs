@@ -1,4 +1,5 @@
-//! Header fields on their way through: strip first, then add.
+//! Header fields on their way through: what each is, and which of an answer's go. What goes to the catcher is decided by
+//! [`super::outgoing`]: strip first, then add.
 //!
 //! The order is the point. Hop-by-hop fields go first, with everything that any `Connection` line names (RFC 9110
 //! section 7.6.1); then what a client could use to pass for somebody else; ours come last, so that no `Connection:

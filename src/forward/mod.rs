@@ -1,8 +1,9 @@
 //! From a [`Permit`] to the catcher's answer.
 //!
 //! The upstream request is put together here: method and target from the parsed action, header fields stripped and then
-//! added to ([`headers`]), a body only where the catcher reads one and then with a length, for MailCatcher takes the bytes
-//! of a chunked body for its next request. What comes back is cleaned and passed on as it arrives.
+//! added to ([`outgoing`], by what they are: [`headers`]), a body only where the catcher reads one and then with a length,
+//! for MailCatcher takes the bytes of a chunked body for its next request. What comes back is cleaned and passed on as it
+//! arrives.
 //! A WebSocket becomes a tunnel ([`upgrade`], [`relay`]); lists that are asked for at the same moment are one request
 //! ([`lists`]), and a list that fails is made here ([`repair`]).
 
